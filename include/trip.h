@@ -1,0 +1,444 @@
+/*
+ * libtrip: circuit breakers shared by every language in a process.
+ *
+ * Before a program calls a remote provider it asks that provider's circuit for a permit; afterwards it records on the
+ * permit how the call went. After enough failures in a row the circuit opens and refuses permits at once, so that nobody
+ * waits for a provider that is down; later it lets a few probes through and closes again when they succeed. Circuits are
+ * kept per (tenant, provider): one tenant's failures never stop another tenant's calls.
+ *
+ *     trip_permit permit;
+ *     trip_rejection refused = {.struct_size = sizeof refused};
+ *     if (trip_circuit_permit(circuit, &permit, &refused) > 0)
+ *         return try_again_in(refused.retry_after_ns);
+ *     int answer = call_the_provider();
+ *     answer == 0 ? trip_permit_record_success(permit) : trip_permit_record_failure(permit);
+ *
+ * Conventions, which hold for every declaration below and are explained in ABI.md:
+ *
+ *   - Functions return a trip_status: 0 is success, a positive value is an answer, a negative value is an error. On any
+ *     negative status let the call through unguarded and report it: the breaker must never be the outage.
+ *   - Inputs come first; outputs come last, are named out_..., and are untouched unless the text says otherwise.
+ *   - Trackers, circuits and permits are 64-bit handles. Any value is a legal argument; a wrong one gets TRIP_E_HANDLE.
+ *   - Texts are a pointer and a length in bytes, at most 255, of any content. NULL with length 0 is the empty text; the
+ *     length SIZE_MAX means that the text ends with a NUL.
+ *   - Times are nanoseconds of the tracker's own monotonic clock and end in _ns. A year is 365 days.
+ *   - Structs begin with struct_size. The caller sets it to sizeof(the struct) before each call.
+ *   - errno is preserved.
+ *
+ * Each comment ends with the tags that hold for the function, always in these words:
+ *
+ *   [since X.Y]      the first version of the ABI that has it
+ *   [thread-safe]    may be called by any number of threads at once, with the same arguments too
+ *   [fork-safe]      may be called in the child of a fork(), whatever other threads were doing at the fork
+ *   [non-blocking]   takes no lock, waits for nobody and calls nobody back
+ *   [signal-safe]    may be called in a signal handler
+ *
+ * A word in brackets after a parameter or member is its unit.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef TRIP_H
+#define TRIP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define TRIP_API __attribute__((visibility("default")))
+#else
+#define TRIP_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Statuses ---------------------------------------------------------------------------------------------------- */
+
+/** What a call came to: one of the TRIP_* values below. An unknown positive value is an answer other than yes; an unknown
+    negative value is a failure. */
+typedef int32_t trip_status;
+
+enum {
+    TRIP_OK = 0,               /**< Done; for a permit: go ahead. */
+    TRIP_REJECTED_OPEN = 1,    /**< Refused: the circuit is open. Come back after retry_after_ns. */
+    TRIP_REJECTED_PROBING = 2, /**< Refused: the circuit is half-open and all its probes are out. */
+    TRIP_REJECTED_FORCED = 3,  /**< Refused: an operator has forced the circuit open. No function returns it yet. */
+    TRIP_STALE = 4,            /**< The circuit has moved on since this permit was granted; no state has changed. */
+    TRIP_E_INVALID = -1,       /**< An argument is wrong: NULL, a text too long, a struct_size out of range. */
+    TRIP_E_HANDLE = -2,        /**< No such tracker, circuit or permit: garbage, of the wrong kind, or destroyed. */
+    TRIP_E_CONSUMED = -3,      /**< This permit has been settled before. */
+    TRIP_E_NOMEM = -4,         /**< Out of memory. */
+    TRIP_E_CAPACITY = -5,      /**< A bound is reached: circuits, trackers, permits out, lease extensions, a buffer. */
+    TRIP_E_CONFIG = -6,        /**< A config field is out of range; trip_error says which and why. */
+    TRIP_E_TOO_NEW = -7,       /**< A struct has members that this library does not know, and they are not zero. */
+    TRIP_E_UNSUPPORTED = -8,   /**< This object cannot do that. */
+    TRIP_E_SYSTEM = -9         /**< The operating system refused something: random numbers, a thread key, a clock. */
+};
+
+/* ---- Handles ----------------------------------------------------------------------------------------------------- */
+
+/** A set of circuits with one config and one clock. It belongs to whoever created it and may be shared by all threads. */
+typedef uint64_t trip_tracker;
+
+/** The circuit of one (tenant, provider). It belongs to its tracker: nobody frees it. */
+typedef uint64_t trip_circuit;
+
+/** The right to make one call. It belongs to whoever was granted it, is settled once, on any thread, and is gone then. */
+typedef uint64_t trip_permit;
+
+/* ---- Constants --------------------------------------------------------------------------------------------------- */
+
+enum {
+    TRIP_STATE_CLOSED = 0,   /**< Calls pass; failures in a row are counted. */
+    TRIP_STATE_OPEN = 1,     /**< Calls are refused until the open period is over. */
+    TRIP_STATE_HALF_OPEN = 2 /**< A few calls pass as probes; their outcome decides. */
+};
+
+enum {
+    TRIP_MODE_AUTO = 0 /**< The circuit decides for itself. */
+};
+
+enum {
+    TRIP_BACKOFF_FIRST = 0,   /**< After a failed probe: min(initial * multiplier, max), each time. */
+    TRIP_BACKOFF_COMPOUND = 1 /**< After the n-th failed probe in a row: min(initial * multiplier^n, max). */
+};
+
+enum {
+    TRIP_DROP_FAILURE = 0, /**< A permit that nobody recorded counts as a failure. */
+    TRIP_DROP_CANCEL = 1   /**< A permit that nobody recorded counts as nothing and frees its probe. */
+};
+
+enum {
+    TRIP_CLOCK_MONOTONIC = 0, /**< The machine's CLOCK_MONOTONIC; it stands still while the machine is suspended. */
+    TRIP_CLOCK_MANUAL = 1     /**< Starts at 0 and moves by trip_tracker_advance alone: for tests and simulations. */
+};
+
+enum {
+    TRIP_FEATURE_CIRCUITS = 1 /**< Trackers, circuits and permits: always there. */
+};
+
+/* ---- Structs ----------------------------------------------------------------------------------------------------- */
+
+/**
+ * How the circuits of a tracker behave. Fill it with trip_config_init, then change what you want changed.
+ * Values out of range are refused when the tracker is created, so that nothing can fail later.
+ */
+typedef struct trip_config {
+    uint32_t struct_size;         /**< [bytes] sizeof(trip_config) */
+    uint32_t failure_threshold;   /**< [count] failures in a row that open a circuit; 1 to 8388607, default 5 */
+    uint64_t initial_open_ns;     /**< [ns] the first open period; above 0, at most max_open_ns, default 30 s */
+    uint64_t max_open_ns;         /**< [ns] the cap on every open period; at most one year, default 300 s */
+    double backoff_multiplier;    /**< [ratio] how open periods grow; finite, at least 1, default 2 */
+    uint32_t backoff;             /**< [TRIP_BACKOFF_*] how often they grow; default TRIP_BACKOFF_FIRST */
+    uint32_t half_open_max_probes; /**< [count] probes out at once; 1 to 63, default 1 */
+    uint32_t half_open_successes; /**< [count] probes that must succeed to close; 1 to 63, default 1 */
+    uint32_t on_drop;             /**< [TRIP_DROP_*] what a dropped permit counts as; default TRIP_DROP_FAILURE */
+    uint64_t probe_lease_ns;      /**< [ns] after this an unsettled probe counts as dropped; 4 ms to one year, default 600 s */
+    uint64_t probe_retry_ns;      /**< [ns] retry_after_ns of TRIP_REJECTED_PROBING; at most one year, default 50 ms */
+    double jitter;                /**< [ratio] open periods are stretched by up to this share, past the cap; 0 to 1, default 0 */
+    uint32_t clock;               /**< [TRIP_CLOCK_*] what measures time; default TRIP_CLOCK_MONOTONIC */
+    uint32_t max_circuits;        /**< [count] circuits kept at most; 1 to 16777216, default 65536 */
+} trip_config;
+
+/** Why trip_tracker_create failed. The one output that is written on failure, and only then. */
+typedef struct trip_error {
+    uint32_t struct_size;  /**< [bytes] sizeof(trip_error) */
+    trip_status status;    /**< [TRIP_*] what the function returned */
+    uint32_t field_offset; /**< [bytes] offset in trip_config of the field at fault; UINT32_MAX: none */
+    uint32_t reserved;     /**< [none] always 0 */
+    char message[240];     /**< [text] one line for a human, NUL-terminated; its wording may change */
+} trip_error;
+
+/** Why a permit was refused and when to come back. Written on a rejection, untouched on TRIP_OK and on errors. */
+typedef struct trip_rejection {
+    uint32_t struct_size;      /**< [bytes] sizeof(trip_rejection) */
+    trip_status status;        /**< [TRIP_*] what the function returned */
+    uint32_t state;            /**< [TRIP_STATE_*] state of the circuit */
+    uint32_t failures;         /**< [count] the threshold plus the probes that failed since, at most 31 of these */
+    uint64_t retry_after_ns;   /**< [ns] ask again after this; never too short, at most one kernel tick too long */
+    uint64_t open_duration_ns; /**< [ns] this open period (half-open: the one before it) as configured, before jitter */
+} trip_rejection;
+
+/**
+ * A circuit seen from outside. The counters begin when the circuit is made. When no call is in progress they are exact,
+ * and permits = successes + failures_total + drops + cancels + permits not yet settled.
+ */
+typedef struct trip_circuit_info {
+    uint32_t struct_size;      /**< [bytes] sizeof(trip_circuit_info) */
+    uint32_t state;            /**< [TRIP_STATE_*] an open circuit past its deadline stays open until a permit asks */
+    uint32_t mode;             /**< [TRIP_MODE_*] who decides */
+    uint32_t failures;         /**< [count] closed: failures in a row; else the threshold plus level */
+    uint32_t level;            /**< [count] probes that failed since the circuit last closed, at most 31; 0 when closed */
+    uint32_t probes_out;       /**< [count] probes granted and not settled, when half-open */
+    uint64_t epoch;            /**< [epoch] changes with each state change and never comes back */
+    uint64_t retry_after_ns;   /**< [ns] what a refusal would say now; 0 where a permit would be granted */
+    uint64_t open_duration_ns; /**< [ns] as in trip_rejection; 0 when closed */
+    uint64_t permits;          /**< [count] permits granted */
+    uint64_t successes;        /**< [count] permits settled as success, stale ones too */
+    uint64_t failures_total;   /**< [count] permits settled as failure, stale ones too */
+    uint64_t drops;            /**< [count] permits settled as dropped, stale ones too */
+    uint64_t cancels;          /**< [count] permits settled as cancelled, stale ones too */
+    uint64_t rejections;       /**< [count] permits refused */
+    uint64_t stale;            /**< [count] settlements that came too late to change anything */
+    uint64_t opens;            /**< [count] times the circuit opened or opened again */
+} trip_circuit_info;
+
+/** A permit seen from outside. */
+typedef struct trip_permit_info {
+    uint32_t struct_size;   /**< [bytes] sizeof(trip_permit_info) */
+    uint32_t is_probe;      /**< [flag] 1: this call decides whether the circuit closes; 0: it is one of many */
+    uint64_t lease_left_ns; /**< [ns] a probe must be settled or renewed within this; 0 for a permit that is no probe */
+} trip_permit_info;
+
+/* ---- The library ------------------------------------------------------------------------------------------------- */
+
+/**
+ * The version of the ABI that this library has: major << 16 | minor. A library with the same major and a minor at least
+ * as high as your header's is compatible.
+ *
+ * @return [version] a constant
+ * [since 1.0] [thread-safe] [fork-safe] [non-blocking] [signal-safe]
+ */
+TRIP_API uint32_t trip_abi_version(void);
+
+/**
+ * The version of this library, such as "1.0.0".
+ *
+ * @return [text] a constant, NUL-terminated, never freed
+ * [since 1.0] [thread-safe] [fork-safe] [non-blocking] [signal-safe]
+ */
+TRIP_API const char *trip_version(void);
+
+/**
+ * The name of a status, such as "TRIP_E_CONSUMED".
+ *
+ * @param status [TRIP_*] any value
+ * @return [text] a constant, NUL-terminated, never freed; "TRIP_UNKNOWN" for a value that this library does not know
+ * [since 1.0] [thread-safe] [fork-safe] [non-blocking] [signal-safe]
+ */
+TRIP_API const char *trip_status_name(trip_status status);
+
+/**
+ * Whether this library has a feature.
+ *
+ * @param feature [TRIP_FEATURE_*] any value
+ * @return [flag] 1 present, 0 not
+ * [since 1.0] [thread-safe] [fork-safe] [non-blocking] [signal-safe]
+ */
+TRIP_API uint32_t trip_has_feature(uint32_t feature);
+
+/* ---- Trackers ---------------------------------------------------------------------------------------------------- */
+
+/**
+ * Fill a config with the defaults.
+ *
+ * @param out_config [trip_config] written whole, its struct_size too; members that this library does not know become 0
+ * @param struct_size [bytes] sizeof(trip_config)
+ * @return TRIP_OK; TRIP_E_INVALID: out_config is NULL, or struct_size below the first released size or above 4096
+ * [since 1.0] [thread-safe] [fork-safe] [non-blocking] [signal-safe]
+ */
+TRIP_API trip_status trip_config_init(trip_config *out_config, size_t struct_size);
+
+/**
+ * Create a tracker. The caller owns it and destroys it with trip_tracker_destroy.
+ *
+ * @param config [trip_config] read during the call only; NULL: the defaults
+ * @param out_tracker [handle] the new tracker
+ * @param out_error [trip_error] may be NULL; written on failure: which field, and why
+ * @return TRIP_OK;
+ *         TRIP_E_INVALID: out_tracker is NULL, or a struct_size is out of range;
+ *         TRIP_E_TOO_NEW: config has members that this library does not know, and they are not zero;
+ *         TRIP_E_CONFIG: a field is out of range;
+ *         TRIP_E_NOMEM: out of memory;
+ *         TRIP_E_CAPACITY: 65535 trackers exist;
+ *         TRIP_E_SYSTEM: the system gave no random numbers, or no thread key
+ * [since 1.0] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_tracker_create(const trip_config *config, trip_tracker *out_tracker, trip_error *out_error);
+
+/**
+ * Destroy a tracker with its circuits and permits: their handles get TRIP_E_HANDLE from then on. Safe while other threads
+ * use them: each of their calls happens before the destruction or after it.
+ *
+ * @param tracker [handle] the tracker
+ * @return TRIP_OK; TRIP_E_HANDLE: no such tracker
+ * [since 1.0] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_tracker_destroy(trip_tracker tracker);
+
+/**
+ * The circuit of (tenant, provider), made when it does not exist: the same key gives the same handle. A full tracker
+ * evicts the circuit it can best do without; the evicted handle gets TRIP_E_HANDLE from then on (ask again by name) and
+ * its permits settle as TRIP_STALE.
+ *
+ * @param tracker [handle] the tracker
+ * @param tenant [text] whose calls these are
+ * @param tenant_len [bytes] length of tenant
+ * @param provider [text] who is called
+ * @param provider_len [bytes] length of provider
+ * @param out_circuit [handle] the circuit, which the tracker owns
+ * @return TRIP_OK;
+ *         TRIP_E_INVALID: out_circuit is NULL, a text is longer than 255 bytes, or NULL with a length;
+ *         TRIP_E_HANDLE: no such tracker;
+ *         TRIP_E_NOMEM: out of memory;
+ *         TRIP_E_CAPACITY: max_circuits exist and none may be evicted: all are open or probing
+ * [since 1.0] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_tracker_circuit(trip_tracker tracker, const char *tenant, size_t tenant_len,
+                                          const char *provider, size_t provider_len, trip_circuit *out_circuit);
+
+/**
+ * Move a manual clock forward. It stops at five years.
+ *
+ * @param tracker [handle] a tracker with TRIP_CLOCK_MANUAL
+ * @param ns [ns] how far
+ * @return TRIP_OK; TRIP_E_HANDLE: no such tracker; TRIP_E_UNSUPPORTED: its clock is not manual
+ * [since 1.0] [thread-safe] [fork-safe] [non-blocking]
+ */
+TRIP_API trip_status trip_tracker_advance(trip_tracker tracker, uint64_t ns);
+
+/* ---- Circuits ---------------------------------------------------------------------------------------------------- */
+
+/**
+ * Ask for a permit to make one call. A granted permit must be settled, once, by one of trip_permit_record_success,
+ * _record_failure, _drop and _cancel; until then it occupies one of 1048576 places.
+ *
+ * @param circuit [handle] the circuit
+ * @param out_permit [handle] the permit; written on TRIP_OK only
+ * @param out_rejection [trip_rejection] may be NULL; written on a rejection only
+ * @return TRIP_OK;
+ *         TRIP_REJECTED_OPEN: the provider is down, come back after retry_after_ns;
+ *         TRIP_REJECTED_PROBING: others are finding out whether it is back;
+ *         TRIP_E_INVALID: out_permit is NULL, or the struct_size of out_rejection is out of range;
+ *         TRIP_E_HANDLE: no such circuit, its tracker is destroyed, or it was evicted;
+ *         TRIP_E_NOMEM: out of memory;
+ *         TRIP_E_CAPACITY: 1048576 permits are out
+ * [since 1.0] [thread-safe] [fork-safe] [non-blocking]
+ */
+TRIP_API trip_status trip_circuit_permit(trip_circuit circuit, trip_permit *out_permit, trip_rejection *out_rejection);
+
+/**
+ * What trip_circuit_permit would answer now. Changes nothing, counts nothing.
+ *
+ * @param circuit [handle] the circuit
+ * @param out_rejection [trip_rejection] may be NULL; written on a rejection only
+ * @return TRIP_OK: a permit would be granted; TRIP_REJECTED_OPEN; TRIP_REJECTED_PROBING;
+ *         TRIP_E_INVALID: the struct_size of out_rejection is out of range;
+ *         TRIP_E_HANDLE: no such circuit
+ * [since 1.0] [thread-safe] [fork-safe] [non-blocking]
+ */
+TRIP_API trip_status trip_circuit_peek(trip_circuit circuit, trip_rejection *out_rejection);
+
+/**
+ * State, times and counters of a circuit. Changes nothing. Takes time in proportion to the permits ever out at once.
+ *
+ * @param circuit [handle] the circuit
+ * @param out_info [trip_circuit_info] written on TRIP_OK
+ * @return TRIP_OK; TRIP_E_INVALID: out_info is NULL or its struct_size out of range; TRIP_E_HANDLE: no such circuit
+ * [since 1.0] [thread-safe] [fork-safe] [non-blocking]
+ */
+TRIP_API trip_status trip_circuit_inspect(trip_circuit circuit, trip_circuit_info *out_info);
+
+/**
+ * The key of a circuit: the bytes of the tenant, then at once the bytes of the provider, without a NUL.
+ *
+ * @param circuit [handle] the circuit
+ * @param out_text [text] where the bytes go; may be NULL when capacity is 0
+ * @param capacity [bytes] room in out_text; 510 always suffice
+ * @param out_tenant_len [bytes] length of the tenant
+ * @param out_provider_len [bytes] length of the provider
+ * @return TRIP_OK;
+ *         TRIP_E_INVALID: an output is NULL;
+ *         TRIP_E_HANDLE: no such circuit;
+ *         TRIP_E_CAPACITY: the key is longer than capacity; nothing was written
+ * [since 1.0] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_circuit_key(trip_circuit circuit, char *out_text, size_t capacity, size_t *out_tenant_len,
+                                      size_t *out_provider_len);
+
+/* ---- Permits ----------------------------------------------------------------------------------------------------- */
+
+/**
+ * Whether a permit is a probe, and how much of its lease is left, so that a program need not probe with its longest call.
+ *
+ * @param permit [handle] a permit that is not settled
+ * @param out_info [trip_permit_info] written on TRIP_OK
+ * @return TRIP_OK;
+ *         TRIP_STALE: the circuit has moved on;
+ *         TRIP_E_INVALID: out_info is NULL or its struct_size out of range;
+ *         TRIP_E_HANDLE: no such permit, or its tracker is destroyed;
+ *         TRIP_E_CONSUMED: it is settled
+ * [since 1.0] [thread-safe] [fork-safe] [non-blocking]
+ */
+TRIP_API trip_status trip_permit_inspect(trip_permit permit, trip_permit_info *out_info);
+
+/**
+ * Settle a permit: the provider answered as it should.
+ *
+ * @param permit [handle] the permit, gone after this call
+ * @return TRIP_OK;
+ *         TRIP_STALE: settled and counted, but the circuit has moved on and no state has changed;
+ *         TRIP_E_HANDLE: no such permit, or its tracker is destroyed;
+ *         TRIP_E_CONSUMED: it was settled before
+ * [since 1.0] [thread-safe] [fork-safe] [non-blocking]
+ */
+TRIP_API trip_status trip_permit_record_success(trip_permit permit);
+
+/**
+ * Settle a permit: the provider failed.
+ *
+ * @param permit [handle] the permit, gone after this call
+ * @return TRIP_OK;
+ *         TRIP_STALE: settled and counted, but the circuit has moved on and no state has changed;
+ *         TRIP_E_HANDLE: no such permit, or its tracker is destroyed;
+ *         TRIP_E_CONSUMED: it was settled before
+ * [since 1.0] [thread-safe] [fork-safe] [non-blocking]
+ */
+TRIP_API trip_status trip_permit_record_failure(trip_permit permit);
+
+/**
+ * Settle a permit that nobody recorded: what a destructor calls. Counts as the config's on_drop says.
+ *
+ * @param permit [handle] the permit, gone after this call
+ * @return TRIP_OK;
+ *         TRIP_STALE: settled and counted, but the circuit has moved on and no state has changed;
+ *         TRIP_E_HANDLE: no such permit, or its tracker is destroyed;
+ *         TRIP_E_CONSUMED: it was settled before
+ * [since 1.0] [thread-safe] [fork-safe] [non-blocking]
+ */
+TRIP_API trip_status trip_permit_drop(trip_permit permit);
+
+/**
+ * Settle a permit whose call never told us anything about the provider: it was not made, or its caller gave up. Changes
+ * no failure count; frees a probe.
+ *
+ * @param permit [handle] the permit, gone after this call
+ * @return TRIP_OK;
+ *         TRIP_STALE: settled and counted, but the circuit has moved on and no state has changed;
+ *         TRIP_E_HANDLE: no such permit, or its tracker is destroyed;
+ *         TRIP_E_CONSUMED: it was settled before
+ * [since 1.0] [thread-safe] [fork-safe] [non-blocking]
+ */
+TRIP_API trip_status trip_permit_cancel(trip_permit permit);
+
+/**
+ * Start the lease of a probe again, for a call that takes long. Does nothing for a permit that is no probe. One lease
+ * covers all probes of a half-open circuit; the newest grant or renewal counts. It can be extended to 16 leases and three
+ * quarters from the first of an unbroken row of probes, and no further.
+ *
+ * @param permit [handle] the permit, which stays unsettled
+ * @return TRIP_OK;
+ *         TRIP_STALE: the circuit has moved on;
+ *         TRIP_E_HANDLE: no such permit, or its tracker is destroyed;
+ *         TRIP_E_CONSUMED: it was settled before;
+ *         TRIP_E_CAPACITY: the lease cannot be extended any further and stays as it is
+ * [since 1.0] [thread-safe] [fork-safe] [non-blocking]
+ */
+TRIP_API trip_status trip_permit_renew(trip_permit permit);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

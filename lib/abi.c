@@ -1,0 +1,100 @@
+/* Versions, names, and the rules by which structs and texts cross the ABI. */
+#include "abi.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#define STRUCT_SIZE_MAX 4096
+
+uint32_t trip_abi_version(void)
+{
+    return UINT32_C(1) << 16 | 0;
+}
+
+const char *trip_version(void)
+{
+    return TRIP_VERSION; /* from meson.build */
+}
+
+const char *trip_status_name(trip_status status)
+{
+    switch (status) {
+#define NAME(status)                                                                                                   \
+    case status:                                                                                                       \
+        return #status;
+        NAME(TRIP_OK)
+        NAME(TRIP_REJECTED_OPEN)
+        NAME(TRIP_REJECTED_PROBING)
+        NAME(TRIP_REJECTED_FORCED)
+        NAME(TRIP_STALE)
+        NAME(TRIP_E_INVALID)
+        NAME(TRIP_E_HANDLE)
+        NAME(TRIP_E_CONSUMED)
+        NAME(TRIP_E_NOMEM)
+        NAME(TRIP_E_CAPACITY)
+        NAME(TRIP_E_CONFIG)
+        NAME(TRIP_E_TOO_NEW)
+        NAME(TRIP_E_UNSUPPORTED)
+        NAME(TRIP_E_SYSTEM)
+#undef NAME
+    default:
+        return "TRIP_UNKNOWN";
+    }
+}
+
+uint32_t trip_has_feature(uint32_t feature)
+{
+    return feature == TRIP_FEATURE_CIRCUITS;
+}
+
+/* ---- Structs ----------------------------------------------------------------------------------------------------- */
+
+static uint32_t size_said(const void *a_struct)
+{
+    uint32_t size;
+    memcpy(&size, a_struct, sizeof size); /* callers' structs may lie anywhere */
+    return size;
+}
+
+bool trip_abi_size_fits(size_t struct_size, size_t first_released)
+{
+    return struct_size >= first_released && struct_size <= STRUCT_SIZE_MAX;
+}
+
+bool trip_abi_may_write(const void *out, size_t first_released)
+{
+    return out == NULL || trip_abi_size_fits(size_said(out), first_released);
+}
+
+void trip_abi_write(void *out, const void *from, size_t known)
+{
+    if (out == NULL)
+        return;
+    size_t size = size_said(out);
+    size_t fits = size < known ? size : known;
+    memcpy((char *)out + sizeof(uint32_t), (const char *)from + sizeof(uint32_t), fits - sizeof(uint32_t));
+    memset((char *)out + fits, 0, size - fits);
+}
+
+trip_status trip_abi_read(const void *from, void *to, size_t known, size_t first_released)
+{
+    size_t size = size_said(from);
+    if (!trip_abi_size_fits(size, first_released))
+        return TRIP_E_INVALID;
+    for (size_t i = known; i < size; i++)
+        if (((const char *)from)[i] != 0)
+            return TRIP_E_TOO_NEW;
+    memcpy(to, from, size < known ? size : known);
+    return TRIP_OK;
+}
+
+/* ---- Texts ------------------------------------------------------------------------------------------------------- */
+
+bool trip_abi_text(const char *text, size_t *len)
+{
+    if (text == NULL)
+        return *len == 0;
+    if (*len == SIZE_MAX)
+        *len = strnlen(text, TRIP_TEXT_MAX + 1);
+    return *len <= TRIP_TEXT_MAX;
+}

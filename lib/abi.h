@@ -1,0 +1,33 @@
+/* What every entry point does with its arguments: sizes of structs, lengths of texts. It decides nothing else. */
+#ifndef TRIP_ABI_H
+#define TRIP_ABI_H
+
+#include "trip.h"
+
+#include <stdbool.h>
+
+#define TRIP_TEXT_MAX 255
+
+/* Sizes at the first release: a caller's struct is never smaller. */
+#define TRIP_CONFIG_SIZE_1_0 80
+#define TRIP_ERROR_SIZE_1_0 256
+#define TRIP_REJECTION_SIZE_1_0 32
+#define TRIP_CIRCUIT_INFO_SIZE_1_0 112
+#define TRIP_PERMIT_INFO_SIZE_1_0 16
+
+bool trip_abi_size_fits(size_t struct_size, size_t first_released);
+
+/* Whether a caller's output struct, which may be NULL, says a size that it can have. */
+bool trip_abi_may_write(const void *out, size_t first_released);
+
+/* Copy into a caller's struct what fits, zero the rest, leave its struct_size alone. NULL: nothing. */
+void trip_abi_write(void *out, const void *from, size_t known);
+
+/* Copy a caller's struct of any version over `to`, which holds what older versions did not say. TRIP_OK,
+   TRIP_E_INVALID or TRIP_E_TOO_NEW. */
+trip_status trip_abi_read(const void *from, void *to, size_t known, size_t first_released);
+
+/* Turn SIZE_MAX into the length of the text. False when the text is NULL and not empty, or too long. */
+bool trip_abi_text(const char *text, size_t *len);
+
+#endif

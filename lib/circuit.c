@@ -1,0 +1,268 @@
+/*
+ * Circuits: how events reach a word, and the calls that only look. Takes no lock but in trip_circuit_key; reads a clock
+ * only where time can change the answer.
+ */
+#include "circuit.h"
+
+#include "abi.h"
+#include "clock.h"
+#include "tracker.h"
+
+#include <string.h>
+
+#define CHUNK_BITS 8 /* 256 records: 48 KiB */
+#define COARSE_MARGIN 2 /* ticks before a deadline within which the coarse clock is not good enough */
+
+static _Atomic(char *) chunks[(UINT32_C(1) << TRIP_CIRCUIT_SLOT_BITS) >> CHUNK_BITS];
+trip_pool trip_circuits =
+    TRIP_POOL(sizeof(trip_record), UINT32_C(1) << TRIP_CIRCUIT_SLOT_BITS, CHUNK_BITS, chunks);
+
+_Static_assert(sizeof(trip_record) % 64 == 0, "records do not share cache lines");
+_Static_assert(offsetof(trip_record, cell.counts) >= 64, "what is counted lies apart from what every call reads");
+
+/* ---- Judging ----------------------------------------------------------------------------------------------------- */
+
+/* The tracker's policy, as a copy that nobody can change under us. If the tracker is gone the copy may be nonsense: the
+   circuit is gone too then, and whatever was judged by it is thrown away. */
+static const trip_policy *policy_of(trip_hearing *hearing, trip_tracker tracker)
+{
+    trip_magazine *magazine = hearing->magazine;
+    if (magazine == NULL) {
+        trip_tracker_policy(tracker, &hearing->spare);
+        return &hearing->spare;
+    }
+    if (magazine->policy_of != tracker) {
+        trip_tracker_policy(tracker, &magazine->policy);
+        magazine->policy_of = tracker;
+    }
+    return &magazine->policy;
+}
+
+static uint64_t own_time(const trip_record *record, uint64_t tracker_now)
+{
+    uint64_t elapsed = tracker_now - atomic_load_explicit(&record->cell.base_ns, memory_order_relaxed);
+    return (int64_t)elapsed < 0 ? 0 : elapsed; /* the coarse clock may not have reached our beginning yet */
+}
+
+static trip_tracker tracker_of(const trip_record *record)
+{
+    return atomic_load_explicit(&record->tracker, memory_order_relaxed);
+}
+
+static void read_clock(trip_hearing *hearing)
+{
+    hearing->setting.now =
+        own_time(hearing->record, trip_tracker_now(tracker_of(hearing->record), hearing->setting.policy));
+}
+
+static void consult_policy(trip_hearing *hearing)
+{
+    hearing->setting.policy = policy_of(hearing, tracker_of(hearing->record));
+    hearing->setting.salt = atomic_load_explicit(&hearing->record->cell.salt, memory_order_relaxed);
+}
+
+void trip_circuit_look(trip_hearing *hearing)
+{
+    consult_policy(hearing);
+    read_clock(hearing);
+}
+
+/* A refusal need not know the time exactly while its deadline is far: the coarse clock is behind, so that the deadline has
+   not passed for the precise one either and the time that remains is never told too short. */
+static bool refused_from_afar(trip_hearing *hearing, uint64_t word)
+{
+    if (hearing->setting.policy->clock != TRIP_CLOCK_MONOTONIC)
+        return false;
+    uint64_t deadline = trip_word_deadline(word, hearing->setting.policy);
+    hearing->setting.now = own_time(hearing->record, trip_clock_coarse());
+    return deadline != UINT64_MAX && deadline > hearing->setting.now &&
+           deadline - hearing->setting.now > COARSE_MARGIN * trip_clock_tick();
+}
+
+static trip_verdict judge(trip_hearing *hearing, uint64_t word, trip_event event, uint64_t epoch)
+{
+    trip_setting *setting = &hearing->setting;
+    setting->now = 0;
+    if (!trip_word_needs_clock(word, event, epoch, setting->policy))
+        return trip_word_step(word, event, epoch, setting);
+    if (event == TRIP_EVENT_PERMIT && refused_from_afar(hearing, word)) {
+        trip_verdict verdict = trip_word_step(word, event, epoch, setting);
+        if (verdict.status > 0)
+            return verdict;
+    }
+    read_clock(hearing);
+    return trip_word_step(word, event, epoch, setting);
+}
+
+bool trip_circuit_apply(trip_hearing *hearing, trip_event event, uint64_t epoch, trip_verdict *out_verdict)
+{
+    _Atomic uint64_t *place = &hearing->record->cell.word;
+    uint64_t word = atomic_load_explicit(place, memory_order_acquire);
+    do {
+        consult_policy(hearing);
+        *out_verdict = judge(hearing, word, event, epoch);
+        bool vacant = out_verdict->status == TRIP_E_HANDLE;
+        if (vacant || !trip_record_lives(hearing->record, hearing->circuit))
+            return false;
+        if (out_verdict->word == word)
+            return true;
+        /* No word comes again in a place, so this succeeds only if the circuit we judged is still there. */
+    } while (!atomic_compare_exchange_weak_explicit(place, &word, out_verdict->word, memory_order_acq_rel,
+                                                    memory_order_acquire));
+    return true;
+}
+
+/* ---- Looking ----------------------------------------------------------------------------------------------------- */
+
+static uint32_t state_told(trip_word_state state)
+{
+    return (uint32_t)state - TRIP_WORD_CLOSED + TRIP_STATE_CLOSED;
+}
+
+void trip_circuit_refuse(const trip_hearing *hearing, const trip_verdict *verdict, trip_rejection *out_rejection)
+{
+    if (out_rejection == NULL)
+        return;
+    trip_view view = trip_word_view(verdict->word, &hearing->setting);
+    trip_rejection rejection = {
+        .status = verdict->status,
+        .state = state_told(view.state),
+        .failures = view.failures,
+        .retry_after_ns = view.retry_after_ns,
+        .open_duration_ns = view.open_duration_ns,
+    };
+    trip_abi_write(out_rejection, &rejection, sizeof rejection);
+}
+
+trip_status trip_circuit_peek(trip_circuit circuit, trip_rejection *out_rejection)
+{
+    if (!trip_abi_may_write(out_rejection, TRIP_REJECTION_SIZE_1_0))
+        return TRIP_E_INVALID;
+    trip_record *record = trip_record_named(circuit);
+    if (record == NULL || !trip_record_lives(record, circuit))
+        return TRIP_E_HANDLE;
+    trip_hearing hearing;
+    trip_hearing_begin(&hearing, circuit, record, trip_magazine_mine());
+
+    uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
+    consult_policy(&hearing);
+    trip_verdict verdict = judge(&hearing, word, TRIP_EVENT_PERMIT, 0);
+    if (!trip_record_lives(record, circuit))
+        return TRIP_E_HANDLE;
+    if (verdict.status > 0)
+        trip_circuit_refuse(&hearing, &verdict, out_rejection);
+    return verdict.status;
+}
+
+typedef struct tally {
+    uint64_t settled;
+    uint64_t out;
+    uint64_t counts[TRIP_COUNTERS];
+} tally;
+
+/* What the permit slots bound to a circuit have counted and not handed in yet. */
+static void add_slots(tally *sum, trip_circuit circuit)
+{
+    uint32_t made = trip_pool_made(&trip_permits);
+    for (uint32_t i = 0; i < made; i++) {
+        const trip_permit_slot *slot = trip_permit_slot_at(i);
+        if (atomic_load_explicit(&slot->circuit, memory_order_relaxed) != circuit)
+            continue;
+        uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
+        sum->settled += (word >> 1) - atomic_load_explicit(&slot->bound_at, memory_order_relaxed);
+        sum->out += word & 1;
+        for (int c = 0; c < TRIP_COUNTERS; c++)
+            sum->counts[c] += atomic_load_explicit(&slot->counts[c], memory_order_relaxed);
+    }
+}
+
+static tally count_up(const trip_record *record, trip_circuit circuit)
+{
+    tally sum = {.settled = atomic_load_explicit(&record->cell.settled, memory_order_relaxed)};
+    for (int c = 0; c < TRIP_COUNTERS; c++)
+        sum.counts[c] = atomic_load_explicit(&record->cell.counts[c], memory_order_relaxed);
+    add_slots(&sum, circuit);
+    return sum;
+}
+
+static trip_circuit_info info_of(const trip_view *view, const tally *sum)
+{
+    const uint64_t *counts = sum->counts;
+    uint64_t failed = counts[TRIP_COUNT_FAILURES];
+    uint64_t dropped = counts[TRIP_COUNT_DROPS];
+    uint64_t cancelled = counts[TRIP_COUNT_CANCELS];
+    return (trip_circuit_info){
+        .state = state_told(view->state),
+        .mode = TRIP_MODE_AUTO,
+        .failures = view->failures,
+        .level = view->level,
+        .probes_out = view->probes_out,
+        .epoch = view->epoch,
+        .retry_after_ns = view->retry_after_ns,
+        .open_duration_ns = view->open_duration_ns,
+        .permits = sum->settled + sum->out,
+        .successes = sum->settled - failed - dropped - cancelled,
+        .failures_total = failed,
+        .drops = dropped,
+        .cancels = cancelled,
+        .rejections = counts[TRIP_COUNT_REJECTIONS],
+        .stale = counts[TRIP_COUNT_STALE],
+        .opens = counts[TRIP_COUNT_OPENS] + view->opened,
+    };
+}
+
+trip_status trip_circuit_inspect(trip_circuit circuit, trip_circuit_info *out_info)
+{
+    if (out_info == NULL || !trip_abi_may_write(out_info, TRIP_CIRCUIT_INFO_SIZE_1_0))
+        return TRIP_E_INVALID;
+    trip_record *record = trip_record_named(circuit);
+    if (record == NULL || !trip_record_lives(record, circuit))
+        return TRIP_E_HANDLE;
+    trip_hearing hearing;
+    trip_hearing_begin(&hearing, circuit, record, trip_magazine_mine());
+
+    uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
+    trip_circuit_look(&hearing);
+    trip_view view = trip_word_view(word, &hearing.setting);
+    tally sum = count_up(record, circuit);
+    if (view.state == TRIP_WORD_VACANT || !trip_record_lives(record, circuit))
+        return TRIP_E_HANDLE;
+    trip_circuit_info info = info_of(&view, &sum);
+    trip_abi_write(out_info, &info, sizeof info);
+    return TRIP_OK;
+}
+
+static trip_status copy_key(const trip_record *record, char *out_text, size_t capacity, size_t *out_tenant_len,
+                            size_t *out_provider_len)
+{
+    const unsigned char *tenant = record->key;
+    const unsigned char *provider = tenant + 1 + tenant[0];
+    if (capacity < (size_t)tenant[0] + provider[0])
+        return TRIP_E_CAPACITY;
+    if (tenant[0] != 0)
+        memcpy(out_text, tenant + 1, tenant[0]);
+    if (provider[0] != 0)
+        memcpy(out_text + tenant[0], provider + 1, provider[0]);
+    *out_tenant_len = tenant[0];
+    *out_provider_len = provider[0];
+    return TRIP_OK;
+}
+
+trip_status trip_circuit_key(trip_circuit circuit, char *out_text, size_t capacity, size_t *out_tenant_len,
+                             size_t *out_provider_len)
+{
+    if ((out_text == NULL && capacity != 0) || out_tenant_len == NULL || out_provider_len == NULL)
+        return TRIP_E_INVALID;
+    trip_record *record = trip_record_named(circuit);
+    if (record == NULL)
+        return TRIP_E_HANDLE;
+    trip_tracker_record *tracker = trip_tracker_named(tracker_of(record));
+    if (tracker == NULL || !trip_record_lives(record, circuit))
+        return TRIP_E_HANDLE;
+    pthread_mutex_lock(&tracker->registry.mutex);
+    trip_status status = TRIP_E_HANDLE;
+    if (trip_record_lives(record, circuit))
+        status = copy_key(record, out_text, capacity, out_tenant_len, out_provider_len);
+    pthread_mutex_unlock(&tracker->registry.mutex);
+    return status;
+}

@@ -1,0 +1,83 @@
+/*
+ * Circuits as the library keeps them: a record per circuit, in type-stable slots, and the one way in which events reach
+ * its word. A record lives while its `life` matches the handle; what is read from a record counts only if it still lives
+ * afterwards.
+ */
+#ifndef TRIP_CIRCUIT_H
+#define TRIP_CIRCUIT_H
+
+#include "cell.h"
+#include "handle.h"
+#include "magazine.h"
+#include "pool.h"
+#include "siphash.h"
+#include "word.h"
+
+#include <uthash.h>
+
+typedef struct trip_record {
+    _Alignas(64) trip_pool_link link; /* free: in the pool; else the slot's own number */
+    _Atomic uint32_t mark; /* used since the registry last looked for a victim */
+    _Atomic uint64_t life; /* generation << 1 | 1 while somebody's circuit, | 0 while free */
+    _Atomic uint64_t tracker;
+    _Atomic uint64_t hash_low; /* of the key */
+    _Atomic uint64_t hash_high;
+    trip_cell cell;
+    /* Under the mutex of the tracker's registry: */
+    UT_hash_handle by_key;
+    unsigned char *key; /* length and bytes of the tenant, then of the provider */
+} trip_record;
+
+extern trip_pool trip_circuits;
+
+static inline trip_record *trip_record_at(uint32_t slot)
+{
+    return trip_pool_at(&trip_circuits, slot);
+}
+
+static inline trip_circuit trip_record_handle(uint64_t life, uint32_t slot)
+{
+    return trip_handle_make(TRIP_KIND_CIRCUIT, TRIP_CIRCUIT_SLOT_BITS, life >> 1, slot);
+}
+
+/* The place that a handle names, whether or not its circuit still lives there; NULL for what cannot be a circuit. */
+static inline trip_record *trip_record_named(trip_circuit circuit)
+{
+    if (!trip_handle_is(circuit, TRIP_KIND_CIRCUIT))
+        return NULL;
+    return trip_record_at(trip_handle_slot(circuit, TRIP_CIRCUIT_SLOT_BITS));
+}
+
+static inline bool trip_record_lives(const trip_record *record, trip_circuit circuit)
+{
+    uint64_t life = atomic_load_explicit(&record->life, memory_order_acquire);
+    return life == (trip_handle_generation(circuit, TRIP_CIRCUIT_SLOT_BITS) << 1 | 1);
+}
+
+/* What a call about one circuit works with. */
+typedef struct trip_hearing {
+    trip_circuit circuit;
+    trip_record *record;
+    trip_magazine *magazine; /* of this thread; NULL when there was no memory for one */
+    trip_setting setting;    /* as of the last judgement */
+    trip_policy spare;       /* where the policy goes when there is no magazine */
+} trip_hearing;
+
+static inline void trip_hearing_begin(trip_hearing *hearing, trip_circuit circuit, trip_record *record,
+                                      trip_magazine *magazine)
+{
+    hearing->circuit = circuit; /* the rest is filled when it is needed */
+    hearing->record = record;
+    hearing->magazine = magazine;
+}
+
+/* Let an event happen: judge it and replace the word, as often as others get there first. False: the circuit is gone. */
+bool trip_circuit_apply(trip_hearing *hearing, trip_event event, uint64_t epoch, trip_verdict *out_verdict);
+
+/* Fill hearing->setting for a look at `record` now. */
+void trip_circuit_look(trip_hearing *hearing);
+
+/* Write a refusal, where the caller wants one. */
+void trip_circuit_refuse(const trip_hearing *hearing, const trip_verdict *verdict, trip_rejection *out_rejection);
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * Permits: the slots in which they are granted and settled. A slot belongs to the thread that has it in its magazine
+ * (magazine.h) until it is granted; from then on to whoever settles it, on any thread. Granting is a plain store of the
+ * owner, settling one compare-and-swap: it makes the generation pass the handle's, so that a permit is settled once.
+ *
+ * A slot is bound to one circuit at a time and counts for it; binding it to another hands its counts in to the cell.
+ */
+#ifndef TRIP_PERMIT_H
+#define TRIP_PERMIT_H
+
+#include "cell.h"
+#include "handle.h"
+#include "pool.h"
+
+#define TRIP_PERMITS_MAX (UINT32_C(1) << TRIP_PERMIT_SLOT_BITS)
+
+typedef struct trip_permit_slot {
+    trip_pool_link link; /* in a pool or a magazine, while the slot is free */
+    _Atomic uint32_t tracker_tag; /* low bits of the tracker's handle: is it still there? */
+    _Atomic uint64_t word;        /* generation << 1 | 1 while granted, | 0 while free */
+    _Atomic uint64_t circuit;     /* the handle it is bound to; 0: none yet */
+    _Atomic uint64_t epoch;       /* in which it was granted */
+    _Atomic uint64_t bound_at;    /* the generation when it was bound: what passed since are settled permits */
+    _Atomic uint32_t counts[TRIP_COUNTERS];
+} trip_permit_slot;
+
+extern trip_pool trip_permits;
+
+static inline trip_permit_slot *trip_permit_slot_at(uint32_t slot)
+{
+    return trip_pool_at(&trip_permits, slot);
+}
+
+/* A free slot for nobody's use but the caller's, from the pool; if that is empty, from among the permits of trackers
+   that are gone. TRIP_OK, TRIP_E_NOMEM or TRIP_E_CAPACITY. */
+trip_status trip_permit_slot_take(uint32_t *out_slot);
+
+#endif

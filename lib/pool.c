@@ -1,0 +1,72 @@
+/* Slots: a stack of those given back and, when it is empty, the next one that was never used. See pool.h. */
+#include "pool.h"
+
+#include "alloc.h"
+
+#include <stdbool.h>
+
+static trip_pool_link *link_of(const trip_pool *pool, uint32_t slot)
+{
+    return trip_pool_at(pool, slot);
+}
+
+static uint64_t head_after(uint64_t head, uint32_t link)
+{
+    return ((head >> 32) + 1) << 32 | link;
+}
+
+void trip_pool_give(trip_pool *pool, uint32_t slot)
+{
+    trip_pool_link *link = link_of(pool, slot);
+    uint64_t head = atomic_load_explicit(&pool->free, memory_order_relaxed);
+    do
+        atomic_store_explicit(link, (uint32_t)head, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&pool->free, &head, head_after(head, slot + 1), memory_order_release,
+                                                  memory_order_relaxed));
+}
+
+static bool take_free(trip_pool *pool, uint32_t *out_slot)
+{
+    uint64_t head = atomic_load_explicit(&pool->free, memory_order_acquire);
+    while ((uint32_t)head != 0) {
+        uint32_t slot = (uint32_t)head - 1;
+        uint32_t next = atomic_load_explicit(link_of(pool, slot), memory_order_relaxed);
+        if (atomic_compare_exchange_weak_explicit(&pool->free, &head, head_after(head, next), memory_order_acq_rel,
+                                                  memory_order_acquire)) {
+            *out_slot = slot;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whoever finds the chunk missing brings one; of two who do, one takes his home again. */
+static bool ensure_chunk(trip_pool *pool, uint32_t slot)
+{
+    _Atomic(char *) *place = &pool->chunks[slot >> pool->chunk_bits];
+    if (atomic_load_explicit(place, memory_order_acquire) != NULL)
+        return true;
+    char *chunk = trip_allocate(pool->slot_size << pool->chunk_bits);
+    if (chunk == NULL)
+        return false;
+    char *expected = NULL;
+    if (!atomic_compare_exchange_strong_explicit(place, &expected, chunk, memory_order_acq_rel, memory_order_acquire))
+        trip_release(chunk);
+    return true;
+}
+
+trip_status trip_pool_take(trip_pool *pool, uint32_t *out_slot)
+{
+    if (take_free(pool, out_slot))
+        return TRIP_OK;
+    uint32_t made = atomic_load_explicit(&pool->made, memory_order_relaxed);
+    do {
+        if (made == pool->slots_max)
+            return TRIP_E_CAPACITY;
+        if (!ensure_chunk(pool, made))
+            return TRIP_E_NOMEM;
+    } while (!atomic_compare_exchange_weak_explicit(&pool->made, &made, made + 1, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+    *out_slot = made;
+    return TRIP_OK;
+}

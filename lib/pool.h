@@ -1,0 +1,50 @@
+/*
+ * Type-stable memory: numbered slots of one size, in chunks that are never unmapped or moved, so that any number may be
+ * looked at at any time. Taking and giving back are lock-free. A pool knows nothing of what lives in its slots except that
+ * each begins with a trip_pool_link, and that a slot which was never taken is all zero.
+ */
+#ifndef TRIP_POOL_H
+#define TRIP_POOL_H
+
+#include "trip.h"
+
+#include <stdatomic.h>
+
+/* Free slots are linked through this; whoever has taken a slot may use it to link slots of its own. 0: none, else the
+   number of the next slot, plus one. */
+typedef _Atomic uint32_t trip_pool_link;
+
+typedef struct trip_pool {
+    size_t slot_size;
+    uint32_t slots_max;
+    unsigned chunk_bits; /* log2 of the slots in a chunk */
+    _Atomic(char *) *chunks;
+    _Atomic uint32_t made; /* slots that were ever taken */
+    _Atomic uint64_t free; /* a count that makes each head unique << 32 | link to the first free slot */
+} trip_pool;
+
+/* A pool, as a static initializer. `chunks` has (slots_max >> chunk_bits) elements. */
+#define TRIP_POOL(size, max, bits, chunk_array)                                                                        \
+    {                                                                                                                  \
+        .slot_size = (size), .slots_max = (max), .chunk_bits = (bits), .chunks = (chunk_array)                         \
+    }
+
+/* TRIP_OK, TRIP_E_NOMEM or, with all slots taken, TRIP_E_CAPACITY. */
+trip_status trip_pool_take(trip_pool *pool, uint32_t *out_slot);
+void trip_pool_give(trip_pool *pool, uint32_t slot);
+
+/* The memory of a slot below slots_max; NULL where there is none yet. */
+static inline void *trip_pool_at(const trip_pool *pool, uint32_t slot)
+{
+    char *chunk = atomic_load_explicit(&pool->chunks[slot >> pool->chunk_bits], memory_order_acquire);
+    uint32_t within = slot & ((UINT32_C(1) << pool->chunk_bits) - 1);
+    return chunk == NULL ? NULL : chunk + within * pool->slot_size;
+}
+
+/* Slots below this number have memory; those above were never taken. */
+static inline uint32_t trip_pool_made(const trip_pool *pool)
+{
+    return atomic_load_explicit(&pool->made, memory_order_acquire);
+}
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * Preparations and fork. A fork takes every lock first, so that the child finds all that they guard in order; what is
+ * lock-free is in order at any moment. The child then lets go of what belonged to threads that it does not have.
+ */
+#include "process.h"
+
+#include "circuit.h"
+#include "magazine.h"
+#include "tracker.h"
+
+#include <pthread.h>
+
+static pthread_mutex_t process_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+void trip_process_lock(void)
+{
+    pthread_mutex_lock(&process_mutex);
+}
+
+void trip_process_unlock(void)
+{
+    pthread_mutex_unlock(&process_mutex);
+}
+
+/* ---- Fork -------------------------------------------------------------------------------------------------------- */
+
+static void each_registry(int (*act)(pthread_mutex_t *))
+{
+    uint32_t made = trip_pool_made(&trip_trackers);
+    for (uint32_t i = 0; i < made; i++) {
+        trip_tracker_record *record = trip_pool_at(&trip_trackers, i);
+        act(&record->registry.mutex);
+    }
+}
+
+/* In the order in which they are taken elsewhere. No tracker can be made meanwhile. */
+static void before_fork(void)
+{
+    trip_process_lock();
+    each_registry(pthread_mutex_lock);
+    trip_registry_lock_tables();
+}
+
+static void in_parent(void)
+{
+    trip_registry_unlock_tables();
+    each_registry(pthread_mutex_unlock);
+    trip_process_unlock();
+}
+
+/* Whoever holds a probe is in the parent, or has a copy of it here that must not speak for it. */
+static void forget_probes(void)
+{
+    uint32_t made = trip_pool_made(&trip_circuits);
+    for (uint32_t i = 0; i < made; i++) {
+        _Atomic uint64_t *word = &trip_record_at(i)->cell.word;
+        uint64_t seen = atomic_load_explicit(word, memory_order_relaxed);
+        uint64_t without = trip_word_forget_probes(seen);
+        if (without != seen)
+            atomic_store_explicit(word, without, memory_order_relaxed);
+    }
+}
+
+static void in_child(void)
+{
+    in_parent();
+    trip_magazine_after_fork();
+    forget_probes();
+}
+
+/* ---- Preparations ------------------------------------------------------------------------------------------------ */
+
+trip_status trip_process_prepare(void)
+{
+    static enum { NOTHING, RANDOM, KEY, DONE } prepared; /* each step once, in this order */
+    if (prepared == NOTHING) {
+        if (trip_registry_prepare() != TRIP_OK)
+            return TRIP_E_SYSTEM;
+        prepared = RANDOM;
+    }
+    if (prepared == RANDOM) {
+        if (trip_magazine_prepare() != TRIP_OK)
+            return TRIP_E_SYSTEM;
+        prepared = KEY;
+    }
+    if (prepared == KEY) {
+        if (pthread_atfork(before_fork, in_parent, in_child) != 0)
+            return TRIP_E_NOMEM;
+        prepared = DONE;
+    }
+    return TRIP_OK;
+}

@@ -1,0 +1,48 @@
+/*
+ * The registry of a tracker: which circuit belongs to which key. Finding one that is there takes no lock; making,
+ * evicting and growing take the registry's mutex. uthash is used in registry.c alone.
+ */
+#ifndef TRIP_REGISTRY_H
+#define TRIP_REGISTRY_H
+
+#include "circuit.h"
+
+#include <pthread.h>
+
+typedef struct trip_table trip_table;
+
+typedef struct trip_registry {
+    _Atomic(trip_table *) table; /* what finders read; may lack circuits, never lies */
+    pthread_mutex_t mutex;       /* guards what follows, and the key and links of each record */
+    trip_record *by_key;         /* uthash: every circuit, in the order of their making */
+    trip_record *hand;           /* where the search for a victim goes on; NULL: at the oldest */
+    uint32_t count;
+} trip_registry;
+
+/* A (tenant, provider), made by trip_key_make. */
+typedef struct trip_key {
+    unsigned char text[2 + 2 * 255]; /* length and bytes of the tenant, then of the provider */
+    uint32_t len;
+    trip_hash hash;
+} trip_key;
+
+void trip_key_make(trip_key *out_key, const char *tenant, size_t tenant_len, const char *provider, size_t provider_len);
+
+/* Random numbers for the hash, once per process. TRIP_OK or TRIP_E_SYSTEM. */
+trip_status trip_registry_prepare(void);
+
+/* The circuit of a key, if it is found without a lock; else 0. */
+trip_circuit trip_registry_find(const trip_registry *registry, trip_tracker tracker, const trip_key *key);
+
+/* With the mutex held: find or make. TRIP_OK, TRIP_E_NOMEM, TRIP_E_CAPACITY. */
+trip_status trip_registry_get(trip_registry *registry, trip_tracker tracker, const trip_policy *policy,
+                              const trip_key *key, trip_circuit *out_circuit);
+
+/* With the mutex held: remove every circuit. */
+void trip_registry_clear(trip_registry *registry);
+
+/* Around a fork, beside the mutex of each registry. */
+void trip_registry_lock_tables(void);
+void trip_registry_unlock_tables(void);
+
+#endif
