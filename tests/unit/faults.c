@@ -1,0 +1,378 @@
+/*
+ * What the system refuses: each allocation in turn, random numbers, time. This suite brings its own allocator and clock in
+ * place of the library's seams.
+ */
+#include "fixture.h"
+
+#include "alloc.h"
+#include "clock.h"
+#include "circuit.h"
+#include "tracker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+/* ---- Seams ------------------------------------------------------------------------------------------------------- */
+
+static _Atomic int64_t allocations_left = INT64_MAX;
+static _Atomic int64_t allocated; /* pieces in use */
+
+void *trip_allocate(size_t size)
+{
+    if (atomic_fetch_sub(&allocations_left, 1) <= 0)
+        return NULL;
+    void *memory = NULL;
+    if (posix_memalign(&memory, 64, size) != 0)
+        abort();
+    memset(memory, 0, size);
+    atomic_fetch_add(&allocated, 1);
+    return memory;
+}
+
+void trip_release(void *memory)
+{
+    if (memory != NULL)
+        atomic_fetch_sub(&allocated, 1);
+    free(memory);
+}
+
+static _Atomic uint64_t precise_ns = 1000 * SECOND, coarse_lag = 3 * MS;
+static _Atomic uint64_t precise_readings, coarse_readings;
+
+uint64_t trip_clock_precise(void)
+{
+    atomic_fetch_add(&precise_readings, 1);
+    return atomic_load(&precise_ns);
+}
+
+uint64_t trip_clock_coarse(void)
+{
+    atomic_fetch_add(&coarse_readings, 1);
+    return atomic_load(&precise_ns) - atomic_load(&coarse_lag);
+}
+
+uint64_t trip_clock_tick(void)
+{
+    return 4 * MS;
+}
+
+static int entropy_fails;
+
+int getentropy(void *buffer, size_t length)
+{
+    if (entropy_fails) {
+        errno = ENOSYS;
+        return -1;
+    }
+    memset(buffer, 0x5A, length);
+    return 0;
+}
+
+/* ---- Allocations ------------------------------------------------------------------------------------------------- */
+
+/* One of everything that allocates. Each step must either work or say TRIP_E_NOMEM and have changed nothing. */
+static int live_a_life(int *out_refused)
+{
+    *out_refused = 0;
+    trip_tracker tracker;
+    trip_error error = {.struct_size = sizeof error};
+    trip_config config = manual_config();
+    config.max_circuits = 4000;
+    trip_status status = trip_tracker_create(&config, &tracker, &error);
+    if (status != TRIP_OK) {
+        ck_assert_int_eq(status, TRIP_E_NOMEM);
+        ck_assert_int_eq(error.status, TRIP_E_NOMEM);
+        ck_assert_str_eq(error.message, "out of memory");
+        *out_refused += 1;
+        return 0;
+    }
+    for (uint32_t i = 0; i < 2000; i++) {
+        trip_circuit circuit = 7;
+        trip_permit permit = 7;
+        status = trip_tracker_circuit(tracker, "acme", 4, (char *)&i, sizeof i, &circuit);
+        if (status != TRIP_OK) {
+            ck_assert_int_eq(status, TRIP_E_NOMEM);
+            ck_assert_uint_eq(circuit, 7);
+            *out_refused += 1;
+            continue;
+        }
+        status = trip_circuit_permit(circuit, &permit, NULL);
+        if (status != TRIP_OK) {
+            ck_assert_int_eq(status, TRIP_E_NOMEM);
+            ck_assert_uint_eq(permit, 7);
+            *out_refused += 1;
+            continue;
+        }
+        ck_assert_int_eq(trip_permit_record_success(permit), TRIP_OK);
+        trip_circuit_info info = info_of(circuit);
+        ck_assert_uint_eq(info.permits, info.successes);
+    }
+    ck_assert_int_eq(trip_tracker_destroy(tracker), TRIP_OK);
+    return 0;
+}
+
+START_TEST(each_allocation_may_fail_once)
+{
+    int refused;
+    atomic_store(&allocations_left, _i);
+    live_a_life(&refused);
+    bool reached = atomic_load(&allocations_left) < 0;
+    atomic_store(&allocations_left, INT64_MAX);
+    if (reached) {
+        live_a_life(&refused); /* and when there is memory again all is well */
+        ck_assert_int_eq(refused, 0);
+    }
+}
+END_TEST
+
+START_TEST(a_destroyed_tracker_leaves_nothing_behind_but_what_is_used_again)
+{
+    int refused;
+    live_a_life(&refused);
+    int64_t kept = atomic_load(&allocated);
+    for (int i = 0; i < 5; i++) {
+        live_a_life(&refused);
+        ck_assert_int_eq(refused, 0);
+        ck_assert_int_eq(atomic_load(&allocated), kept);
+    }
+}
+END_TEST
+
+static void *settle_without_memory(void *argument)
+{
+    trip_permit *permits = argument;
+    ck_assert_int_eq(trip_permit_record_failure(permits[0]), TRIP_OK);
+    ck_assert_int_eq(trip_permit_record_failure(permits[0]), TRIP_E_CONSUMED);
+    ck_assert_int_eq(trip_permit_renew(permits[1]), TRIP_STALE);
+    ck_assert_int_eq(trip_permit_drop(permits[1]), TRIP_STALE);
+    return NULL;
+}
+
+START_TEST(a_thread_without_memory_can_still_settle_and_look)
+{
+    trip_circuit circuit = circuit_of(fragile_tracker(), "acme", "openai");
+    trip_permit permits[2] = {permit_of(circuit), permit_of(circuit)};
+    atomic_store(&allocations_left, 0);
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, settle_without_memory, permits), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    trip_circuit_info info = info_of(circuit);
+    ck_assert_uint_eq(info.state, TRIP_STATE_OPEN);
+    ck_assert_uint_eq(info.failures_total + info.drops, 2);
+    ck_assert_uint_eq(info.stale, 1);
+    ck_assert_uint_eq(info.opens, 1);
+}
+END_TEST
+
+static void *ask_without_memory(void *argument)
+{
+    trip_circuit *circuits = argument;
+    trip_permit permit = 7;
+    trip_rejection rejection = {.struct_size = sizeof rejection};
+    ck_assert_int_eq(trip_circuit_permit(circuits[0], &permit, &rejection), TRIP_E_NOMEM);
+    ck_assert_uint_eq(permit, 7);
+    ck_assert_int_eq(trip_circuit_permit(circuits[1], &permit, &rejection), TRIP_REJECTED_OPEN);
+    ck_assert_uint_eq(rejection.retry_after_ns, SECOND);
+    return NULL;
+}
+
+START_TEST(a_thread_without_memory_is_still_refused_by_an_open_circuit)
+{
+    trip_tracker tracker = fragile_tracker();
+    trip_circuit circuits[2] = {circuit_of(tracker, "acme", "anthropic"), circuit_of(tracker, "acme", "openai")};
+    fail_once(circuits[1]);
+    atomic_store(&allocations_left, 0);
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, ask_without_memory, circuits), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
+/* ---- The system -------------------------------------------------------------------------------------------------- */
+
+START_TEST(without_random_numbers_there_is_no_tracker_until_there_are)
+{
+    trip_tracker tracker = 7;
+    trip_error error = {.struct_size = sizeof error};
+    entropy_fails = 1;
+    errno = EDOM;
+    ck_assert_int_eq(trip_tracker_create(NULL, &tracker, &error), TRIP_E_SYSTEM);
+    ck_assert_int_eq(errno, EDOM);
+    ck_assert_int_eq(error.status, TRIP_E_SYSTEM);
+    ck_assert_uint_eq(tracker, 7);
+    entropy_fails = 0;
+    ck_assert_int_eq(trip_tracker_create(NULL, &tracker, &error), TRIP_OK);
+}
+END_TEST
+
+START_TEST(there_is_room_for_65535_trackers)
+{
+    trip_tracker tracker, first = 0;
+    for (int i = 0; i < 65535; i++) {
+        ck_assert_int_eq(trip_tracker_create(NULL, &tracker, NULL), TRIP_OK);
+        first = first == 0 ? tracker : first;
+    }
+    trip_error error = {.struct_size = sizeof error};
+    ck_assert_int_eq(trip_tracker_create(NULL, &tracker, &error), TRIP_E_CAPACITY);
+    ck_assert_str_eq(error.message, "65535 trackers exist");
+    ck_assert_int_eq(trip_tracker_destroy(first), TRIP_OK);
+    ck_assert_int_eq(trip_tracker_create(NULL, &tracker, NULL), TRIP_OK);
+}
+END_TEST
+
+/* ---- Time -------------------------------------------------------------------------------------------------------- */
+
+static trip_circuit monotonic_circuit(void)
+{
+    trip_config config = manual_config();
+    config.clock = TRIP_CLOCK_MONOTONIC;
+    config.failure_threshold = 1;
+    config.initial_open_ns = SECOND;
+    trip_circuit circuit = circuit_of(tracker_with(&config), "acme", "openai");
+    atomic_fetch_add(&precise_ns, 100 * MS); /* so that the coarse clock has seen its beginning */
+    return circuit;
+}
+
+static void read_no_clock(void)
+{
+    atomic_store(&precise_readings, 0);
+    atomic_store(&coarse_readings, 0);
+}
+
+START_TEST(the_healthy_path_reads_no_clock_and_allocates_nothing)
+{
+    trip_circuit circuit = monotonic_circuit();
+    ck_assert_int_eq(trip_permit_record_success(permit_of(circuit)), TRIP_OK); /* this thread's first call */
+    read_no_clock();
+    atomic_store(&allocations_left, 0);
+    for (int i = 0; i < 1000; i++)
+        ck_assert_int_eq(trip_permit_record_success(permit_of(circuit)), TRIP_OK);
+    ck_assert_uint_eq(atomic_load(&precise_readings) + atomic_load(&coarse_readings), 0);
+}
+END_TEST
+
+START_TEST(a_refusal_reads_the_coarse_clock_while_the_deadline_is_far)
+{
+    trip_circuit circuit = monotonic_circuit();
+    fail_once(circuit);
+    trip_permit permit;
+    trip_rejection rejection = {.struct_size = sizeof rejection};
+    read_no_clock();
+    ck_assert_int_eq(trip_circuit_permit(circuit, &permit, &rejection), TRIP_REJECTED_OPEN);
+    ck_assert_uint_eq(atomic_load(&precise_readings), 0);
+    ck_assert_uint_eq(atomic_load(&coarse_readings), 1);
+    ck_assert_uint_eq(rejection.retry_after_ns, SECOND + 3 * MS); /* never too short, a tick too long at most */
+
+    atomic_fetch_add(&precise_ns, SECOND - 6 * MS); /* for the coarse clock: 9 ms to go, more than two ticks */
+    ck_assert_int_eq(trip_circuit_permit(circuit, &permit, &rejection), TRIP_REJECTED_OPEN);
+    ck_assert_uint_eq(rejection.retry_after_ns, 9 * MS);
+    atomic_fetch_add(&precise_ns, 1 * MS); /* 8 ms: now the truth */
+    ck_assert_int_eq(trip_circuit_permit(circuit, &permit, &rejection), TRIP_REJECTED_OPEN);
+    ck_assert_uint_eq(rejection.retry_after_ns, 5 * MS);
+    atomic_fetch_add(&precise_ns, 5 * MS - 1);
+    ck_assert_int_eq(trip_circuit_permit(circuit, &permit, &rejection), TRIP_REJECTED_OPEN);
+    ck_assert_uint_eq(rejection.retry_after_ns, 1);
+    atomic_fetch_add(&precise_ns, 1);
+    ck_assert_int_eq(trip_circuit_permit(circuit, &permit, &rejection), TRIP_OK);
+}
+END_TEST
+
+START_TEST(a_circuit_younger_than_a_tick_is_sound_under_the_coarse_clock)
+{
+    trip_config config = manual_config();
+    config.clock = TRIP_CLOCK_MONOTONIC;
+    config.failure_threshold = 1;
+    config.initial_open_ns = 20 * MS;
+    trip_circuit circuit = circuit_of(tracker_with(&config), "acme", "openai");
+    atomic_store(&coarse_lag, 100 * MS); /* more than its age and than its slot's clock */
+    fail_once(circuit);
+    trip_permit permit;
+    trip_rejection rejection = {.struct_size = sizeof rejection};
+    ck_assert_int_eq(trip_circuit_permit(circuit, &permit, &rejection), TRIP_REJECTED_OPEN);
+    ck_assert_uint_ge(rejection.retry_after_ns, 20 * MS);
+    ck_assert_uint_le(rejection.retry_after_ns, 120 * MS);
+    atomic_store(&coarse_lag, 3 * MS);
+}
+END_TEST
+
+START_TEST(the_manual_clock_stops_at_five_years_and_nothing_wraps)
+{
+    trip_config config = manual_config();
+    config.failure_threshold = 1;
+    config.initial_open_ns = config.max_open_ns = UINT64_C(365) * 86400 * SECOND;
+    config.jitter = 1.0;
+    trip_tracker tracker = tracker_with(&config);
+    trip_circuit circuit = circuit_of(tracker, "acme", "openai");
+    ck_assert_int_eq(trip_tracker_advance(tracker, UINT64_MAX), TRIP_OK);
+    ck_assert_int_eq(trip_tracker_advance(tracker, UINT64_MAX), TRIP_OK);
+    fail_once(circuit);
+    trip_circuit_info info = info_of(circuit);
+    ck_assert_uint_eq(info.state, TRIP_STATE_OPEN);
+    ck_assert_uint_ge(info.retry_after_ns, config.initial_open_ns);
+    ck_assert_uint_le(info.retry_after_ns, 2 * config.initial_open_ns);
+    uint64_t now = atomic_load(&trip_tracker_named(tracker)->manual_ns);
+    ck_assert_uint_eq(now, UINT64_C(5) * 365 * 86400 * SECOND);
+}
+END_TEST
+
+START_TEST(jitter_is_the_formula_of_abi_md)
+{
+    trip_config config = manual_config();
+    config.failure_threshold = 1;
+    config.initial_open_ns = SECOND;
+    config.jitter = 0.25;
+    trip_tracker tracker = tracker_with(&config);
+    for (int i = 0; i < 200; i++) {
+        char provider = (char)i;
+        trip_circuit circuit;
+        ck_assert_int_eq(trip_tracker_circuit(tracker, "acme", 4, &provider, 1, &circuit), TRIP_OK);
+        uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
+        const unsigned char text[] = {4, 'a', 'c', 'm', 'e', 1, (unsigned char)i};
+        for (size_t k = 0; k < sizeof text; k++)
+            hash = (hash ^ text[k]) * UINT64_C(1099511628211);
+        uint64_t x = hash + info_of(circuit).epoch * UINT64_C(0x9E3779B97F4A7C15);
+        x = (x ^ x >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+        x = (x ^ x >> 27) * UINT64_C(0x94D049BB133111EB);
+        x ^= x >> 31;
+        uint64_t share = (x >> 32) / 4;                     /* of 2^32: up to a quarter */
+        uint64_t stretched = SECOND + (SECOND * share >> 32); /* one second fits in 30 bits */
+        fail_once(circuit);
+        uint64_t retry = info_of(circuit).retry_after_ns;
+        ck_assert_uint_ge(retry, stretched);
+        ck_assert_uint_lt(retry, stretched + 4);
+        ck_assert_uint_eq(info_of(circuit).open_duration_ns, SECOND);
+    }
+}
+END_TEST
+
+static Suite *faults_suite(void)
+{
+    Suite *suite = suite_create("faults");
+    TCase *memory = tcase_create("memory");
+    tcase_set_timeout(memory, 300);
+    tcase_add_loop_test(memory, each_allocation_may_fail_once, 0, 120);
+    tcase_add_test(memory, a_destroyed_tracker_leaves_nothing_behind_but_what_is_used_again);
+    tcase_add_test(memory, a_thread_without_memory_can_still_settle_and_look);
+    tcase_add_test(memory, a_thread_without_memory_is_still_refused_by_an_open_circuit);
+    suite_add_tcase(suite, memory);
+    TCase *system = tcase_create("system");
+    tcase_set_timeout(system, 120);
+    tcase_add_test(system, without_random_numbers_there_is_no_tracker_until_there_are);
+    tcase_add_test(system, there_is_room_for_65535_trackers);
+    suite_add_tcase(suite, system);
+    TCase *times = tcase_create("time");
+    tcase_add_test(times, the_healthy_path_reads_no_clock_and_allocates_nothing);
+    tcase_add_test(times, a_refusal_reads_the_coarse_clock_while_the_deadline_is_far);
+    tcase_add_test(times, a_circuit_younger_than_a_tick_is_sound_under_the_coarse_clock);
+    tcase_add_test(times, the_manual_clock_stops_at_five_years_and_nothing_wraps);
+    tcase_add_test(times, jitter_is_the_formula_of_abi_md);
+    suite_add_tcase(suite, times);
+    return suite;
+}
+
+int main(void)
+{
+    return run_suite(faults_suite());
+}

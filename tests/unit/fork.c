@@ -1,0 +1,298 @@
+/* fork, dlclose and thread exit: what happens to circuits and permits when a process splits or lets go of the library. */
+#include "fixture.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Run `child` in a fork and pass on its verdict. Check's own assertions would speak for the parent, so it says a number. */
+static int in_child(int (*child)(void *), void *argument)
+{
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0)
+        _exit(child(argument));
+    int status = 0;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_msg(WIFEXITED(status), "the child died of signal %d", WTERMSIG(status));
+    return WEXITSTATUS(status);
+}
+
+/* In a child: the line of the first thing that is not so. */
+#define REQUIRE(fact)                                                                                                  \
+    do {                                                                                                               \
+        if (!(fact))                                                                                                   \
+            return __LINE__ % 255 + 1;                                                                                 \
+    } while (0)
+
+typedef struct family {
+    trip_tracker tracker;
+    trip_circuit circuit;
+    trip_permit permit;
+} family;
+
+static trip_circuit_info look(trip_circuit circuit)
+{
+    trip_circuit_info info = {.struct_size = sizeof info};
+    if (trip_circuit_inspect(circuit, &info) != TRIP_OK)
+        _exit(254);
+    return info;
+}
+
+/* ---- Probes ------------------------------------------------------------------------------------------------------ */
+
+static int probe_is_cancelled(void *argument)
+{
+    family *f = argument;
+    trip_circuit_info info = look(f->circuit);
+    REQUIRE(info.state == TRIP_STATE_HALF_OPEN);
+    REQUIRE(info.probes_out == 0);
+    REQUIRE(trip_permit_renew(f->permit) == TRIP_STALE);
+    REQUIRE(trip_permit_record_failure(f->permit) == TRIP_STALE);
+    REQUIRE(look(f->circuit).state == TRIP_STATE_HALF_OPEN);
+    trip_permit own;
+    REQUIRE(trip_circuit_permit(f->circuit, &own, NULL) == TRIP_OK);
+    REQUIRE(trip_permit_record_success(own) == TRIP_OK);
+    REQUIRE(look(f->circuit).state == TRIP_STATE_CLOSED);
+    return 0;
+}
+
+START_TEST(in_the_child_a_probe_is_cancelled_and_its_permit_stale)
+{
+    family f = {.tracker = fragile_tracker()};
+    f.circuit = circuit_of(f.tracker, "acme", "openai");
+    fail_once(f.circuit);
+    ck_assert_int_eq(trip_tracker_advance(f.tracker, SECOND), TRIP_OK);
+    f.permit = permit_of(f.circuit);
+    ck_assert_int_eq(in_child(probe_is_cancelled, &f), 0);
+    /* the parent has noticed nothing */
+    ck_assert_uint_eq(info_of(f.circuit).probes_out, 1);
+    ck_assert_int_eq(trip_permit_record_success(f.permit), TRIP_OK);
+    ck_assert_uint_eq(info_of(f.circuit).state, TRIP_STATE_CLOSED);
+}
+END_TEST
+
+static int goes_its_own_way(void *argument)
+{
+    family *f = argument;
+    REQUIRE(trip_permit_record_success(f->permit) == TRIP_OK); /* its copy of a closed circuit's permit */
+    REQUIRE(trip_permit_record_success(f->permit) == TRIP_E_CONSUMED);
+    trip_permit permit;
+    REQUIRE(trip_circuit_permit(f->circuit, &permit, NULL) == TRIP_OK);
+    REQUIRE(trip_permit_record_failure(permit) == TRIP_OK);
+    REQUIRE(trip_circuit_permit(f->circuit, &permit, NULL) == TRIP_REJECTED_OPEN);
+    trip_circuit other;
+    REQUIRE(trip_tracker_circuit(f->tracker, "acme", 4, "mistral", 7, &other) == TRIP_OK);
+    trip_tracker tracker;
+    REQUIRE(trip_tracker_create(NULL, &tracker, NULL) == TRIP_OK);
+    REQUIRE(trip_tracker_destroy(f->tracker) == TRIP_OK);
+    return 0;
+}
+
+START_TEST(parent_and_child_go_their_own_ways)
+{
+    family f = {.tracker = fragile_tracker()};
+    f.circuit = circuit_of(f.tracker, "acme", "openai");
+    f.permit = permit_of(f.circuit);
+    ck_assert_int_eq(in_child(goes_its_own_way, &f), 0);
+    ck_assert_int_eq(trip_permit_record_success(f.permit), TRIP_OK);
+    trip_circuit_info info = info_of(f.circuit);
+    ck_assert_uint_eq(info.state, TRIP_STATE_CLOSED);
+    ck_assert_uint_eq(info.permits, 1);
+}
+END_TEST
+
+/* ---- Forks while threads call ------------------------------------------------------------------------------------ */
+
+typedef struct busy {
+    trip_tracker tracker;
+    _Atomic int stop;
+    _Atomic uint64_t seed;
+} busy;
+
+static void *keep_busy(void *argument)
+{
+    busy *b = argument;
+    uint64_t state = atomic_fetch_add(&b->seed, 0x9E3779B97F4A7C15u);
+    while (!atomic_load(&b->stop)) {
+        char provider = (char)draw(&state);
+        trip_circuit circuit;
+        trip_permit permit;
+        if (trip_tracker_circuit(b->tracker, "acme", 4, &provider, 1, &circuit) == TRIP_OK &&
+            trip_circuit_permit(circuit, &permit, NULL) == TRIP_OK)
+            draw(&state) % 8 == 0 ? trip_permit_record_failure(permit) : trip_permit_record_success(permit);
+        trip_tracker tracker;
+        if (draw(&state) % 64 == 0 && trip_tracker_create(NULL, &tracker, NULL) == TRIP_OK)
+            trip_tracker_destroy(tracker);
+    }
+    return NULL;
+}
+
+static void *child_thread(void *argument)
+{
+    busy *b = argument;
+    for (int i = 0; i < 2000; i++) {
+        char provider = (char)i;
+        trip_circuit circuit;
+        trip_permit permit;
+        if (trip_tracker_circuit(b->tracker, "acme", 4, &provider, 1, &circuit) != TRIP_OK)
+            _exit(253);
+        trip_status status = trip_circuit_permit(circuit, &permit, NULL);
+        if (status < 0 && status != TRIP_E_HANDLE) /* evicted by another thread */
+            _exit(252);
+        if (status == TRIP_OK && trip_permit_record_success(permit) < 0)
+            _exit(251);
+    }
+    return NULL;
+}
+
+static int works_with_threads(void *argument)
+{
+    pthread_t threads[3];
+    for (int i = 0; i < 3; i++)
+        REQUIRE(pthread_create(&threads[i], NULL, child_thread, argument) == 0);
+    child_thread(argument);
+    for (int i = 0; i < 3; i++)
+        REQUIRE(pthread_join(threads[i], NULL) == 0);
+    busy *b = argument;
+    REQUIRE(trip_tracker_destroy(b->tracker) == TRIP_OK);
+    return 0;
+}
+
+START_TEST(a_child_of_a_busy_process_can_do_everything)
+{
+    trip_config config = manual_config();
+    config.max_circuits = 200; /* fewer than names */
+    config.clock = TRIP_CLOCK_MONOTONIC;
+    config.initial_open_ns = MS;
+    busy b = {.tracker = tracker_with(&config), .seed = 3};
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, keep_busy, &b), 0);
+    for (int i = 0; i < 60; i++)
+        ck_assert_int_eq(in_child(works_with_threads, &b), 0);
+    atomic_store(&b.stop, 1);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+}
+END_TEST
+
+static int forks_again(void *argument)
+{
+    family *f = argument;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(goes_its_own_way(f));
+    int status = 0;
+    REQUIRE(waitpid(pid, &status, 0) == pid);
+    REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    return goes_its_own_way(f);
+}
+
+START_TEST(a_child_may_fork)
+{
+    family f = {.tracker = fragile_tracker()};
+    f.circuit = circuit_of(f.tracker, "acme", "openai");
+    f.permit = permit_of(f.circuit);
+    ck_assert_int_eq(in_child(forks_again, &f), 0);
+}
+END_TEST
+
+/* ---- dlclose ----------------------------------------------------------------------------------------------------- */
+
+typedef struct loaded {
+    trip_status (*create)(const trip_config *, trip_tracker *, trip_error *);
+    trip_status (*circuit)(trip_tracker, const char *, size_t, const char *, size_t, trip_circuit *);
+    trip_status (*permit)(trip_circuit, trip_permit *, trip_rejection *);
+    trip_status (*success)(trip_permit);
+} loaded;
+
+static void *symbol(void *library, const char *name)
+{
+    void *found = dlsym(library, name);
+    ck_assert_msg(found != NULL, "%s", dlerror());
+    return found;
+}
+
+static loaded load(void **out_library)
+{
+    void *library = dlopen(TRIP_SHARED_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    ck_assert_msg(library != NULL, "%s", dlerror());
+    loaded l;
+    *(void **)&l.create = symbol(library, "trip_tracker_create");
+    *(void **)&l.circuit = symbol(library, "trip_tracker_circuit");
+    *(void **)&l.permit = symbol(library, "trip_circuit_permit");
+    *(void **)&l.success = symbol(library, "trip_permit_record_success");
+    *out_library = library;
+    return l;
+}
+
+typedef struct visit {
+    loaded library;
+    trip_circuit circuit;
+    pthread_barrier_t used, closed;
+} visit;
+
+static void *end_after_dlclose(void *argument)
+{
+    visit *v = argument;
+    trip_permit permit;
+    if (v->library.permit(v->circuit, &permit, NULL) != TRIP_OK || v->library.success(permit) != TRIP_OK)
+        abort();
+    pthread_barrier_wait(&v->used);
+    pthread_barrier_wait(&v->closed);
+    return NULL; /* the destructor of this thread's magazine runs now */
+}
+
+START_TEST(dlclose_is_harmless)
+{
+    void *library;
+    visit v = {.library = load(&library)};
+    trip_tracker tracker;
+    ck_assert_int_eq(v.library.create(NULL, &tracker, NULL), TRIP_OK);
+    ck_assert_int_eq(v.library.circuit(tracker, "acme", 4, "openai", 6, &v.circuit), TRIP_OK);
+    pthread_barrier_init(&v.used, NULL, 2);
+    pthread_barrier_init(&v.closed, NULL, 2);
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, end_after_dlclose, &v), 0);
+    pthread_barrier_wait(&v.used);
+    ck_assert_int_eq(dlclose(library), 0);
+    pthread_barrier_wait(&v.closed);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+
+    /* loaded again, it is the same library with the same circuits; and a fork still finds its handlers */
+    loaded again = load(&library);
+    trip_permit permit;
+    ck_assert_int_eq(again.permit(v.circuit, &permit, NULL), TRIP_OK);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(again.success(permit) == TRIP_OK ? 0 : 1);
+    int status;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(again.success(permit), TRIP_OK);
+}
+END_TEST
+
+static Suite *fork_suite(void)
+{
+    Suite *suite = suite_create("fork");
+    TCase *forking = tcase_create("fork");
+    tcase_set_timeout(forking, 300);
+    tcase_add_test(forking, in_the_child_a_probe_is_cancelled_and_its_permit_stale);
+    tcase_add_test(forking, parent_and_child_go_their_own_ways);
+    tcase_add_test(forking, a_child_of_a_busy_process_can_do_everything);
+    tcase_add_test(forking, a_child_may_fork);
+    suite_add_tcase(suite, forking);
+    TCase *closing = tcase_create("dlclose");
+    tcase_add_test(closing, dlclose_is_harmless);
+    suite_add_tcase(suite, closing);
+    return suite;
+}
+
+int main(void)
+{
+    return run_suite(fork_suite());
+}
