@@ -1,74 +1,12 @@
-/*
- * What the system refuses: each allocation in turn, random numbers, time. This suite brings its own allocator and clock in
- * place of the library's seams.
- */
+/* What the system refuses: each allocation in turn, random numbers, time. */
 #include "fixture.h"
 
-#include "alloc.h"
-#include "clock.h"
 #include "circuit.h"
+#include "seams.h"
 #include "tracker.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
-#include <unistd.h>
-
-/* ---- Seams ------------------------------------------------------------------------------------------------------- */
-
-static _Atomic int64_t allocations_left = INT64_MAX;
-static _Atomic int64_t allocated; /* pieces in use */
-
-void *trip_allocate(size_t size)
-{
-    if (atomic_fetch_sub(&allocations_left, 1) <= 0)
-        return NULL;
-    void *memory = NULL;
-    if (posix_memalign(&memory, 64, size) != 0)
-        abort();
-    memset(memory, 0, size);
-    atomic_fetch_add(&allocated, 1);
-    return memory;
-}
-
-void trip_release(void *memory)
-{
-    if (memory != NULL)
-        atomic_fetch_sub(&allocated, 1);
-    free(memory);
-}
-
-static _Atomic uint64_t precise_ns = 1000 * SECOND, coarse_lag = 3 * MS;
-static _Atomic uint64_t precise_readings, coarse_readings;
-
-uint64_t trip_clock_precise(void)
-{
-    atomic_fetch_add(&precise_readings, 1);
-    return atomic_load(&precise_ns);
-}
-
-uint64_t trip_clock_coarse(void)
-{
-    atomic_fetch_add(&coarse_readings, 1);
-    return atomic_load(&precise_ns) - atomic_load(&coarse_lag);
-}
-
-uint64_t trip_clock_tick(void)
-{
-    return 4 * MS;
-}
-
-static int entropy_fails;
-
-int getentropy(void *buffer, size_t length)
-{
-    if (entropy_fails) {
-        errno = ENOSYS;
-        return -1;
-    }
-    memset(buffer, 0x5A, length);
-    return 0;
-}
 
 /* ---- Allocations ------------------------------------------------------------------------------------------------- */
 
