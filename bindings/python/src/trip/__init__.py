@@ -1,0 +1,48 @@
+"""Circuit breakers shared by every language in a process.
+
+    tracker = trip.Tracker(failure_threshold=5, initial_open=30.0)
+    circuit = tracker.circuit("acme", "openai")
+
+    with circuit.permit():      # raises trip.CircuitOpen while the provider is down
+        call_the_provider()     # an exception counts as a failure, anything else as a success
+
+    @circuit.guard              # the same around a function, plain or async
+    async def complete(prompt): ...
+
+The library is found by TRIP_LIBRARY (its exact path), beside this package, or by the system's loader as libtrip.so.1.
+"""
+
+from ._circuit import Circuit, CircuitInfo
+from ._config import Config
+from ._constants import Backoff, Clock, Mode, OnDrop, Reason, State
+from ._errors import ConfigError, Error, PermitConsumed
+from ._library import library
+from ._permit import Permit, PermitInfo
+from ._rejection import CircuitOpen, Rejection
+from ._tracker import Tracker
+
+__all__ = [
+    "Backoff",
+    "Circuit",
+    "CircuitInfo",
+    "CircuitOpen",
+    "Clock",
+    "Config",
+    "ConfigError",
+    "Error",
+    "Mode",
+    "OnDrop",
+    "Permit",
+    "PermitConsumed",
+    "PermitInfo",
+    "Reason",
+    "Rejection",
+    "State",
+    "Tracker",
+    "library_version",
+]
+
+
+def library_version() -> str:
+    """The version of the library that was loaded, such as "1.0.0"."""
+    return library.trip_version().decode()

@@ -1,0 +1,63 @@
+"""Owns the selectors and states of the ABI as enums. A newer library may know more of them than this package."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from . import _abi
+
+
+class _Extensible(IntEnum):
+    """A value that this package does not know is kept as UNKNOWN_n: a newer library must not break an older package."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> _Extensible | None:
+        if not isinstance(value, int):
+            return None
+        unknown = int.__new__(cls, value)
+        unknown._name_ = f"UNKNOWN_{value}"
+        unknown._value_ = value
+        return unknown
+
+
+class State(_Extensible):
+    """What a circuit does with calls."""
+
+    CLOSED = _abi.TRIP_STATE_CLOSED
+    OPEN = _abi.TRIP_STATE_OPEN
+    HALF_OPEN = _abi.TRIP_STATE_HALF_OPEN
+
+
+class Mode(_Extensible):
+    """Who decides about a circuit."""
+
+    AUTO = _abi.TRIP_MODE_AUTO
+
+
+class Reason(_Extensible):
+    """Why a permit was refused; the numbers are the library's statuses."""
+
+    OPEN = _abi.TRIP_REJECTED_OPEN
+    PROBING = _abi.TRIP_REJECTED_PROBING
+    FORCED = _abi.TRIP_REJECTED_FORCED
+
+
+class Backoff(IntEnum):
+    """How open periods grow after failed probes."""
+
+    FIRST = _abi.TRIP_BACKOFF_FIRST
+    COMPOUND = _abi.TRIP_BACKOFF_COMPOUND
+
+
+class OnDrop(IntEnum):
+    """What a permit that nobody recorded counts as."""
+
+    FAILURE = _abi.TRIP_DROP_FAILURE
+    CANCEL = _abi.TRIP_DROP_CANCEL
+
+
+class Clock(IntEnum):
+    """What measures a tracker's time; MANUAL moves only by Tracker.advance, for tests and simulations."""
+
+    MONOTONIC = _abi.TRIP_CLOCK_MONOTONIC
+    MANUAL = _abi.TRIP_CLOCK_MANUAL

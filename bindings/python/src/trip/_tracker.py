@@ -1,0 +1,129 @@
+"""Owns Tracker: a set of circuits with one config and one clock, destroyed with the object that made it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+from . import _abi
+from ._circuit import Circuit, Name
+from ._config import Config, create_tracker
+from ._constants import Backoff, Clock, OnDrop
+from ._duration import NS_MAX, Duration, nanoseconds
+from ._errors import ConfigError, failure
+from ._library import library
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Callable
+
+    from typing_extensions import Self
+
+
+class Tracker:
+    """Circuits kept per (tenant, provider), with one config and one clock. Share one among all threads.
+
+    Times are seconds (int, float) or timedelta. What each option means and may be stands in include/trip.h under the
+    field of the same name; bad values raise ConfigError, whose `field` is the field's name in Config.
+
+    A tracker is destroyed when it is closed, or when nobody holds it any more: its circuits and unsettled permits do.
+    """
+
+    _handle = 0  # of no tracker: what is destroyed when creation has failed
+
+    def __init__(
+        self,
+        *,
+        failure_threshold: int = 5,
+        initial_open: Duration = 30.0,
+        max_open: Duration = 300.0,
+        backoff_multiplier: float = 2.0,
+        backoff: Backoff = Backoff.FIRST,
+        half_open_max_probes: int = 1,
+        half_open_successes: int = 1,
+        on_drop: OnDrop = OnDrop.FAILURE,
+        probe_lease: Duration = 600.0,
+        probe_retry: Duration = 0.05,
+        jitter: float = 0.0,
+        clock: Clock = Clock.MONOTONIC,
+        max_circuits: int = 65536,
+    ) -> None:
+        config = Config(
+            failure_threshold=failure_threshold,
+            initial_open_ns=_configured("initial_open", initial_open),
+            max_open_ns=_configured("max_open", max_open),
+            backoff_multiplier=backoff_multiplier,
+            backoff=backoff,
+            half_open_max_probes=half_open_max_probes,
+            half_open_successes=half_open_successes,
+            on_drop=on_drop,
+            probe_lease_ns=_configured("probe_lease", probe_lease),
+            probe_retry_ns=_configured("probe_retry", probe_retry),
+            jitter=jitter,
+            clock=clock,
+            max_circuits=max_circuits,
+        )
+        self._handle = create_tracker(config)
+
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        """A tracker of an exact config, times in nanoseconds."""
+        if not isinstance(config, Config):
+            raise TypeError(f"config must be a trip.Config, not {type(config).__name__}")
+        tracker = cls.__new__(cls)
+        tracker._handle = create_tracker(config)
+        return tracker
+
+    @property
+    def handle(self) -> int:
+        """The library's own number for this tracker, the same in every language of this process."""
+        return self._handle
+
+    def circuit(self, tenant: Name, provider: Name) -> Circuit:
+        """The circuit of (tenant, provider), made when it does not exist. Names are str, taken as UTF-8, or bytes."""
+        return Circuit(self, tenant, provider)
+
+    def advance(self, duration: Duration) -> None:
+        """Move a manual clock forward."""
+        self.advance_ns(nanoseconds("duration", duration))
+
+    def advance_ns(self, ns: int) -> None:
+        """Move a manual clock forward by nanoseconds."""
+        if isinstance(ns, bool) or not isinstance(ns, int):
+            raise TypeError(f"ns must be an int, not {type(ns).__name__}")
+        if not 0 <= ns <= NS_MAX:
+            raise ValueError(f"ns must be 0 to {NS_MAX}, not {ns}")
+        status = library.trip_tracker_advance(self._handle, ns)
+        if status < 0:
+            raise failure(status)
+
+    def close(self) -> bool:
+        """Destroy the tracker: its circuits and permits raise trip.Error from now on. False if it was closed before."""
+        status = library.trip_tracker_destroy(self._handle)
+        if status < 0 and status != _abi.TRIP_E_HANDLE:
+            raise failure(status)
+        return status == _abi.TRIP_OK
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Bound here: globals may be gone when the interpreter ends.
+    def __del__(self, _destroy: Callable[[int], int] = library.trip_tracker_destroy) -> None:
+        _destroy(self._handle)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a tracker cannot be copied or pickled: it lives in this process")
+
+    def __repr__(self) -> str:
+        return f"<trip.Tracker {self._handle:#x}>"
+
+
+def _configured(option: str, duration: Duration) -> int:
+    try:
+        return nanoseconds(option, duration)
+    except ValueError as error:
+        raise ConfigError(_abi.TRIP_E_CONFIG, str(error), f"{option}_ns") from None

@@ -1,0 +1,37 @@
+"""Owns what every test needs: the library that was just built, a tracker on a manual clock, the count of vectors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+BUILT = Path(__file__).resolve().parents[3] / "build" / "libtrip.so"
+if BUILT.exists():
+    os.environ.setdefault("TRIP_LIBRARY", str(BUILT))
+
+import trip  # noqa: E402 - importing it loads the library
+
+
+@pytest.fixture
+def tracker() -> Iterator[trip.Tracker]:
+    """Opens at the first failure, for 30 seconds of a manual clock."""
+    with trip.Tracker(failure_threshold=1, clock=trip.Clock.MANUAL) as tracker:
+        yield tracker
+
+
+@pytest.fixture
+def circuit(tracker: trip.Tracker) -> trip.Circuit:
+    return tracker.circuit("acme", "openai")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    ran = [
+        report
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+        if getattr(report, "when", None) == "call" and "test_contract.py::test_vector" in report.nodeid
+    ]
+    terminalreporter.write_line(f"contract vectors: {len(ran)} run")

@@ -1,0 +1,113 @@
+"""The runner itself: a vector that the library does not keep, or that its format does not know, fails."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from replay import Mismatch, replay
+from vectors import BadVector, Vector, check, load
+
+OK = {"status": "TRIP_OK"}
+KEPT: Vector = {
+    "name": "kept",
+    "source": {"design": "section 4"},
+    "config": {"failure_threshold": 1},
+    "steps": [
+        {"do": "circuit", "tenant": "acme", "provider": "openai", "as": "c", "expect": OK},
+        {"do": "permit", "circuit": "c", "as": "p", "expect": OK},
+        {"do": "failure", "permit": "p", "expect": OK},
+        {"do": "peek", "circuit": "c", "expect": {"status": "TRIP_REJECTED_OPEN", "failures": {"min": 1, "max": 1}}},
+    ],
+}
+
+
+def changed(step: int, **members: Any) -> Vector:
+    vector = copy.deepcopy(KEPT)
+    vector["steps"][step].update(members)
+    return vector
+
+
+def test_a_vector_that_is_kept_passes() -> None:
+    check(KEPT)
+    replay(KEPT)
+
+
+@pytest.mark.parametrize(
+    "vector",
+    [
+        changed(1, expect={"status": "TRIP_REJECTED_OPEN"}),
+        changed(1, expect={"status": "TRIP_OK", "failures": 0}),  # nothing is told of a permit that is granted
+        changed(2, expect={"status": "TRIP_STALE"}),
+        changed(3, expect={"status": "TRIP_OK"}),
+        changed(3, expect={"status": "TRIP_REJECTED_OPEN", "failures": 2}),
+        changed(3, expect={"status": "TRIP_REJECTED_OPEN", "failures": {"min": 2, "max": 3}}),
+        changed(3, expect={"status": "TRIP_REJECTED_OPEN", "state": "TRIP_STATE_HALF_OPEN"}),
+        changed(3, do="inspect", expect={"status": "TRIP_OK", "epoch": "same"}),  # never inspected before
+        changed(3, do="key", expect={"status": "TRIP_OK", "tenant": "globex"}),
+        changed(0, expect={"status": "TRIP_E_INVALID"}),
+        {**KEPT, "create": {"status": "TRIP_E_CONFIG"}},
+        {**KEPT, "config": {"failure_threshold": 0}, "create": {"status": "TRIP_E_CONFIG", "field": "jitter"}},
+    ],
+)
+def test_another_answer_fails(vector: Vector) -> None:
+    with pytest.raises(Mismatch):
+        replay(vector)
+
+
+def test_another_handle_fails() -> None:
+    again = {"do": "circuit", "tenant": "acme", "provider": "openai", "as": "d"}
+    for wrong in {"not_same_as": "c"}, {"same_as": "c", "not_same_as": "c"}:
+        with pytest.raises(Mismatch):
+            replay({**KEPT, "steps": [KEPT["steps"][0], {**again, "expect": {**OK, **wrong}}]})
+    replay({**KEPT, "steps": [KEPT["steps"][0], {**again, "expect": {**OK, "same_as": "c"}}]})
+
+
+def test_a_permit_nobody_named_fails() -> None:
+    vector = copy.deepcopy(KEPT)
+    del vector["steps"][1]["as"]
+    with pytest.raises(Mismatch, match="no name"):
+        replay(vector)
+
+
+@pytest.mark.parametrize(
+    "vector",
+    [
+        {**KEPT, "note": "unknown key"},
+        {key: value for key, value in KEPT.items() if key != "source"},
+        {**KEPT, "steps": []},
+        {**KEPT, "create": {"status": "TRIP_E_CONFIG"}},
+        {**KEPT, "create": {"status": "TRIP_OK", "field": "jitter"}},
+        changed(1, do="unknown"),
+        changed(1, unknown="argument"),
+        changed(1, expect={}),
+        changed(2, expect={"status": "TRIP_OK", "state": "TRIP_STATE_OPEN"}),
+        changed(3, do="repeat", times=2, steps=[]),
+        {**KEPT, "steps": [{"do": "repeat", "times": 2, "steps": [{"do": "unknown"}]}]},
+        {**KEPT, "steps": [{"do": "repeat", "times": 2, "steps": KEPT["steps"], "expect": OK}]},
+    ],
+)
+def test_what_the_format_does_not_know_fails(vector: Vector) -> None:
+    with pytest.raises(BadVector):
+        check(vector)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({"format": 2, "about": "", "vectors": [KEPT]}),
+        json.dumps({"format": 1, "about": "", "vectors": [KEPT], "more": 1}),
+        json.dumps({"format": 1, "about": "", "vectors": [KEPT, KEPT]}),
+        json.dumps({"format": 1, "about": "", "vectors": []}),
+        '{"format": 1, "format": 1, "about": "", "vectors": []}',
+    ],
+)
+def test_a_file_that_the_format_does_not_know_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("TRIP_CONTRACT", str(tmp_path))
+    (tmp_path / "vectors.json").write_text(text)
+    with pytest.raises(BadVector):
+        load()

@@ -1,0 +1,95 @@
+"""Owns reading the contract vectors, and refusing what their format (tests/contract/README.md) does not know."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+Vector = dict[str, Any]
+Step = dict[str, Any]
+
+REPOSITORY = Path(__file__).resolve().parents[4]
+
+VECTOR_KEYS = {"name", "source", "differs", "why", "config", "create", "steps"}
+# What each step must have, what it may have, and what its `expect` may name beside the status.
+_REJECTION = {"state", "failures", "retry_after_ns", "open_duration_ns"}
+_COUNTERS = {"permits", "successes", "failures_total", "drops", "cancels", "rejections", "stale", "opens"}
+STEPS: dict[str, tuple[set[str], set[str], set[str]]] = {
+    "circuit": ({"tenant", "provider"}, {"as"}, {"same_as", "not_same_as"}),
+    "permit": ({"circuit"}, {"as"}, _REJECTION),
+    "peek": ({"circuit"}, set(), _REJECTION),
+    "inspect": ({"circuit"}, set(), _REJECTION | _COUNTERS | {"mode", "level", "probes_out", "epoch"}),
+    "key": ({"circuit"}, set(), {"tenant", "provider"}),
+    **{do: ({"permit"}, set(), set()) for do in ("success", "failure", "drop", "cancel", "renew")},
+    "inspect_permit": ({"permit"}, set(), {"is_probe", "lease_left_ns"}),
+    "advance": ({"ns"}, set(), set()),
+    "destroy": (set(), set(), set()),
+}
+
+
+class BadVector(AssertionError):
+    """A vector says something that its format does not know."""
+
+
+def folder() -> Path:
+    return Path(os.environ.get("TRIP_CONTRACT") or REPOSITORY / "tests" / "contract")
+
+
+def load() -> list[Vector]:
+    """Every vector of every file. None at all is an error: a runner that ran nothing has shown nothing."""
+    files = sorted(folder().glob("*.json"))
+    found = [vector for file in files for vector in _read(file)]
+    names = [vector["name"] for vector in found]
+    _require(bool(found), f"no vectors in {folder()}")
+    _require(len(names) == len(set(names)), f"names used twice: {sorted({n for n in names if names.count(n) > 1})}")
+    return found
+
+
+def _read(file: Path) -> list[Vector]:
+    content = json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=_object)
+    _require(content.keys() == {"format", "about", "vectors"}, f"{file.name}: keys {sorted(content)}")
+    _require(content["format"] == 1, f"{file.name}: format {content['format']}")
+    for vector in content["vectors"]:
+        check(vector)
+    return list(content["vectors"])
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    read = dict(pairs)
+    _require(len(read) == len(pairs), f"a key stands twice in {[key for key, _ in pairs]}")
+    return read
+
+
+def check(vector: Vector) -> None:
+    name = vector.get("name", "a vector without a name")
+    _require(not vector.keys() - VECTOR_KEYS, f"{name}: unknown keys {vector.keys() - VECTOR_KEYS}")
+    _require({"name", "source", "config"} <= vector.keys(), f"{name}: has only {sorted(vector)}")
+    create = vector.get("create", {"status": "TRIP_OK"})
+    _require("status" in create and not create.keys() - {"status", "field"}, f"{name}: create {create}")
+    refused = create["status"] != "TRIP_OK"
+    _require(refused != bool(vector.get("steps")), f"{name}: steps are missing, or follow a tracker that is not made")
+    _require(refused or "field" not in create, f"{name}: a field at fault, and no fault")
+    for step in vector.get("steps", []):
+        check_step(name, step)
+
+
+def check_step(name: str, step: Step) -> None:
+    if step.get("do") == "repeat":
+        _require(step.keys() == {"do", "times", "steps"} and step["steps"], f"{name}: repeat {sorted(step)}")
+        for inner in step["steps"]:
+            check_step(name, inner)
+        return
+    _require(step.get("do") in STEPS, f"{name}: unknown step {step.get('do')!r}")
+    must, may, observable = STEPS[step["do"]]
+    arguments = step.keys() - {"do", "expect"}
+    _require(must <= arguments <= must | may, f"{name}: {step['do']} with {sorted(arguments)}")
+    expected = step.get("expect", {}).keys()
+    _require("status" in expected, f"{name}: {step['do']} expects no status")
+    _require(expected <= observable | {"status"}, f"{name}: {step['do']} cannot show {expected - observable}")
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise BadVector(otherwise)
