@@ -1,0 +1,172 @@
+//! Calls under a circuit: ask for a permit, make the call, record how it went.
+//!
+//! A library error never keeps a call from being made: it is told to the tracker's reporter, and the call goes through
+//! unguarded.
+
+use crate::circuit::Circuit;
+use crate::permit::{Permit, Settled};
+use crate::rejection::{PermitError, Rejected};
+use std::fmt;
+use std::future::{poll_fn, Future};
+use std::pin::pin;
+
+/// Why a guarded call has no result.
+#[derive(Clone, Debug)]
+pub enum CallError<E> {
+    /// The circuit refused: the call was not made.
+    Rejected(Rejected),
+    /// The call was made and failed.
+    Inner(E),
+}
+
+/// What a call told about its provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The provider answered as it should, if only to say that the request was wrong.
+    Success,
+    /// The provider failed.
+    Failure,
+    /// Nothing: the provider was not reached, for a reason of our own.
+    Cancel,
+}
+
+impl Circuit {
+    /// Makes a call under a permit. `Ok` is recorded as a success, and every `Err` as a failure: where some errors are
+    /// the caller's own fault, use [`call_judged`](Self::call_judged). A panic drops the permit.
+    ///
+    /// ```
+    /// # let tracker = trip::Tracker::new(&trip::Config::default())?;
+    /// # let circuit = tracker.circuit("acme", "llm")?;
+    /// # let ask = || Ok::<_, std::io::Error>("42");
+    /// match circuit.call(ask) {
+    ///     Ok(text) => assert_eq!(text, "42"),
+    ///     Err(trip::CallError::Rejected(rejected)) => println!("retry in {:?}", rejected.retry_after),
+    ///     Err(trip::CallError::Inner(error)) => println!("the call failed: {error}"),
+    /// }
+    /// # Ok::<_, trip::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`CallError::Rejected`]: the circuit refused. [`CallError::Inner`]: the call's own error.
+    pub fn call<T, E>(&self, call: impl FnOnce() -> Result<T, E>) -> Result<T, CallError<E>> {
+        self.call_judged(|_| Outcome::Failure, call)
+    }
+
+    /// Makes a call under a permit, and records each error as `judge` says.
+    ///
+    /// ```
+    /// # let tracker = trip::Tracker::new(&trip::Config::default())?;
+    /// # let circuit = tracker.circuit("acme", "llm")?;
+    /// # struct Refused(u16);
+    /// # let ask = || Err::<(), _>(Refused(400));
+    /// // A request that the provider finds fault with says nothing against the provider.
+    /// let judge = |error: &Refused| if error.0 < 500 { trip::Outcome::Success } else { trip::Outcome::Failure };
+    /// let answer = circuit.call_judged(judge, ask);
+    /// # assert!(answer.is_err());
+    /// assert_eq!(circuit.inspect()?.failures, 0);
+    /// # Ok::<_, trip::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub fn call_judged<T, E>(
+        &self,
+        judge: impl FnOnce(&E) -> Outcome,
+        call: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, CallError<E>> {
+        let permit = self.admit().map_err(CallError::Rejected)?;
+        let result = call();
+        let outcome = result.as_ref().map_or_else(judge, |_| Outcome::Success);
+        self.record(permit, outcome);
+        result.map_err(CallError::Inner)
+    }
+
+    /// [`call`](Self::call) for a future, on any runtime. The permit is asked for when the future is first polled. When
+    /// the future is dropped before it is ready, its caller gave up: the permit is cancelled. A panic drops the permit.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub async fn call_async<T, E>(&self, call: impl Future<Output = Result<T, E>>) -> Result<T, CallError<E>> {
+        self.call_async_judged(|_| Outcome::Failure, call).await
+    }
+
+    /// [`call_judged`](Self::call_judged) for a future, as [`call_async`](Self::call_async).
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub async fn call_async_judged<T, E>(
+        &self,
+        judge: impl FnOnce(&E) -> Outcome,
+        call: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, CallError<E>> {
+        let mut calling = Calling { permit: self.admit().map_err(CallError::Rejected)?, is_waiting: false };
+        let mut call = pin!(call);
+        let result = poll_fn(|context| {
+            calling.is_waiting = false;
+            let poll = call.as_mut().poll(context);
+            calling.is_waiting = poll.is_pending();
+            poll
+        })
+        .await;
+        let outcome = result.as_ref().map_or_else(judge, |_| Outcome::Success);
+        self.record(calling.permit.take(), outcome);
+        result.map_err(CallError::Inner)
+    }
+
+    /// `None`: the library could not say, and the call goes through unguarded.
+    fn admit(&self) -> Result<Option<Permit>, Rejected> {
+        match self.permit() {
+            Ok(permit) => Ok(Some(permit)),
+            Err(PermitError::Rejected(rejected)) => Err(rejected),
+            Err(PermitError::Failed(error)) => {
+                self.report(&error);
+                Ok(None)
+            }
+        }
+    }
+
+    fn record(&self, permit: Option<Permit>, outcome: Outcome) {
+        let Some(permit) = permit else { return };
+        let settled = match outcome {
+            Outcome::Success => permit.record_success(),
+            Outcome::Failure => permit.record_failure(),
+            Outcome::Cancel => permit.cancel(),
+        };
+        if let Settled::Failed(error) = settled {
+            self.report(&error);
+        }
+    }
+}
+
+/// The permit of a call that takes more than one poll. Dropped between two of them it was given up by its caller, and
+/// is cancelled; dropped within one the call panicked, and the permit goes as it goes in any panic.
+struct Calling {
+    permit: Option<Permit>,
+    is_waiting: bool,
+}
+
+impl Drop for Calling {
+    fn drop(&mut self) {
+        if self.is_waiting {
+            self.permit.take().map(Permit::cancel);
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for CallError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CallError::Rejected(rejected) => rejected.fmt(f),
+            CallError::Inner(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: std::error::Error> std::error::Error for CallError<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            CallError::Rejected(_) => None,
+            CallError::Inner(error) => error.source(),
+        }
+    }
+}

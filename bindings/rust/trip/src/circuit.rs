@@ -1,0 +1,187 @@
+//! Circuits: who may call whom, now. A circuit keeps its key, so that it can be found again after an eviction.
+
+use crate::error::Error;
+use crate::ffi::{self, Answer, Key};
+use crate::permit::Permit;
+use crate::rejection::{PermitError, Rejected};
+use crate::selector::{Mode, State};
+use crate::tracker::Tracker;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+use trip_sys as sys;
+
+/// The circuit of one (tenant, provider).
+///
+/// Clones are the same circuit, and so is every circuit that is got under the same key. It keeps its tracker alive.
+/// A full tracker may evict it; the next use then finds it again under its key, closed and without history.
+#[derive(Clone)]
+pub struct Circuit(Arc<Shared>);
+
+struct Shared {
+    /// Without one the circuit cannot be found again.
+    tracker: Option<Tracker>,
+    /// Changes when the circuit is found again. Nothing else hangs on it, and any value of it is legal: relaxed.
+    handle: AtomicU64,
+    key: Key,
+}
+
+/// A circuit seen from outside. When no call is in progress the counters are exact, and
+/// `permits = successes + failures_total + drops + cancels + permits not yet settled`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CircuitInfo {
+    /// An open circuit past its deadline stays open until a permit is asked for.
+    pub state: State,
+    /// Who decides about the circuit.
+    pub mode: Mode,
+    /// Closed: failures in a row; else the threshold plus `level`.
+    pub failures: u32,
+    /// Probes that failed since the circuit last closed, at most 31.
+    pub level: u32,
+    /// Probes granted and not settled.
+    pub probes_out: u32,
+    /// Changes with each state change and never comes back.
+    pub epoch: u64,
+    /// What a refusal would say now; zero where a permit would be granted.
+    pub retry_after: Duration,
+    /// This open period, or when half-open the one before it, as configured; zero when closed.
+    pub open_duration: Duration,
+    /// Permits granted.
+    pub permits: u64,
+    /// Permits settled as success, stale ones too.
+    pub successes: u64,
+    /// Permits settled as failure, stale ones too.
+    pub failures_total: u64,
+    /// Permits settled as dropped, stale ones too.
+    pub drops: u64,
+    /// Permits settled as cancelled, stale ones too.
+    pub cancels: u64,
+    /// Permits refused.
+    pub rejections: u64,
+    /// Settlements that came too late to change anything.
+    pub stale: u64,
+    /// Times the circuit opened or opened again.
+    pub opens: u64,
+}
+
+impl Circuit {
+    pub(crate) fn new(tracker: Option<Tracker>, handle: u64, key: Key) -> Self {
+        Circuit(Arc::new(Shared { tracker, handle: AtomicU64::new(handle), key }))
+    }
+
+    /// The circuit that somebody else in this process got, in whatever language. It does not keep its tracker alive,
+    /// and once it is evicted or its tracker destroyed it gets [`Error::Handle`]; one that is got from
+    /// [`Tracker::from_handle`] finds itself again.
+    ///
+    /// # Errors
+    /// [`Error::Handle`]: no such circuit.
+    pub fn from_handle(handle: u64) -> Result<Self, Error> {
+        Ok(Self::new(None, handle, ffi::circuit_key(handle)?))
+    }
+
+    /// Asks for a permit to make one call.
+    ///
+    /// # Errors
+    /// [`PermitError::Rejected`]: the circuit says no; do not call. [`PermitError::Failed`]: the library could not say;
+    /// make the call without a permit and report the error.
+    pub fn permit(&self) -> Result<Permit, PermitError> {
+        match self.ask(ffi::circuit_permit)? {
+            Answer::Granted(permit) => Ok(Permit::from_handle(permit)),
+            Answer::Rejected(rejection) => Err(PermitError::Rejected(Rejected::new(self, &rejection))),
+        }
+    }
+
+    /// What [`permit`](Self::permit) would answer now. Changes nothing, counts nothing.
+    ///
+    /// # Errors
+    /// As [`permit`](Self::permit).
+    pub fn peek(&self) -> Result<(), PermitError> {
+        match self.ask(ffi::circuit_peek)? {
+            Answer::Granted(()) => Ok(()),
+            Answer::Rejected(rejection) => Err(PermitError::Rejected(Rejected::new(self, &rejection))),
+        }
+    }
+
+    /// State, times and counters. Takes time in proportion to the permits ever out at once.
+    ///
+    /// # Errors
+    /// [`Error::Handle`]: the tracker is destroyed.
+    pub fn inspect(&self) -> Result<CircuitInfo, Error> {
+        self.ask(ffi::circuit_inspect).map(|raw| CircuitInfo::from(&raw))
+    }
+
+    /// Whose calls these are.
+    #[must_use]
+    pub fn tenant(&self) -> &[u8] {
+        &self.0.key.tenant
+    }
+
+    /// Who is called.
+    #[must_use]
+    pub fn provider(&self) -> &[u8] {
+        &self.0.key.provider
+    }
+
+    /// The handle, for others in this process. It is good until the circuit is evicted or its tracker destroyed.
+    #[must_use]
+    pub fn handle(&self) -> u64 {
+        self.0.handle.load(Ordering::Relaxed)
+    }
+
+    /// The circuit may have been evicted: then it is looked up again by its key, once.
+    fn ask<T>(&self, question: impl Fn(u64) -> Result<T, Error>) -> Result<T, Error> {
+        match question(self.handle()) {
+            Err(Error::Handle) => question(self.look_up_again()?),
+            answer => answer,
+        }
+    }
+
+    #[cold]
+    fn look_up_again(&self) -> Result<u64, Error> {
+        let tracker = self.0.tracker.as_ref().ok_or(Error::Handle)?;
+        let handle = ffi::tracker_circuit(tracker.handle(), &self.0.key)?;
+        self.0.handle.store(handle, Ordering::Relaxed);
+        Ok(handle)
+    }
+
+    pub(crate) fn report(&self, error: &Error) {
+        if let Some(tracker) = &self.0.tracker {
+            tracker.report(self, error);
+        }
+    }
+}
+
+impl fmt::Debug for Circuit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Circuit")
+            .field("tenant", &format_args!("\"{}\"", self.tenant().escape_ascii()))
+            .field("provider", &format_args!("\"{}\"", self.provider().escape_ascii()))
+            .field("handle", &format_args!("{:#x}", self.handle()))
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<&sys::trip_circuit_info> for CircuitInfo {
+    fn from(raw: &sys::trip_circuit_info) -> Self {
+        CircuitInfo {
+            state: raw.state.into(),
+            mode: raw.mode.into(),
+            failures: raw.failures,
+            level: raw.level,
+            probes_out: raw.probes_out,
+            epoch: raw.epoch,
+            retry_after: Duration::from_nanos(raw.retry_after_ns),
+            open_duration: Duration::from_nanos(raw.open_duration_ns),
+            permits: raw.permits,
+            successes: raw.successes,
+            failures_total: raw.failures_total,
+            drops: raw.drops,
+            cancels: raw.cancels,
+            rejections: raw.rejections,
+            stale: raw.stale,
+            opens: raw.opens,
+        }
+    }
+}

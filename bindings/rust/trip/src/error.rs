@@ -1,0 +1,123 @@
+//! What can go wrong in the library itself. A refused permit is not here: that is an answer,
+//! [`Rejected`](crate::Rejected).
+
+use crate::ffi;
+use std::fmt;
+use trip_sys as sys;
+
+/// The library could not do what was asked.
+///
+/// A caller that meets one before a call should make the call without a permit, and report it: the breaker must never
+/// be the outage. [`Circuit::call`](crate::Circuit::call) does so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The circuit has moved on since this permit was granted. The call may go on; its outcome will change nothing.
+    Stale,
+    /// A tenant or a provider is longer than 255 bytes.
+    Invalid,
+    /// No such tracker, circuit or permit: the handle is garbage, or its tracker is destroyed, or the circuit evicted.
+    Handle,
+    /// This permit has been settled before.
+    Consumed,
+    /// Out of memory.
+    NoMemory,
+    /// A bound is reached: circuits, trackers, permits out, or extensions of a lease.
+    Capacity,
+    /// A field of the config is out of range.
+    Config(ConfigError),
+    /// The config has members that the installed library does not know.
+    TooNew,
+    /// The object cannot do that: only a manual clock can be advanced.
+    Unsupported,
+    /// The operating system refused something: random numbers, a thread key, a clock.
+    System,
+    /// A status that this version of the crate has no name for.
+    Unknown(i32),
+}
+
+/// Which field of a [`Config`](crate::Config) was refused, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConfigError {
+    /// The field of [`Config`](crate::Config) at fault, unless several are.
+    pub field: Option<&'static str>,
+    /// One line for a human; its wording may change.
+    pub message: Box<str>,
+}
+
+impl Error {
+    /// The one place that turns a status into an error. A config's refusal says more than its status, and is made where
+    /// the tracker is created.
+    pub(crate) fn check(status: i32) -> Result<(), Error> {
+        Err(match status {
+            sys::TRIP_OK => return Ok(()),
+            sys::TRIP_STALE => Error::Stale,
+            sys::TRIP_E_INVALID => Error::Invalid,
+            sys::TRIP_E_HANDLE => Error::Handle,
+            sys::TRIP_E_CONSUMED => Error::Consumed,
+            sys::TRIP_E_NOMEM => Error::NoMemory,
+            sys::TRIP_E_CAPACITY => Error::Capacity,
+            sys::TRIP_E_TOO_NEW => Error::TooNew,
+            sys::TRIP_E_UNSUPPORTED => Error::Unsupported,
+            sys::TRIP_E_SYSTEM => Error::System,
+            other => Error::Unknown(other),
+        })
+    }
+
+    /// The number that the C ABI has for it, the same in every language.
+    #[must_use]
+    pub fn status(&self) -> i32 {
+        match self {
+            Error::Stale => sys::TRIP_STALE,
+            Error::Invalid => sys::TRIP_E_INVALID,
+            Error::Handle => sys::TRIP_E_HANDLE,
+            Error::Consumed => sys::TRIP_E_CONSUMED,
+            Error::NoMemory => sys::TRIP_E_NOMEM,
+            Error::Capacity => sys::TRIP_E_CAPACITY,
+            Error::Config(_) => sys::TRIP_E_CONFIG,
+            Error::TooNew => sys::TRIP_E_TOO_NEW,
+            Error::Unsupported => sys::TRIP_E_UNSUPPORTED,
+            Error::System => sys::TRIP_E_SYSTEM,
+            Error::Unknown(status) => *status,
+        }
+    }
+
+    /// The name that the C ABI has for it, such as `"TRIP_E_CONSUMED"`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        ffi::status_name(self.status())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Error::Stale => "the circuit has moved on since the permit was granted",
+            Error::Invalid => "a tenant or provider is longer than 255 bytes",
+            Error::Handle => "no such tracker, circuit or permit",
+            Error::Consumed => "the permit has been settled before",
+            Error::NoMemory => "out of memory",
+            Error::Capacity => "no room for another circuit, tracker, permit or lease extension",
+            Error::Config(fault) => return fault.fmt(f),
+            Error::TooNew => "the config has members that the installed libtrip does not know",
+            Error::Unsupported => "only a manual clock can be advanced",
+            Error::System => "the operating system refused something that libtrip needs",
+            Error::Unknown(status) => return write!(f, "libtrip answered {status}"),
+        };
+        f.write_str(text)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.field {
+            Some(field) => write!(f, "{field}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}

@@ -1,0 +1,173 @@
+//! The one module that calls C. Every function here is safe for all arguments: handles may be any value, and the
+//! pointers are made here. It translates statuses, and decides nothing.
+#![allow(unsafe_code)]
+
+use crate::error::{ConfigError, Error};
+use std::ffi::CStr;
+use trip_sys as sys;
+
+/// What a circuit says to a request.
+pub(crate) enum Answer<T> {
+    Granted(T),
+    Rejected(sys::trip_rejection),
+}
+
+/// What a circuit is found by.
+pub(crate) struct Key {
+    pub(crate) tenant: Box<[u8]>,
+    pub(crate) provider: Box<[u8]>,
+}
+
+/// How a permit is settled.
+#[derive(Clone, Copy)]
+pub(crate) enum Settlement {
+    Success,
+    Failure,
+    Drop,
+    Cancel,
+}
+
+/// A struct that the library writes: empty, and telling its size.
+macro_rules! empty {
+    ($name:ident) => {{
+        const SIZE: usize = size_of::<sys::$name>();
+        const { assert!(SIZE <= 4096) };
+        #[allow(clippy::cast_possible_truncation)] // asserted above
+        let struct_size = SIZE as u32;
+        sys::$name { struct_size, ..Default::default() }
+    }};
+}
+
+pub(crate) fn abi_version() -> u32 {
+    // SAFETY: takes nothing, returns a constant.
+    unsafe { sys::trip_abi_version() }
+}
+
+pub(crate) fn version() -> &'static str {
+    // SAFETY: a constant text that ends with a NUL and is never freed.
+    let text = unsafe { CStr::from_ptr(sys::trip_version()) };
+    text.to_str().unwrap_or_default()
+}
+
+pub(crate) fn status_name(status: i32) -> &'static str {
+    // SAFETY: a constant text that ends with a NUL and is never freed.
+    let text = unsafe { CStr::from_ptr(sys::trip_status_name(status)) };
+    text.to_str().unwrap_or_default()
+}
+
+/// The library's defaults. Should it refuse to give them, which no library of this major version does, the config stays
+/// empty, and no tracker can be created with that.
+pub(crate) fn default_config() -> sys::trip_config {
+    let mut config = empty!(trip_config);
+    // SAFETY: the size is that of the struct.
+    unsafe { sys::trip_config_init(&raw mut config, size_of::<sys::trip_config>()) };
+    config
+}
+
+pub(crate) fn tracker_create(
+    config: &sys::trip_config,
+    field_at: impl Fn(u32) -> Option<&'static str>,
+) -> Result<u64, Error> {
+    let mut tracker = 0;
+    let mut fault = empty!(trip_error);
+    // SAFETY: three valid structs; the library keeps none of the pointers.
+    let status = unsafe { sys::trip_tracker_create(config, &raw mut tracker, &raw mut fault) };
+    if status == sys::TRIP_E_CONFIG {
+        let message: Vec<u8> = fault.message.iter().map(|byte| byte.to_ne_bytes()[0]).take_while(|&b| b != 0).collect();
+        return Err(Error::Config(ConfigError {
+            field: field_at(fault.field_offset),
+            message: String::from_utf8_lossy(&message).into(),
+        }));
+    }
+    Error::check(status).map(|()| tracker)
+}
+
+pub(crate) fn tracker_destroy(tracker: u64) -> Result<(), Error> {
+    // SAFETY: any value is a legal handle.
+    Error::check(unsafe { sys::trip_tracker_destroy(tracker) })
+}
+
+pub(crate) fn tracker_circuit(tracker: u64, key: &Key) -> Result<u64, Error> {
+    let Key { tenant, provider } = key;
+    let mut circuit = 0;
+    // SAFETY: each pointer comes with the length of its slice, which is never SIZE_MAX; the library copies the bytes.
+    Error::check(unsafe {
+        sys::trip_tracker_circuit(
+            tracker,
+            tenant.as_ptr().cast(),
+            tenant.len(),
+            provider.as_ptr().cast(),
+            provider.len(),
+            &raw mut circuit,
+        )
+    })
+    .map(|()| circuit)
+}
+
+pub(crate) fn tracker_advance(tracker: u64, ns: u64) -> Result<(), Error> {
+    // SAFETY: any value is a legal handle.
+    Error::check(unsafe { sys::trip_tracker_advance(tracker, ns) })
+}
+
+pub(crate) fn circuit_permit(circuit: u64) -> Result<Answer<u64>, Error> {
+    let mut permit = 0;
+    let mut rejection = empty!(trip_rejection);
+    // SAFETY: any value is a legal handle; both outputs are valid.
+    let status = unsafe { sys::trip_circuit_permit(circuit, &raw mut permit, &raw mut rejection) };
+    answer(status, permit, rejection)
+}
+
+pub(crate) fn circuit_peek(circuit: u64) -> Result<Answer<()>, Error> {
+    let mut rejection = empty!(trip_rejection);
+    // SAFETY: any value is a legal handle; the output is valid.
+    let status = unsafe { sys::trip_circuit_peek(circuit, &raw mut rejection) };
+    answer(status, (), rejection)
+}
+
+/// Every positive status is an answer other than yes, those too that a later library may add.
+fn answer<T>(status: i32, granted: T, mut rejection: sys::trip_rejection) -> Result<Answer<T>, Error> {
+    if status > sys::TRIP_OK {
+        rejection.status = status;
+        return Ok(Answer::Rejected(rejection));
+    }
+    Error::check(status).map(|()| Answer::Granted(granted))
+}
+
+pub(crate) fn circuit_inspect(circuit: u64) -> Result<sys::trip_circuit_info, Error> {
+    let mut info = empty!(trip_circuit_info);
+    // SAFETY: any value is a legal handle; the output is valid.
+    Error::check(unsafe { sys::trip_circuit_inspect(circuit, &raw mut info) }).map(|()| info)
+}
+
+pub(crate) fn circuit_key(circuit: u64) -> Result<Key, Error> {
+    let mut text = [0_u8; 510];
+    let (mut tenant, mut provider) = (0, 0);
+    // SAFETY: any value is a legal handle; the capacity is that of the array.
+    Error::check(unsafe {
+        sys::trip_circuit_key(circuit, text.as_mut_ptr().cast(), text.len(), &raw mut tenant, &raw mut provider)
+    })?;
+    let (tenant, rest) = text.split_at(tenant);
+    Ok(Key { tenant: tenant.into(), provider: rest[..provider].into() })
+}
+
+pub(crate) fn permit_settle(permit: u64, settlement: Settlement) -> Result<(), Error> {
+    let settle = match settlement {
+        Settlement::Success => sys::trip_permit_record_success,
+        Settlement::Failure => sys::trip_permit_record_failure,
+        Settlement::Drop => sys::trip_permit_drop,
+        Settlement::Cancel => sys::trip_permit_cancel,
+    };
+    // SAFETY: any value is a legal handle.
+    Error::check(unsafe { settle(permit) })
+}
+
+pub(crate) fn permit_inspect(permit: u64) -> Result<sys::trip_permit_info, Error> {
+    let mut info = empty!(trip_permit_info);
+    // SAFETY: any value is a legal handle; the output is valid.
+    Error::check(unsafe { sys::trip_permit_inspect(permit, &raw mut info) }).map(|()| info)
+}
+
+pub(crate) fn permit_renew(permit: u64) -> Result<(), Error> {
+    // SAFETY: any value is a legal handle.
+    Error::check(unsafe { sys::trip_permit_renew(permit) })
+}

@@ -1,0 +1,91 @@
+//! Circuit breakers shared by every language in a process: the Rust binding of libtrip.
+//!
+//! Before a program calls a remote provider it asks that provider's circuit for a [`Permit`]; afterwards it records on
+//! the permit how the call went. After enough failures in a row the circuit opens and refuses permits at once, so that
+//! nobody waits for a provider that is down; later it lets a few probes through and closes again when they succeed.
+//! Circuits are kept per (tenant, provider): one tenant's failures never stop another tenant's calls.
+//!
+//! ```
+//! # fn ask_the_model() -> Result<String, std::io::Error> { Ok("42".into()) }
+//! let tracker = trip::Tracker::new(&trip::Config::default().failure_threshold(3))?;
+//! let circuit = tracker.circuit("acme", "llm")?;
+//!
+//! match circuit.call(|| ask_the_model()) {
+//!     Ok(text) => println!("{text}"),
+//!     Err(trip::CallError::Rejected(rejected)) => println!("retry in {:?}", rejected.retry_after),
+//!     Err(trip::CallError::Inner(error)) => println!("the call failed: {error}"),
+//! }
+//! # Ok::<_, trip::Error>(())
+//! ```
+//!
+//! The same by hand, for a call that is made in one place and judged in another:
+//!
+//! ```
+//! # use std::time::Duration;
+//! use trip::{Circuit, Permit, PermitError};
+//!
+//! /// A permit if the library could give one; otherwise how long to wait.
+//! fn admit(circuit: &Circuit) -> Result<Option<Permit>, Duration> {
+//!     match circuit.permit() {
+//!         Ok(permit) => Ok(Some(permit)),
+//!         Err(PermitError::Rejected(rejected)) => Err(rejected.retry_after),
+//!         Err(PermitError::Failed(error)) => {
+//!             // The breaker must never be the outage: report it, and call without a permit.
+//!             eprintln!("{error}");
+//!             Ok(None)
+//!         }
+//!     }
+//! }
+//!
+//! # let tracker = trip::Tracker::new(&trip::Config::default())?;
+//! # let circuit = tracker.circuit("acme", "llm")?;
+//! if let Ok(Some(permit)) = admit(&circuit) {
+//!     permit.record_success(); // or record_failure(), or cancel(); dropped, it counts as a failure
+//! }
+//! # assert_eq!(circuit.inspect()?.successes, 1);
+//! # Ok::<_, trip::Error>(())
+//! ```
+#![deny(unsafe_code)]
+
+mod call;
+mod circuit;
+mod config;
+mod error;
+mod ffi;
+mod permit;
+mod rejection;
+mod selector;
+mod tracker;
+
+pub use call::{CallError, Outcome};
+pub use circuit::{Circuit, CircuitInfo};
+pub use config::Config;
+pub use error::{ConfigError, Error};
+pub use permit::{Permit, PermitInfo, Settled};
+pub use rejection::{PermitError, Rejected};
+pub use selector::{Backoff, Clock, Mode, OnDrop, Reason, State};
+pub use tracker::Tracker;
+
+/// The version of the installed library, such as `"1.0.0"`.
+#[must_use]
+pub fn version() -> &'static str {
+    ffi::version()
+}
+
+/// The version of the ABI that the installed library has: major and minor.
+#[must_use]
+pub fn abi_version() -> (u16, u16) {
+    let [major_high, major_low, minor_high, minor_low] = ffi::abi_version().to_be_bytes();
+    (u16::from_be_bytes([major_high, major_low]), u16::from_be_bytes([minor_high, minor_low]))
+}
+
+/// All of it may be shared by threads and sent between them, and a permit is no larger than its handle.
+const _: () = {
+    const fn is_shared<T: Send + Sync>() {}
+    is_shared::<Tracker>();
+    is_shared::<Circuit>();
+    is_shared::<Permit>();
+    is_shared::<PermitError>();
+    is_shared::<CallError<Error>>();
+    assert!(size_of::<Permit>() == size_of::<u64>());
+};

@@ -1,0 +1,85 @@
+//! Why there is no permit: the circuit said no, which is an answer, or the library could not say, which is an error.
+
+use crate::circuit::Circuit;
+use crate::error::Error;
+use crate::selector::{Reason, State};
+use std::fmt;
+use std::time::Duration;
+use trip_sys as sys;
+
+/// The circuit refused a permit: do not call; come back after `retry_after`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Rejected {
+    /// Who refused.
+    pub circuit: Circuit,
+    /// Why.
+    pub reason: Reason,
+    /// State of the circuit.
+    pub state: State,
+    /// The threshold plus the probes that failed since, at most 31 of these.
+    pub failures: u32,
+    /// When to ask again. Never too short.
+    pub retry_after: Duration,
+    /// This open period, or when half-open the one before it, as configured.
+    pub open_duration: Duration,
+}
+
+/// Why there is no permit.
+#[derive(Clone, Debug)]
+pub enum PermitError {
+    /// The circuit said no: do not call.
+    Rejected(Rejected),
+    /// The library could not say: make the call without a permit, and report the error.
+    Failed(Error),
+}
+
+impl Rejected {
+    pub(crate) fn new(circuit: &Circuit, raw: &sys::trip_rejection) -> Self {
+        Rejected {
+            circuit: circuit.clone(),
+            reason: raw.status.into(),
+            state: raw.state.into(),
+            failures: raw.failures,
+            retry_after: Duration::from_nanos(raw.retry_after_ns),
+            open_duration: Duration::from_nanos(raw.open_duration_ns),
+        }
+    }
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = match self.reason {
+            Reason::Open => "is open",
+            Reason::Probing => "is being probed",
+            Reason::Forced => "is forced open",
+            Reason::Other(_) => "grants no permit",
+        };
+        let (tenant, provider) = (self.circuit.tenant().escape_ascii(), self.circuit.provider().escape_ascii());
+        write!(
+            f,
+            "the circuit of tenant \"{tenant}\" to provider \"{provider}\" {why}; retry in {:?}",
+            self.retry_after
+        )
+    }
+}
+
+impl std::error::Error for Rejected {}
+
+impl From<Error> for PermitError {
+    fn from(error: Error) -> Self {
+        PermitError::Failed(error)
+    }
+}
+
+impl fmt::Display for PermitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PermitError::Rejected(rejected) => rejected.fmt(f),
+            PermitError::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+/// Transparent: the message and the source are those of what it holds.
+impl std::error::Error for PermitError {}

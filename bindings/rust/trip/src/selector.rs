@@ -1,0 +1,100 @@
+//! The constants of the ABI as Rust enums. A later library may know more values than this crate has names for: each
+//! enum can hold those too, so that none is lost or mistaken for another.
+
+use trip_sys as sys;
+
+macro_rules! selector {
+    (
+        $(#[$doc:meta])*
+        $name:ident: $raw:ty { $($(#[$variant_doc:meta])* $variant:ident = $constant:path,)+ }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)+
+            /// A value that this version of the crate has no name for.
+            Other($raw),
+        }
+
+        impl From<$raw> for $name {
+            fn from(raw: $raw) -> Self {
+                match raw {
+                    $($constant => Self::$variant,)+
+                    other => Self::Other(other),
+                }
+            }
+        }
+
+        impl From<$name> for $raw {
+            fn from(value: $name) -> Self {
+                match value {
+                    $($name::$variant => $constant,)+
+                    $name::Other(other) => other,
+                }
+            }
+        }
+    };
+}
+
+selector! {
+    /// How open periods grow while probes keep failing.
+    Backoff: u32 {
+        /// After a failed probe the period is `min(initial * multiplier, max)`, each time.
+        First = sys::TRIP_BACKOFF_FIRST,
+        /// After the n-th failed probe in a row it is `min(initial * multiplier^n, max)`.
+        Compound = sys::TRIP_BACKOFF_COMPOUND,
+    }
+}
+
+selector! {
+    /// What a permit counts as that nobody recorded.
+    OnDrop: u32 {
+        /// A failure of the provider.
+        Failure = sys::TRIP_DROP_FAILURE,
+        /// Nothing; a probe becomes free.
+        Cancel = sys::TRIP_DROP_CANCEL,
+    }
+}
+
+selector! {
+    /// What measures a tracker's time.
+    Clock: u32 {
+        /// The machine's monotonic clock; it stands still while the machine is suspended.
+        Monotonic = sys::TRIP_CLOCK_MONOTONIC,
+        /// Starts at 0 and moves by [`Tracker::advance`](crate::Tracker::advance) alone: for tests and simulations.
+        Manual = sys::TRIP_CLOCK_MANUAL,
+    }
+}
+
+selector! {
+    /// Where a circuit stands.
+    State: u32 {
+        /// Calls pass; failures in a row are counted.
+        Closed = sys::TRIP_STATE_CLOSED,
+        /// Calls are refused until the open period is over.
+        Open = sys::TRIP_STATE_OPEN,
+        /// A few calls pass as probes; their outcome decides.
+        HalfOpen = sys::TRIP_STATE_HALF_OPEN,
+    }
+}
+
+selector! {
+    /// Who decides about a circuit.
+    Mode: u32 {
+        /// The circuit itself.
+        Auto = sys::TRIP_MODE_AUTO,
+    }
+}
+
+selector! {
+    /// Why a permit was refused.
+    Reason: i32 {
+        /// The circuit is open: the provider is down.
+        Open = sys::TRIP_REJECTED_OPEN,
+        /// The circuit is half-open and all its probes are out: others are finding out whether the provider is back.
+        Probing = sys::TRIP_REJECTED_PROBING,
+        /// An operator has forced the circuit open.
+        Forced = sys::TRIP_REJECTED_FORCED,
+    }
+}

@@ -1,0 +1,42 @@
+//! What every test begins with: a tracker on the manual clock, and a circuit in the state that the test is about.
+#![allow(dead_code)] // every test takes what it needs
+
+use std::time::Duration;
+use trip::{Circuit, Clock, Config, PermitError, Rejected, State, Tracker};
+
+pub const OPEN_PERIOD: Duration = Duration::from_secs(30);
+
+/// One failure opens.
+pub fn config() -> Config {
+    Config::default().clock(Clock::Manual).failure_threshold(1)
+}
+
+pub fn tracker() -> Tracker {
+    Tracker::new(&config()).unwrap()
+}
+
+pub fn circuit_of(tracker: &Tracker) -> Circuit {
+    tracker.circuit("acme", "llm").unwrap()
+}
+
+pub fn open(circuit: &Circuit) {
+    circuit.permit().unwrap().record_failure();
+    assert_eq!(state(circuit), State::Open);
+}
+
+/// Open, with its period over: the next permit is a probe.
+pub fn ripe(tracker: &Tracker, circuit: &Circuit) {
+    open(circuit);
+    tracker.advance(OPEN_PERIOD).unwrap();
+}
+
+pub fn state(circuit: &Circuit) -> State {
+    circuit.inspect().unwrap().state
+}
+
+pub fn rejection(circuit: &Circuit) -> Rejected {
+    match circuit.permit() {
+        Err(PermitError::Rejected(rejected)) => rejected,
+        other => panic!("a rejection is expected, and {other:?} came back"),
+    }
+}

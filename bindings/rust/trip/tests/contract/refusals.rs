@@ -1,0 +1,106 @@
+//! What the runner must not let pass: a vector that it cannot run, an unknown key, an expectation that is not met or is
+//! without effect. Each is refused for the reason given beside it.
+
+use crate::vector;
+use libtest_mimic::{Failed, Trial};
+
+const CIRCUIT: &str =
+    r#"{"do": "circuit", "tenant": "t", "provider": "p", "as": "c", "expect": {"status": "TRIP_OK"}}"#;
+
+/// Name, the last step of a vector that begins with `CIRCUIT`, and what the refusal says.
+const STEPS: &[(&str, &str, &str)] = &[
+    ("unknown-step", r#"{"do": "dance", "expect": {"status": "TRIP_OK"}}"#, "unknown step"),
+    ("unknown-argument", r#"{"do": "advance", "ns": 1, "by": 2, "expect": {"status": "TRIP_OK"}}"#, "unknown key `by`"),
+    ("missing-argument", r#"{"do": "advance", "expect": {"status": "TRIP_OK"}}"#, "`ns` is missing"),
+    ("missing-expect", r#"{"do": "advance", "ns": 1}"#, "`expect` is missing"),
+    ("missing-status", r#"{"do": "advance", "ns": 1, "expect": {}}"#, "`status` is missing"),
+    ("wrong-status", r#"{"do": "advance", "ns": 1, "expect": {"status": "TRIP_STALE"}}"#, "TRIP_OK came back"),
+    (
+        "wrong-value",
+        r#"{"do": "inspect", "circuit": "c", "expect": {"status": "TRIP_OK", "permits": 1}}"#,
+        "`permits` is expected to be 1, and is 0",
+    ),
+    (
+        "value-out-of-range",
+        r#"{"do": "inspect", "circuit": "c", "expect": {"status": "TRIP_OK", "permits": {"min": 1, "max": 2}}}"#,
+        "`permits` is expected",
+    ),
+    (
+        "expect-without-effect",
+        r#"{"do": "peek", "circuit": "c", "expect": {"status": "TRIP_OK", "retry_after_ns": 0}}"#,
+        "does not give",
+    ),
+    (
+        "epoch-without-an-earlier-one",
+        r#"{"do": "inspect", "circuit": "c", "expect": {"status": "TRIP_OK", "epoch": "same"}}"#,
+        "does not give",
+    ),
+    ("unknown-circuit", r#"{"do": "peek", "circuit": "d", "expect": {"status": "TRIP_OK"}}"#, "no circuit is named"),
+    ("unknown-permit", r#"{"do": "drop", "permit": "p", "expect": {"status": "TRIP_OK"}}"#, "no permit is named"),
+    (
+        "permit-without-a-name",
+        r#"{"do": "permit", "circuit": "c", "expect": {"status": "TRIP_OK"}}"#,
+        "`as` is missing",
+    ),
+    (
+        "not-the-same-circuit",
+        r#"{"do": "circuit", "tenant": "t", "provider": "q", "as": "d",
+            "expect": {"status": "TRIP_OK", "same_as": "c"}}"#,
+        "another came back",
+    ),
+    (
+        "the-same-circuit",
+        r#"{"do": "circuit", "tenant": "t", "provider": "p", "as": "d",
+            "expect": {"status": "TRIP_OK", "not_same_as": "c"}}"#,
+        "the same came back",
+    ),
+    (
+        "failure-within-a-repetition",
+        r#"{"do": "repeat", "times": 2, "steps": [{"do": "advance", "ns": 1, "expect": {"status": "TRIP_STALE"}}]}"#,
+        "TRIP_OK came back",
+    ),
+];
+
+/// Name, the members of a vector beside its name and source, and what the refusal says.
+const VECTORS: &[(&str, &str, &str)] = &[
+    ("unknown-key", r#""config": {}, "stepz": []"#, "unknown key `stepz`"),
+    ("no-config", r#""steps": []"#, "`config` is missing"),
+    ("no-steps", r#""config": {}"#, "`steps` are missing"),
+    ("empty-steps", r#""config": {}, "steps": []"#, "one or more"),
+    ("unknown-config-field", r#""config": {"threshold": 1}"#, "there is no such field"),
+    ("unknown-selector", r#""config": {"backoff": "TRIP_BACKOFF_LAST"}"#, "there is no TRIP_BACKOFF_LAST"),
+    ("config-refused", r#""config": {"failure_threshold": 0}"#, "TRIP_E_CONFIG"),
+    ("config-not-refused", r#""config": {}, "create": {"status": "TRIP_E_CONFIG"}"#, "TRIP_OK came back"),
+    (
+        "another-field-refused",
+        r#""config": {"jitter": "NaN"}, "create": {"status": "TRIP_E_CONFIG", "field": "clock"}"#,
+        "`field` is expected",
+    ),
+    (
+        "steps-without-a-tracker",
+        r#""config": {"jitter": 2}, "create": {"status": "TRIP_E_CONFIG"},
+           "steps": [{"do": "destroy", "expect": {"status": "TRIP_OK"}}]"#,
+        "without a tracker",
+    ),
+];
+
+pub fn trials() -> Vec<Trial> {
+    let steps = STEPS
+        .iter()
+        .map(|(name, step, why)| refusal(name, format!(r#""config": {{}}, "steps": [{CIRCUIT}, {step}]"#), why));
+    let vectors = VECTORS.iter().map(|(name, members, why)| refusal(name, (*members).to_owned(), why));
+    steps.chain(vectors).collect()
+}
+
+fn refusal(name: &str, members: String, why: &'static str) -> Trial {
+    Trial::test(format!("the runner refuses {name}"), move || {
+        let source = r#""name": "refused", "source": {"design": "section 7"}"#;
+        let text = format!(r#"{{"format": 1, "about": "", "vectors": [{{{source}, {members}}}]}}"#);
+        let played = vector::read(&text).and_then(|vectors| vectors.into_iter().try_for_each(vector::Vector::play));
+        match played {
+            Ok(()) => Err(Failed::from("it was let pass")),
+            Err(error) if error.contains(why) => Ok(()),
+            Err(error) => Err(Failed::from(format!("refused for another reason: {error}"))),
+        }
+    })
+}

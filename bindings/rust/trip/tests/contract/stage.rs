@@ -1,0 +1,282 @@
+//! Where the steps of a vector are played: one tracker, and the circuits and permits that the vector has named, all of
+//! them through the public API. They are kept as handles, because a vector may use a permit that was settled, and must
+//! see that an evicted circuit is gone where a `Circuit` with a tracker would look itself up again.
+
+use crate::expectation::{self, Seen};
+use crate::fields::Fields;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::time::Duration;
+use trip::{Circuit, CircuitInfo, Error, Mode, Permit, PermitError, Reason, Rejected, Settled, State, Tracker};
+
+pub struct Stage {
+    tracker: Tracker,
+    circuits: HashMap<String, Circuit>,
+    permits: HashMap<String, u64>,
+    /// By the circuit's handle: the epoch of its last `inspect`.
+    epochs: HashMap<u64, u64>,
+}
+
+/// What `create` shows.
+pub fn refused_config(error: &Error) -> Seen {
+    let seen = Seen::status(error_name(error));
+    match error {
+        Error::Config(fault) => match fault.field {
+            Some(field) => seen.with("field", c_name(field)),
+            None => seen,
+        },
+        _ => seen,
+    }
+}
+
+impl Stage {
+    pub fn new(tracker: Tracker) -> Self {
+        Stage { tracker, circuits: HashMap::new(), permits: HashMap::new(), epochs: HashMap::new() }
+    }
+
+    pub fn play(&mut self, steps: Vec<Value>) -> Result<(), String> {
+        for (index, step) in steps.into_iter().enumerate() {
+            let text = step.to_string();
+            self.step(step).map_err(|error| format!("step {} {text}: {error}", index + 1))?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, step: Value) -> Result<(), String> {
+        let mut fields = Fields::of(step)?;
+        let what = fields.text("do")?;
+        if what == "repeat" {
+            return self.repeat(fields);
+        }
+        let mut expected = fields.object("expect")?;
+        let seen = match what.as_str() {
+            "circuit" => self.circuit(&mut fields, &mut expected)?,
+            "permit" => self.permit(&mut fields)?,
+            "peek" => permission(self.named_circuit(&mut fields)?.peek()).0,
+            "inspect" => self.inspect(&mut fields)?,
+            "key" => key(self.named_circuit(&mut fields)?),
+            "success" => self.settle(&mut fields, Permit::record_success)?,
+            "failure" => self.settle(&mut fields, Permit::record_failure)?,
+            "drop" => self.settle(&mut fields, Permit::abandon)?,
+            "cancel" => self.settle(&mut fields, Permit::cancel)?,
+            "renew" => with_permit(self.named_permit(&mut fields)?, |permit| outcome(permit.renew())),
+            "inspect_permit" => with_permit(self.named_permit(&mut fields)?, inspect_permit),
+            "advance" => outcome(self.tracker.advance(Duration::from_nanos(fields.number("ns")?))),
+            "destroy" => outcome(self.tracker.destroy()),
+            _ => return Err(format!("unknown step `{what}`")),
+        };
+        fields.finish()?;
+        expectation::compare(expected, &seen)
+    }
+
+    fn repeat(&mut self, mut fields: Fields) -> Result<(), String> {
+        let times = fields.number("times")?;
+        let steps = steps(fields.need("steps")?)?;
+        fields.finish()?;
+        (0..times).try_for_each(|_| self.play(steps.clone()))
+    }
+
+    fn circuit(&mut self, fields: &mut Fields, expected: &mut Fields) -> Result<Seen, String> {
+        let (tenant, provider) = (key_text(fields.need("tenant")?)?, key_text(fields.need("provider")?)?);
+        let name = fields.optional_text("as")?;
+        let (same, other) = (expected.optional_text("same_as")?, expected.optional_text("not_same_as")?);
+        let circuit =
+            match self.tracker.circuit(tenant, provider).and_then(|found| Circuit::from_handle(found.handle())) {
+                Ok(circuit) => circuit,
+                Err(_) if same.is_some() || other.is_some() => {
+                    return Err("a failure gives no circuit to compare".into())
+                }
+                Err(error) => return Ok(Seen::status(error_name(&error))),
+            };
+        if same.is_some_and(|same| self.handle_of(&same) != Some(circuit.handle())) {
+            return Err("the same circuit is expected, and another came back".into());
+        }
+        if let Some(other) = other {
+            let handle = self.handle_of(&other).ok_or_else(|| format!("no circuit is named `{other}`"))?;
+            if handle == circuit.handle() {
+                return Err("another circuit is expected, and the same came back".into());
+            }
+        }
+        self.circuits.insert(name.ok_or("`as` is missing")?, circuit);
+        Ok(Seen::status("TRIP_OK"))
+    }
+
+    fn handle_of(&self, name: &str) -> Option<u64> {
+        self.circuits.get(name).map(Circuit::handle)
+    }
+
+    fn permit(&mut self, fields: &mut Fields) -> Result<Seen, String> {
+        let name = fields.optional_text("as")?;
+        let (seen, permit) = permission(self.named_circuit(fields)?.permit());
+        if let Some(permit) = permit {
+            self.permits.insert(name.ok_or("a permit is granted, and `as` is missing")?, permit.into_handle());
+        }
+        Ok(seen)
+    }
+
+    fn inspect(&mut self, fields: &mut Fields) -> Result<Seen, String> {
+        let circuit = self.named_circuit(fields)?;
+        let handle = circuit.handle();
+        let info = match circuit.inspect() {
+            Ok(info) => info,
+            Err(error) => return Ok(Seen::status(error_name(&error))),
+        };
+        let seen = circuit_info(&info);
+        Ok(match self.epochs.insert(handle, info.epoch) {
+            None => seen,
+            Some(before) => seen.with("epoch", if before == info.epoch { "same" } else { "new" }),
+        })
+    }
+
+    fn settle(&mut self, fields: &mut Fields, settle: fn(Permit) -> Settled) -> Result<Seen, String> {
+        let permit = Permit::from_handle(self.named_permit(fields)?);
+        Ok(Seen::status(match settle(permit) {
+            Settled::Counted => "TRIP_OK".into(),
+            Settled::Stale => "TRIP_STALE".into(),
+            Settled::Failed(error) => error_name(&error),
+        }))
+    }
+
+    fn named_circuit(&self, fields: &mut Fields) -> Result<&Circuit, String> {
+        let name = fields.text("circuit")?;
+        self.circuits.get(&name).ok_or_else(|| format!("no circuit is named `{name}`"))
+    }
+
+    fn named_permit(&self, fields: &mut Fields) -> Result<u64, String> {
+        let name = fields.text("permit")?;
+        self.permits.get(&name).copied().ok_or_else(|| format!("no permit is named `{name}`"))
+    }
+}
+
+/// The steps of a vector or a repetition.
+pub fn steps(value: Value) -> Result<Vec<Value>, String> {
+    match value {
+        Value::Array(steps) if !steps.is_empty() => Ok(steps),
+        other => Err(format!("`steps` must be a list of one or more: {other}")),
+    }
+}
+
+pub fn nanoseconds(value: &Value) -> Result<Duration, String> {
+    value.as_u64().map(Duration::from_nanos).ok_or_else(|| format!("{value} is no number of nanoseconds"))
+}
+
+/// A text, or `{"repeat": "x", "times": 256}`.
+fn key_text(value: Value) -> Result<String, String> {
+    if let Value::String(text) = value {
+        return Ok(text);
+    }
+    let mut long = Fields::of(value)?;
+    let text = long.text("repeat")?.repeat(usize::try_from(long.number("times")?).map_err(|error| error.to_string())?);
+    long.finish()?;
+    Ok(text)
+}
+
+/// Lends a permit out, and keeps it from being dropped, which would settle it.
+fn with_permit(handle: u64, look: impl FnOnce(&Permit) -> Seen) -> Seen {
+    let permit = Permit::from_handle(handle);
+    let seen = look(&permit);
+    assert_eq!(permit.into_handle(), handle);
+    seen
+}
+
+fn inspect_permit(permit: &Permit) -> Seen {
+    match permit.inspect() {
+        Ok(info) => Seen::status("TRIP_OK")
+            .with("is_probe", u32::from(info.is_probe))
+            .with("lease_left_ns", in_nanoseconds(info.lease_left)),
+        Err(error) => Seen::status(error_name(&error)),
+    }
+}
+
+fn outcome(result: Result<(), Error>) -> Seen {
+    Seen::status(result.map_or_else(|error| error_name(&error), |()| "TRIP_OK".into()))
+}
+
+fn permission<T>(answer: Result<T, PermitError>) -> (Seen, Option<T>) {
+    match answer {
+        Ok(granted) => (Seen::status("TRIP_OK"), Some(granted)),
+        Err(PermitError::Rejected(rejected)) => (rejection(&rejected), None),
+        Err(PermitError::Failed(error)) => (Seen::status(error_name(&error)), None),
+    }
+}
+
+fn rejection(rejected: &Rejected) -> Seen {
+    Seen::status(match rejected.reason {
+        Reason::Open => "TRIP_REJECTED_OPEN",
+        Reason::Probing => "TRIP_REJECTED_PROBING",
+        Reason::Forced => "TRIP_REJECTED_FORCED",
+        _ => "a rejection of another kind",
+    })
+    .with("state", state_name(rejected.state))
+    .with("failures", rejected.failures)
+    .with("retry_after_ns", in_nanoseconds(rejected.retry_after))
+    .with("open_duration_ns", in_nanoseconds(rejected.open_duration))
+}
+
+fn key(circuit: &Circuit) -> Seen {
+    match Circuit::from_handle(circuit.handle()) {
+        Ok(found) => Seen::status("TRIP_OK")
+            .with("tenant", String::from_utf8_lossy(found.tenant()))
+            .with("provider", String::from_utf8_lossy(found.provider())),
+        Err(error) => Seen::status(error_name(&error)),
+    }
+}
+
+fn circuit_info(info: &CircuitInfo) -> Seen {
+    Seen::status("TRIP_OK")
+        .with("state", state_name(info.state))
+        .with("mode", if info.mode == Mode::Auto { "TRIP_MODE_AUTO" } else { "another mode" })
+        .with("failures", info.failures)
+        .with("level", info.level)
+        .with("probes_out", info.probes_out)
+        .with("retry_after_ns", in_nanoseconds(info.retry_after))
+        .with("open_duration_ns", in_nanoseconds(info.open_duration))
+        .with("permits", info.permits)
+        .with("successes", info.successes)
+        .with("failures_total", info.failures_total)
+        .with("drops", info.drops)
+        .with("cancels", info.cancels)
+        .with("rejections", info.rejections)
+        .with("stale", info.stale)
+        .with("opens", info.opens)
+}
+
+fn state_name(state: State) -> &'static str {
+    match state {
+        State::Closed => "TRIP_STATE_CLOSED",
+        State::Open => "TRIP_STATE_OPEN",
+        State::HalfOpen => "TRIP_STATE_HALF_OPEN",
+        _ => "another state",
+    }
+}
+
+/// Spelled out here, so that the library's own names are under test too.
+fn error_name(error: &Error) -> String {
+    let name = match error {
+        Error::Stale => "TRIP_STALE",
+        Error::Invalid => "TRIP_E_INVALID",
+        Error::Handle => "TRIP_E_HANDLE",
+        Error::Consumed => "TRIP_E_CONSUMED",
+        Error::NoMemory => "TRIP_E_NOMEM",
+        Error::Capacity => "TRIP_E_CAPACITY",
+        Error::Config(_) => "TRIP_E_CONFIG",
+        Error::TooNew => "TRIP_E_TOO_NEW",
+        Error::Unsupported => "TRIP_E_UNSUPPORTED",
+        Error::System => "TRIP_E_SYSTEM",
+        other => return format!("{other:?}"),
+    };
+    assert_eq!(error.name(), name);
+    name.into()
+}
+
+/// C's name of a config field: durations tell their unit.
+fn c_name(field: &str) -> String {
+    match field {
+        "initial_open" | "max_open" | "probe_lease" | "probe_retry" => format!("{field}_ns"),
+        _ => field.into(),
+    }
+}
+
+fn in_nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).expect("it came as nanoseconds in 64 bits")
+}
