@@ -1,0 +1,47 @@
+// These benchmarks own the question what the binding costs on the healthy path, beside two empty calls into C.
+
+package trip_test
+
+import (
+	"context"
+	"testing"
+
+	trip "libtrip/bindings/go"
+)
+
+func BenchmarkEmptyCallPair(b *testing.B) {
+	for range b.N {
+		trip.ABIVersion()
+		trip.ABIVersion()
+	}
+}
+
+func BenchmarkPermitAndSuccess(b *testing.B) {
+	circuit := newCircuit(b, newTracker(b, trip.Config{}), "tenant", "provider")
+	b.ReportAllocs()
+	for range b.N {
+		must(b, grant(b, circuit).RecordSuccess())
+	}
+}
+
+func BenchmarkExecute(b *testing.B) {
+	circuit := newCircuit(b, newTracker(b, trip.Config{}), "tenant", "provider")
+	call := func(context.Context) (int, error) { return 1, nil }
+	b.ReportAllocs()
+	for range b.N {
+		if _, err := trip.Execute(context.Background(), circuit, call); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkRefusal(b *testing.B) {
+	circuit := newCircuit(b, newTracker(b, trip.Config{FailureThreshold: 1}), "tenant", "provider")
+	fail(b, circuit)
+	b.ReportAllocs()
+	for range b.N {
+		if _, err := circuit.Permit(); err == nil {
+			b.Fatal("granted")
+		}
+	}
+}

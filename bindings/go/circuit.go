@@ -1,0 +1,174 @@
+// This file owns circuits: asking for permits, looking from outside, and finding an evicted circuit again.
+
+package trip
+
+/*
+#include <trip.h>
+*/
+import "C"
+
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+	"unsafe"
+)
+
+// Circuit is the circuit of one (tenant, provider). The tracker owns it: nobody frees it. A full tracker may evict the
+// circuit it can best do without; a Circuit that was evicted finds or makes its successor when it is used next.
+type Circuit struct {
+	tracker  *Tracker // nil: known by its handle alone
+	tenant   string
+	provider string
+	handle   atomic.Uint64 // a trip_circuit; changes when the circuit was evicted
+}
+
+// CircuitInfo is a circuit seen from outside. When no call is in progress the counters are exact, and Permits is the
+// sum of Successes, FailuresTotal, Drops, Cancels and the permits not yet settled.
+type CircuitInfo struct {
+	State         State // an open circuit past its deadline stays open until a permit asks
+	Mode          Mode
+	Failures      uint32        // closed: failures in a row; else the threshold plus Level
+	Level         uint32        // probes that failed since the circuit last closed
+	ProbesOut     uint32        // probes granted and not settled, when half-open
+	Epoch         uint64        // changes with each state change and never comes back
+	RetryAfter    time.Duration // what a refusal would say now; 0 where a permit would be granted
+	OpenDuration  time.Duration // this open period, or the last one, before jitter; 0 when closed
+	Permits       uint64        // granted
+	Successes     uint64        // settled as success, stale ones too
+	FailuresTotal uint64        // settled as failure, stale ones too
+	Drops         uint64        // settled as dropped, stale ones too
+	Cancels       uint64        // settled as cancelled, stale ones too
+	Rejections    uint64        // refused
+	Stale         uint64        // settlements that came too late to change anything
+	Opens         uint64        // times the circuit opened or opened again
+}
+
+// CircuitFromHandle makes a Circuit of a handle that another language of this process has given. It keeps no tracker
+// alive, and once evicted or destroyed it answers [ErrHandle].
+func CircuitFromHandle(handle uint64) (*Circuit, error) {
+	circuit := new(Circuit)
+	circuit.handle.Store(handle)
+	tenant, provider, err := circuit.Key()
+	if err != nil {
+		return nil, err
+	}
+	circuit.tenant, circuit.provider = tenant, provider
+	return circuit, nil
+}
+
+// Handle is the library's name of the circuit, for other languages of this process. It changes when the circuit is
+// evicted, and means nothing once the tracker is closed or garbage.
+func (c *Circuit) Handle() uint64 {
+	if c == nil {
+		return 0
+	}
+	return c.handle.Load()
+}
+
+// Tenant is whose calls these are.
+func (c *Circuit) Tenant() string {
+	if c == nil {
+		return ""
+	}
+	return c.tenant
+}
+
+// Provider is who is called.
+func (c *Circuit) Provider() string {
+	if c == nil {
+		return ""
+	}
+	return c.provider
+}
+
+// Permit asks for a permit to make one call. A refusal is an [*OpenError], which is [ErrOpen]; on any other error make
+// the call unguarded and report the error.
+func (c *Circuit) Permit() (*Permit, error) {
+	handle, err := c.admit()
+	if err != nil {
+		return nil, err
+	}
+	return own(handle, c.tracker), nil
+}
+
+// Peek is the error that Permit would return now. It changes nothing and counts nothing.
+func (c *Circuit) Peek() error {
+	rejection := C.trip_rejection{struct_size: C.sizeof_trip_rejection}
+	status := c.reach(func(handle C.trip_circuit) C.trip_status {
+		return C.trip_circuit_peek(handle, &rejection)
+	})
+	return c.refusal(status, &rejection)
+}
+
+// Inspect returns state, times and counters. It changes nothing, and takes time in proportion to the permits that were
+// ever out at once.
+func (c *Circuit) Inspect() (CircuitInfo, error) {
+	info := C.trip_circuit_info{struct_size: C.sizeof_trip_circuit_info}
+	status := c.reach(func(handle C.trip_circuit) C.trip_status {
+		return C.trip_circuit_inspect(handle, &info)
+	})
+	if status != C.TRIP_OK {
+		return CircuitInfo{}, answer(status)
+	}
+	return CircuitInfo{
+		State:         State(info.state),
+		Mode:          Mode(info.mode),
+		Failures:      uint32(info.failures),
+		Level:         uint32(info.level),
+		ProbesOut:     uint32(info.probes_out),
+		Epoch:         uint64(info.epoch),
+		RetryAfter:    time.Duration(info.retry_after_ns),
+		OpenDuration:  time.Duration(info.open_duration_ns),
+		Permits:       uint64(info.permits),
+		Successes:     uint64(info.successes),
+		FailuresTotal: uint64(info.failures_total),
+		Drops:         uint64(info.drops),
+		Cancels:       uint64(info.cancels),
+		Rejections:    uint64(info.rejections),
+		Stale:         uint64(info.stale),
+		Opens:         uint64(info.opens),
+	}, nil
+}
+
+// Key asks the library for tenant and provider: unlike Tenant and Provider it fails when the circuit is no more.
+func (c *Circuit) Key() (tenant, provider string, err error) {
+	const longest = 2 * 255
+	text := make([]byte, longest)
+	var tenantLen, providerLen C.size_t
+	status := c.reach(func(handle C.trip_circuit) C.trip_status {
+		return C.trip_circuit_key(handle, (*C.char)(unsafe.Pointer(&text[0])), longest, &tenantLen, &providerLen)
+	})
+	if status != C.TRIP_OK {
+		return "", "", answer(status)
+	}
+	return string(text[:tenantLen]), string(text[tenantLen : tenantLen+providerLen]), nil
+}
+
+func (c *Circuit) admit() (permit C.trip_permit, err error) {
+	rejection := C.trip_rejection{struct_size: C.sizeof_trip_rejection}
+	status := c.reach(func(handle C.trip_circuit) C.trip_status {
+		return C.trip_circuit_permit(handle, &permit, &rejection)
+	})
+	return permit, c.refusal(status, &rejection)
+}
+
+// reach calls ask with the circuit's handle. When that was evicted it looks the circuit up again by its key and asks
+// once more: once, because a tracker that evicts it again at once is too small, which the caller should hear of. A
+// circuit known by its handle alone has a nil tracker, which finds nothing.
+func (c *Circuit) reach(ask func(C.trip_circuit) C.trip_status) C.trip_status {
+	if c == nil {
+		return C.TRIP_E_HANDLE
+	}
+	defer runtime.KeepAlive(c.tracker)
+	status := ask(C.trip_circuit(c.handle.Load()))
+	if status != C.TRIP_E_HANDLE {
+		return status
+	}
+	handle, status := c.tracker.find(c.tenant, c.provider)
+	if status != C.TRIP_OK {
+		return status
+	}
+	c.handle.Store(uint64(handle))
+	return ask(handle)
+}

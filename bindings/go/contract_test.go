@@ -1,0 +1,300 @@
+// This test owns the promise that the Go binding keeps every contract vector, through its public API. It skips none.
+
+package trip_test
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	trip "libtrip/bindings/go"
+	"libtrip/bindings/go/internal/contract"
+)
+
+func TestContract(t *testing.T) {
+	vectors, err := contract.Load(cmp.Or(os.Getenv("TRIP_CONTRACT"), "../../tests/contract"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := 0
+	for _, vector := range vectors {
+		t.Run(vector.Name, func(t *testing.T) {
+			run++
+			runVector(t, vector)
+		})
+	}
+	fmt.Printf("contract vectors: %d run\n", run)
+}
+
+// runner is one vector under way. It works on circuits by their handles, which are not looked up again when evicted:
+// the vectors say what the library answers.
+type runner struct {
+	tracker  *trip.Tracker
+	circuits map[string]*trip.Circuit
+	permits  map[string]*trip.Permit
+	epochs   map[*trip.Circuit]uint64
+	granted  []*trip.Permit // all of them, since a forgotten permit drops itself and so would take a part in the vector
+}
+
+func runVector(t *testing.T, vector contract.Vector) {
+	tracker, err := trip.NewTracker(configOf(t, vector.Config))
+	if got := statusOf(t, err); got != vector.Create.Status {
+		t.Fatalf("create answered %s (%v), expected %s", got, err, vector.Create.Status)
+	}
+	if err != nil {
+		var refused *trip.ConfigError
+		if vector.Create.Field != "" && (!errors.As(err, &refused) || refused.Field != fields[vector.Create.Field]) {
+			t.Errorf("create answered %#v, expected the field %s", err, vector.Create.Field)
+		}
+		return
+	}
+	defer tracker.Close()
+	r := runner{
+		tracker:  tracker,
+		circuits: make(map[string]*trip.Circuit),
+		permits:  make(map[string]*trip.Permit),
+		epochs:   make(map[*trip.Circuit]uint64),
+	}
+	r.all(t, "", vector.Steps)
+	runtime.KeepAlive(r.granted)
+}
+
+func (r *runner) all(t *testing.T, at string, steps []contract.Step) {
+	for i, step := range steps {
+		here := fmt.Sprintf("%s%d", at, i)
+		if step.Do == "repeat" {
+			for round := range step.Times {
+				r.all(t, fmt.Sprintf("%s round %d step ", here, round), step.Steps)
+			}
+			continue
+		}
+		if err := step.Expect.Check(r.one(t, here, step)); err != nil {
+			t.Fatalf("step %s, %s: %v", here, step.Do, err)
+		}
+	}
+}
+
+func (r *runner) one(t *testing.T, here string, step contract.Step) contract.Observed {
+	switch step.Do {
+	case "circuit":
+		return r.circuit(t, step)
+	case "advance":
+		return observe(t, r.tracker.Advance(time.Duration(step.Ns)))
+	case "destroy":
+		return observe(t, r.tracker.Close())
+	case "permit", "peek", "inspect", "key":
+		circuit, named := r.circuits[step.Circuit]
+		if !named {
+			t.Fatalf("step %s: no circuit is named %q", here, step.Circuit)
+		}
+		return r.onCircuit(t, step, circuit)
+	case "success", "failure", "drop", "cancel", "renew", "inspect_permit":
+		permit, named := r.permits[step.Permit]
+		if !named {
+			t.Fatalf("step %s: no permit is named %q", here, step.Permit)
+		}
+		return onPermit(t, step, permit)
+	}
+	t.Fatalf("step %s: this runner cannot %q", here, step.Do)
+	return nil
+}
+
+func (r *runner) circuit(t *testing.T, step contract.Step) contract.Observed {
+	found, err := r.tracker.Circuit(string(step.Tenant), string(step.Provider))
+	observed := observe(t, err)
+	if err != nil {
+		return observed
+	}
+	circuit, err := trip.CircuitFromHandle(found.Handle())
+	if err != nil {
+		t.Fatalf("the handle of a new circuit: %v", err)
+	}
+	var same, others []string
+	for name, other := range r.circuits {
+		if other.Handle() == circuit.Handle() {
+			same = append(same, name)
+			circuit = other // so that its last epoch is remembered
+		} else {
+			others = append(others, name)
+		}
+	}
+	observed["same_as"], observed["not_same_as"] = same, others
+	r.circuits[step.As] = circuit
+	return observed
+}
+
+func (r *runner) onCircuit(t *testing.T, step contract.Step, circuit *trip.Circuit) contract.Observed {
+	switch step.Do {
+	case "permit":
+		permit, err := circuit.Permit()
+		if err == nil {
+			r.permits[step.As] = permit
+			r.granted = append(r.granted, permit)
+		}
+		return observe(t, err)
+	case "peek":
+		return observe(t, circuit.Peek())
+	case "key":
+		tenant, provider, err := circuit.Key()
+		observed := observe(t, err)
+		if err == nil {
+			observed["tenant"], observed["provider"] = tenant, provider
+		}
+		return observed
+	}
+	info, err := circuit.Inspect()
+	observed := observe(t, err)
+	if err == nil {
+		r.inspected(observed, circuit, info)
+	}
+	return observed
+}
+
+func (r *runner) inspected(observed contract.Observed, circuit *trip.Circuit, info trip.CircuitInfo) {
+	observed["state"] = states[info.State]
+	observed["mode"] = modes[info.Mode]
+	for key, number := range map[string]uint64{
+		"failures":         uint64(info.Failures),
+		"level":            uint64(info.Level),
+		"probes_out":       uint64(info.ProbesOut),
+		"retry_after_ns":   uint64(info.RetryAfter),
+		"open_duration_ns": uint64(info.OpenDuration),
+		"permits":          info.Permits,
+		"successes":        info.Successes,
+		"failures_total":   info.FailuresTotal,
+		"drops":            info.Drops,
+		"cancels":          info.Cancels,
+		"rejections":       info.Rejections,
+		"stale":            info.Stale,
+		"opens":            info.Opens,
+	} {
+		observed[key] = number
+	}
+	if last, inspectedBefore := r.epochs[circuit]; inspectedBefore {
+		observed["epoch"] = map[bool]string{true: "same", false: "new"}[last == info.Epoch]
+	}
+	r.epochs[circuit] = info.Epoch
+}
+
+func onPermit(t *testing.T, step contract.Step, permit *trip.Permit) contract.Observed {
+	switch step.Do {
+	case "success":
+		return observe(t, permit.RecordSuccess())
+	case "failure":
+		return observe(t, permit.RecordFailure())
+	case "drop":
+		return observe(t, permit.Drop())
+	case "cancel":
+		return observe(t, permit.Cancel())
+	case "renew":
+		return observe(t, permit.Renew())
+	}
+	info, err := permit.Inspect()
+	observed := observe(t, err)
+	if err == nil {
+		observed["is_probe"] = map[bool]uint64{false: 0, true: 1}[info.IsProbe]
+		observed["lease_left_ns"] = uint64(info.LeaseLeft)
+	}
+	return observed
+}
+
+// observe says what an error tells: the status, and of a refusal its reasons.
+func observe(t *testing.T, err error) contract.Observed {
+	observed := contract.Observed{"status": statusOf(t, err)}
+	var open *trip.OpenError
+	if errors.As(err, &open) {
+		observed["state"] = states[open.State]
+		observed["failures"] = uint64(open.Failures)
+		observed["retry_after_ns"] = uint64(open.RetryAfter)
+		observed["open_duration_ns"] = uint64(open.OpenDuration)
+	}
+	return observed
+}
+
+func statusOf(t *testing.T, err error) string {
+	if err == nil {
+		return "TRIP_OK"
+	}
+	var status trip.Status
+	if !errors.As(err, &status) {
+		t.Fatalf("an error without a status: %v", err)
+	}
+	return status.Name()
+}
+
+var states = map[trip.State]string{
+	trip.StateClosed:   "TRIP_STATE_CLOSED",
+	trip.StateOpen:     "TRIP_STATE_OPEN",
+	trip.StateHalfOpen: "TRIP_STATE_HALF_OPEN",
+}
+
+var modes = map[trip.Mode]string{trip.ModeAuto: "TRIP_MODE_AUTO"}
+
+var selectors = map[string]uint32{
+	"TRIP_BACKOFF_FIRST":    uint32(trip.BackoffFirst),
+	"TRIP_BACKOFF_COMPOUND": uint32(trip.BackoffCompound),
+	"TRIP_DROP_FAILURE":     uint32(trip.DropFailure),
+	"TRIP_DROP_CANCEL":      uint32(trip.DropCancel),
+	"TRIP_CLOCK_MONOTONIC":  uint32(trip.ClockMonotonic),
+	"TRIP_CLOCK_MANUAL":     uint32(trip.ClockManual),
+}
+
+// fields are the Config fields by their names in trip_config.
+var fields = map[string]string{
+	"failure_threshold":    "FailureThreshold",
+	"initial_open_ns":      "InitialOpen",
+	"max_open_ns":          "MaxOpen",
+	"backoff_multiplier":   "BackoffMultiplier",
+	"backoff":              "Backoff",
+	"half_open_max_probes": "HalfOpenMaxProbes",
+	"half_open_successes":  "HalfOpenSuccesses",
+	"on_drop":              "OnDrop",
+	"probe_lease_ns":       "ProbeLease",
+	"probe_retry_ns":       "ProbeRetry",
+	"jitter":               "Jitter",
+	"clock":                "Clock",
+	"max_circuits":         "MaxCircuits",
+}
+
+func configOf(t *testing.T, set contract.Config) trip.Config {
+	config := trip.DefaultConfig()
+	config.Clock = trip.ClockManual
+	override(&config.FailureThreshold, set.FailureThreshold)
+	override(&config.InitialOpen, set.InitialOpenNs)
+	override(&config.MaxOpen, set.MaxOpenNs)
+	override(&config.BackoffMultiplier, set.BackoffMultiplier)
+	override(&config.HalfOpenMaxProbes, set.HalfOpenMaxProbes)
+	override(&config.HalfOpenSuccesses, set.HalfOpenSuccesses)
+	override(&config.ProbeLease, set.ProbeLeaseNs)
+	override(&config.ProbeRetry, set.ProbeRetryNs)
+	override(&config.Jitter, set.Jitter)
+	override(&config.MaxCircuits, set.MaxCircuits)
+	selectInto(t, &config.Backoff, set.Backoff)
+	selectInto(t, &config.OnDrop, set.OnDrop)
+	selectInto(t, &config.Clock, set.Clock)
+	return config
+}
+
+func override[F, V ~uint32 | ~int64 | ~float64](field *F, value *V) {
+	if value != nil {
+		*field = F(*value)
+	}
+}
+
+func selectInto[F ~uint32](t *testing.T, field *F, selector *contract.Selector) {
+	if selector == nil {
+		return
+	}
+	number, known := selector.Number, true
+	if selector.Name != "" {
+		number, known = selectors[selector.Name]
+	}
+	if !known {
+		t.Fatalf("unknown selector %q", selector.Name)
+	}
+	*field = F(number)
+}

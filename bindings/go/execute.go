@@ -1,0 +1,95 @@
+// This file owns Execute: what the end of a call says about the provider.
+
+package trip
+
+/*
+#include <trip.h>
+*/
+import "C"
+
+import (
+	"context"
+	"errors"
+)
+
+// Outcome is what a call told about its provider.
+type Outcome int
+
+const (
+	OutcomeSuccess Outcome = iota // the provider answered as it should, if only to say that the request was wrong
+	OutcomeFailure                // the provider failed
+	OutcomeCancel                 // nothing: the provider was not reached, for a reason of our own
+)
+
+// Execute makes a call with a permit of the circuit and settles the permit by how the call ends:
+//
+//   - A nil error is a success, even when ctx is over by then.
+//   - An error is a failure, and so is a deadline of ctx that passed: waiting for the provider used it up.
+//   - An error after ctx was cancelled, or one that is [context.Canceled], cancels the permit: somebody gave up, which
+//     tells nothing about the provider.
+//   - So does an error that is [ErrOpen], of another circuit within the call: a refusal is nobody's failure.
+//   - A panic, or a call that ends its goroutine, drops the permit; the panic continues.
+//
+// A refused call is not made, and the error is an [*OpenError]; nor is it made when ctx is over before it begins. When
+// the library fails in any other way the call is made unguarded and the error reported to Config.OnError.
+//
+// Where some errors are not the provider's fault, such as that of a malformed request, use [ExecuteJudged].
+func Execute[T any](ctx context.Context, circuit *Circuit, call func(context.Context) (T, error)) (T, error) {
+	return ExecuteJudged(ctx, circuit, func(error) Outcome { return OutcomeFailure }, call)
+}
+
+// ExecuteJudged is Execute, but judge says what an error tells about the provider. It is not asked about nil, nor when
+// somebody gave up or another circuit refused.
+func ExecuteJudged[T any](ctx context.Context, circuit *Circuit, judge func(error) Outcome,
+	call func(context.Context) (T, error)) (T, error) {
+	var none T
+	if err := ctx.Err(); err != nil {
+		return none, err
+	}
+	permit, err := circuit.admit()
+	if errors.Is(err, ErrOpen) {
+		return none, err
+	}
+	if err != nil {
+		circuit.report(err)
+		return call(ctx)
+	}
+
+	settled := settlement(drop) // unless the call returns
+	defer func() { circuit.settle(permit, settled) }()
+	result, err := call(ctx)
+	settled = settlementOf(ctx, err, judge)
+	return result, err
+}
+
+func settlementOf(ctx context.Context, err error, judge func(error) Outcome) settlement {
+	switch {
+	case err == nil:
+		return recordSuccess
+	case ctx.Err() == context.Canceled, errors.Is(err, context.Canceled), errors.Is(err, ErrOpen):
+		return cancel
+	}
+	switch judge(err) {
+	case OutcomeSuccess:
+		return recordSuccess
+	case OutcomeCancel:
+		return cancel
+	default:
+		return recordFailure
+	}
+}
+
+// settle settles a permit of the circuit. Stale is no error: the circuit moved on without this call.
+func (c *Circuit) settle(permit C.trip_permit, settled settlement) {
+	if err := answer(settled(permit)); err != nil && err != ErrStale {
+		c.report(err)
+	}
+}
+
+func (c *Circuit) report(err error) {
+	if c == nil || c.tracker == nil {
+		logError(err)
+		return
+	}
+	c.tracker.onError(err)
+}

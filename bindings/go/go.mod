@@ -1,0 +1,3 @@
+module libtrip/bindings/go
+
+go 1.22

@@ -1,0 +1,237 @@
+// This package owns the format of the contract vectors, tests/contract/README.md: reading them strictly, and comparing
+// what a step expects with what was observed. It knows nothing of the library, so that it can say no to a vector that a
+// runner would quietly pass.
+
+// Package contract reads the contract vectors that every language must pass.
+package contract
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// Vector is a config, and steps with what must come of each.
+type Vector struct {
+	Name    string `json:"name"`
+	Source  Source `json:"source"`
+	Differs string `json:"differs"`
+	Why     string `json:"why"`
+	Config  Config `json:"config"`
+	Create  Create `json:"create"`
+	Steps   []Step `json:"steps"`
+}
+
+// Source is where the expectations of a vector come from: a library's test, or a place in the design.
+type Source struct {
+	Library string `json:"library"`
+	Test    string `json:"test"`
+	Design  string `json:"design"`
+}
+
+// Config holds the fields of trip_config that a vector sets; nil means the default.
+type Config struct {
+	FailureThreshold  *uint32   `json:"failure_threshold"`
+	InitialOpenNs     *int64    `json:"initial_open_ns"`
+	MaxOpenNs         *int64    `json:"max_open_ns"`
+	BackoffMultiplier *Double   `json:"backoff_multiplier"`
+	Backoff           *Selector `json:"backoff"`
+	HalfOpenMaxProbes *uint32   `json:"half_open_max_probes"`
+	HalfOpenSuccesses *uint32   `json:"half_open_successes"`
+	OnDrop            *Selector `json:"on_drop"`
+	ProbeLeaseNs      *int64    `json:"probe_lease_ns"`
+	ProbeRetryNs      *int64    `json:"probe_retry_ns"`
+	Jitter            *Double   `json:"jitter"`
+	Clock             *Selector `json:"clock"`
+	MaxCircuits       *uint32   `json:"max_circuits"`
+}
+
+// Create is what creating the tracker must answer.
+type Create struct {
+	Status string `json:"status"`
+	Field  string `json:"field"`
+}
+
+// Step is one call, or other steps repeated.
+type Step struct {
+	Do       string `json:"do"`
+	Tenant   Text   `json:"tenant"`
+	Provider Text   `json:"provider"`
+	Circuit  string `json:"circuit"`
+	Permit   string `json:"permit"`
+	As       string `json:"as"`
+	Ns       int64  `json:"ns"`
+	Times    int    `json:"times"`
+	Steps    []Step `json:"steps"`
+	Expect   Expect `json:"expect"`
+}
+
+// arguments are the keys that each kind of step has beside do and expect.
+var arguments = map[string][]string{
+	"circuit":        {"tenant", "provider", "as"},
+	"permit":         {"circuit", "as"},
+	"peek":           {"circuit"},
+	"inspect":        {"circuit"},
+	"key":            {"circuit"},
+	"success":        {"permit"},
+	"failure":        {"permit"},
+	"drop":           {"permit"},
+	"cancel":         {"permit"},
+	"renew":          {"permit"},
+	"inspect_permit": {"permit"},
+	"advance":        {"ns"},
+	"destroy":        {},
+	"repeat":         {"times", "steps"},
+}
+
+// Load reads all vectors of a folder. A mistake in any of them is an error for all.
+func Load(folder string) ([]Vector, error) {
+	paths, err := filepath.Glob(filepath.Join(folder, "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	var vectors []Vector
+	seen := make(map[string]bool)
+	for _, path := range paths {
+		found, err := loadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
+		}
+		for _, vector := range found {
+			if seen[vector.Name] {
+				return nil, fmt.Errorf("%s: a second vector %q", filepath.Base(path), vector.Name)
+			}
+			seen[vector.Name] = true
+		}
+		vectors = append(vectors, found...)
+	}
+	if len(vectors) == 0 {
+		return nil, fmt.Errorf("no vectors in %s", folder)
+	}
+	return vectors, nil
+}
+
+func loadFile(path string) ([]Vector, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var file struct {
+		Format  int               `json:"format"`
+		About   string            `json:"about"`
+		Vectors []json.RawMessage `json:"vectors"`
+	}
+	if err := strictly(text, &file); err != nil {
+		return nil, err
+	}
+	if file.Format != 1 {
+		return nil, fmt.Errorf("format %d is not 1", file.Format)
+	}
+	vectors := make([]Vector, len(file.Vectors))
+	for i, text := range file.Vectors {
+		if err := strictly(text, &vectors[i]); err != nil {
+			return nil, fmt.Errorf("vector %d %q: %w", i, vectors[i].Name, err)
+		}
+	}
+	return vectors, nil
+}
+
+// strictly decodes one JSON value and nothing else: no unknown key, nothing after it.
+func strictly(text []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return errors.New("more after the value")
+	}
+	return nil
+}
+
+var nameForm = regexp.MustCompile(`^[a-z0-9-]+$`)
+
+// UnmarshalJSON refuses vectors that prove nothing or name no source.
+func (v *Vector) UnmarshalJSON(text []byte) error {
+	type plain Vector
+	v.Create.Status = "TRIP_OK"
+	if err := strictly(text, (*plain)(v)); err != nil {
+		return err
+	}
+	created := v.Create.Status == "TRIP_OK"
+	switch {
+	case !nameForm.MatchString(v.Name):
+		return errors.New("a name is lower case, digits and -")
+	case (v.Source.Library == "" || v.Source.Test == "") == (v.Source.Design == ""):
+		return errors.New("a source is a library and its test, or a place in the design")
+	case created && len(v.Steps) == 0:
+		return errors.New("no steps")
+	case !created && len(v.Steps) != 0:
+		return errors.New("steps without a tracker")
+	case created && v.Create.Field != "":
+		return errors.New("a field at fault, and yet TRIP_OK")
+	}
+	return nil
+}
+
+// UnmarshalJSON requires the arguments of the step's kind and allows no others.
+func (s *Step) UnmarshalJSON(text []byte) error {
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(text, &keys); err != nil {
+		return err
+	}
+	type plain Step
+	if err := strictly(text, (*plain)(s)); err != nil {
+		return err
+	}
+	needed, known := arguments[s.Do]
+	if !known {
+		return fmt.Errorf("unknown step %q", s.Do)
+	}
+	if s.Do != "repeat" {
+		needed = append([]string{"expect"}, needed...)
+	}
+	delete(keys, "do")
+	namesNothing := s.Expect["status"].name != "TRIP_OK"
+	for _, key := range needed {
+		if _, there := keys[key]; !there && !(key == "as" && namesNothing) {
+			return fmt.Errorf("step %q without %q", s.Do, key)
+		}
+		delete(keys, key)
+	}
+	for key := range keys {
+		return fmt.Errorf("step %q with %q", s.Do, key)
+	}
+	if s.Do == "repeat" && (s.Times < 1 || len(s.Steps) == 0) {
+		return errors.New("a repeat of nothing")
+	}
+	return nil
+}
+
+// Text is a string, or {"repeat": "x", "times": 256}.
+type Text string
+
+// UnmarshalJSON takes both forms.
+func (t *Text) UnmarshalJSON(text []byte) error {
+	if text[0] != '{' {
+		return json.Unmarshal(text, (*string)(t))
+	}
+	var long struct {
+		Repeat string `json:"repeat"`
+		Times  int    `json:"times"`
+	}
+	if err := strictly(text, &long); err != nil {
+		return err
+	}
+	if long.Times < 0 {
+		return errors.New("a text repeated less than never")
+	}
+	*t = Text(strings.Repeat(long.Repeat, long.Times))
+	return nil
+}

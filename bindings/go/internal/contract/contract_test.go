@@ -1,0 +1,100 @@
+// These tests own the strictness of the reader: a vector that could pass without proving anything is refused.
+
+package contract
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const sound = `{"name": "a-1", "source": {"design": "section 4"}, "config": {"backoff": "TRIP_BACKOFF_COMPOUND",
+	"backoff_multiplier": "NaN", "clock": 7}, "steps": [
+	{"do": "circuit", "tenant": {"repeat": "x", "times": 3}, "provider": "", "as": "c",
+		"expect": {"status": "TRIP_OK"}},
+	{"do": "repeat", "times": 2, "steps": [
+		{"do": "permit", "circuit": "c",
+			"expect": {"status": "TRIP_REJECTED_OPEN", "failures": {"min": 1, "max": 2}}}]}]}`
+
+func load(t *testing.T, vectors string) ([]Vector, error) {
+	t.Helper()
+	folder := t.TempDir()
+	text := `{"format": 1, "about": "", "vectors": [` + vectors + `]}`
+	if err := os.WriteFile(filepath.Join(folder, "a.json"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return Load(folder)
+}
+
+func TestSoundVectorsAreRead(t *testing.T) {
+	vectors, err := load(t, sound)
+	if err != nil || len(vectors) != 1 {
+		t.Fatalf("%d vectors, %v", len(vectors), err)
+	}
+	v := vectors[0]
+	if v.Steps[0].Tenant != "xxx" || v.Config.Backoff.Name != "TRIP_BACKOFF_COMPOUND" || v.Config.Clock.Number != 7 ||
+		*v.Config.BackoffMultiplier == *v.Config.BackoffMultiplier || v.Create.Status != "TRIP_OK" {
+		t.Errorf("read as %+v", v)
+	}
+}
+
+func TestUnsoundVectorsAreRefused(t *testing.T) {
+	for name, change := range map[string][2]string{
+		"unknown key of a vector": {`"config"`, `"konfig"`},
+		"unknown key of a config": {`"backoff":`, `"back_off":`},
+		"unknown step":            {`"do": "permit"`, `"do": "permits"`},
+		"unknown argument":        {`"provider": ""`, `"provider": "", "ns": 1`},
+		"argument missing":        {`"provider": "", `, ``},
+		"permit without a name":   {`TRIP_REJECTED_OPEN`, `TRIP_OK`},
+		"no status":               {`"status": "TRIP_OK"`, ``},
+		"no expect": {`"as": "c",
+		"expect": {"status": "TRIP_OK"}`, `"as": "c"`},
+		"repeat with an expect":       {`"times": 2`, `"expect": {"status": "TRIP_OK"}, "times": 2`},
+		"repeat of nothing":           {`"times": 2`, `"times": 0`},
+		"range upside down":           {`"min": 1`, `"min": 3`},
+		"range with half its ends":    {`"min": 1, `, ``},
+		"number with a fraction":      {`{"min": 1, "max": 2}`, `1.5`},
+		"null for an expectation":     {`{"min": 1, "max": 2}`, `null`},
+		"name in capitals":            {`a-1`, `A-1`},
+		"no source":                   {`"design": "section 4"`, ``},
+		"steps without a tracker":     {`"steps": [`, `"create": {"status": "TRIP_E_CONFIG"}, "steps": [`},
+		"field at fault, and yet OK":  {`"config"`, `"create": {"status": "TRIP_OK", "field": "clock"}, "config"`},
+		"a second vector of the name": {sound, sound + "," + sound},
+		"no vectors":                  {sound, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			changed := strings.Replace(sound, change[0], change[1], 1)
+			if changed == sound {
+				t.Fatal("the change changes nothing")
+			}
+			if vectors, err := load(t, changed); err == nil {
+				t.Errorf("read as %+v", vectors)
+			}
+		})
+	}
+}
+
+func TestCheckComparesEachExpectation(t *testing.T) {
+	expect := Expect{
+		"status":   {name: "TRIP_OK", isName: true},
+		"failures": {min: 3, max: 4},
+		"same_as":  {name: "b", isName: true},
+	}
+	right := Observed{"status": "TRIP_OK", "failures": uint64(4), "same_as": []string{"a", "b"}, "level": uint64(1)}
+	if err := expect.Check(right); err != nil {
+		t.Error(err)
+	}
+	wrongs := Observed{"status": "TRIP_STALE", "failures": uint64(5), "same_as": []string{"a"}}
+	for key, wrong := range wrongs {
+		observed := Observed{"status": "TRIP_OK", "failures": uint64(3), "same_as": []string{"b"}}
+		observed[key] = wrong
+		if expect.Check(observed) == nil {
+			t.Errorf("%s %v passed", key, wrong)
+		}
+		delete(observed, key)
+		if expect.Check(observed) == nil {
+			t.Errorf("%s passed without having been observed", key)
+		}
+	}
+}
