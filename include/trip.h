@@ -2,9 +2,9 @@
  * libtrip: circuit breakers shared by every language in a process.
  *
  * Before a program calls a remote provider it asks that provider's circuit for a permit; afterwards it records on the
- * permit how the call went. After enough failures in a row the circuit opens and refuses permits at once, so that nobody
- * waits for a provider that is down; later it lets a few probes through and closes again when they succeed. Circuits are
- * kept per (tenant, provider): one tenant's failures never stop another tenant's calls.
+ * permit how the call went. After enough failures in a row the circuit opens and refuses permits at once, so that
+ * nobody waits for a provider that is down; later it lets a few probes through and closes again when they succeed.
+ * Circuits are kept per (tenant, provider): one tenant's failures never stop another tenant's calls.
  *
  *     trip_permit permit;
  *     trip_rejection refused = {.struct_size = sizeof refused};
@@ -55,8 +55,8 @@ extern "C" {
 
 /* ---- Statuses ---------------------------------------------------------------------------------------------------- */
 
-/** What a call came to: one of the TRIP_* values below. An unknown positive value is an answer other than yes; an unknown
-    negative value is a failure. */
+/** What a call came to: one of the TRIP_* values below. An unknown positive value is an answer other than yes; an
+    unknown negative value is a failure. */
 typedef int32_t trip_status;
 
 enum {
@@ -78,13 +78,13 @@ enum {
 
 /* ---- Handles ----------------------------------------------------------------------------------------------------- */
 
-/** A set of circuits with one config and one clock. It belongs to whoever created it and may be shared by all threads. */
+/** A set of circuits with one config and one clock. It belongs to whoever created it; all threads may share it. */
 typedef uint64_t trip_tracker;
 
 /** The circuit of one (tenant, provider). It belongs to its tracker: nobody frees it. */
 typedef uint64_t trip_circuit;
 
-/** The right to make one call. It belongs to whoever was granted it, is settled once, on any thread, and is gone then. */
+/** The right to make one call. It belongs to whoever was granted it, and is settled once, on any thread. */
 typedef uint64_t trip_permit;
 
 /* ---- Constants --------------------------------------------------------------------------------------------------- */
@@ -125,20 +125,20 @@ enum {
  * Values out of range are refused when the tracker is created, so that nothing can fail later.
  */
 typedef struct trip_config {
-    uint32_t struct_size;         /**< [bytes] sizeof(trip_config) */
-    uint32_t failure_threshold;   /**< [count] failures in a row that open a circuit; 1 to 8388607, default 5 */
-    uint64_t initial_open_ns;     /**< [ns] the first open period; above 0, at most max_open_ns, default 30 s */
-    uint64_t max_open_ns;         /**< [ns] the cap on every open period; at most one year, default 300 s */
-    double backoff_multiplier;    /**< [ratio] how open periods grow; finite, at least 1, default 2 */
-    uint32_t backoff;             /**< [TRIP_BACKOFF_*] how often they grow; default TRIP_BACKOFF_FIRST */
+    uint32_t struct_size;          /**< [bytes] sizeof(trip_config) */
+    uint32_t failure_threshold;    /**< [count] failures in a row that open a circuit; 1 to 8388607, default 5 */
+    uint64_t initial_open_ns;      /**< [ns] the first open period; above 0, at most max_open_ns, default 30 s */
+    uint64_t max_open_ns;          /**< [ns] the cap on every open period; at most one year, default 300 s */
+    double backoff_multiplier;     /**< [ratio] how open periods grow; finite, at least 1, default 2 */
+    uint32_t backoff;              /**< [TRIP_BACKOFF_*] how often they grow; default TRIP_BACKOFF_FIRST */
     uint32_t half_open_max_probes; /**< [count] probes out at once; 1 to 63, default 1 */
-    uint32_t half_open_successes; /**< [count] probes that must succeed to close; 1 to 63, default 1 */
-    uint32_t on_drop;             /**< [TRIP_DROP_*] what a dropped permit counts as; default TRIP_DROP_FAILURE */
-    uint64_t probe_lease_ns;      /**< [ns] after this an unsettled probe counts as dropped; 4 ms to one year, default 600 s */
-    uint64_t probe_retry_ns;      /**< [ns] retry_after_ns of TRIP_REJECTED_PROBING; at most one year, default 50 ms */
-    double jitter;                /**< [ratio] open periods are stretched by up to this share, past the cap; 0 to 1, default 0 */
-    uint32_t clock;               /**< [TRIP_CLOCK_*] what measures time; default TRIP_CLOCK_MONOTONIC */
-    uint32_t max_circuits;        /**< [count] circuits kept at most; 1 to 16777216, default 65536 */
+    uint32_t half_open_successes;  /**< [count] probes that must succeed to close; 1 to 63, default 1 */
+    uint32_t on_drop;              /**< [TRIP_DROP_*] what a dropped permit counts as; default TRIP_DROP_FAILURE */
+    uint64_t probe_lease_ns;       /**< [ns] after this a probe counts as dropped; 4 ms to one year, default 600 s */
+    uint64_t probe_retry_ns;       /**< [ns] what TRIP_REJECTED_PROBING says; at most one year, default 50 ms */
+    double jitter;                 /**< [ratio] open periods are stretched by up to this share; 0 to 1, default 0 */
+    uint32_t clock;                /**< [TRIP_CLOCK_*] what measures time; default TRIP_CLOCK_MONOTONIC */
+    uint32_t max_circuits;         /**< [count] circuits kept at most; 1 to 16777216, default 65536 */
 } trip_config;
 
 /** Why trip_tracker_create failed. The one output that is written on failure, and only then. */
@@ -169,7 +169,7 @@ typedef struct trip_circuit_info {
     uint32_t state;            /**< [TRIP_STATE_*] an open circuit past its deadline stays open until a permit asks */
     uint32_t mode;             /**< [TRIP_MODE_*] who decides */
     uint32_t failures;         /**< [count] closed: failures in a row; else the threshold plus level */
-    uint32_t level;            /**< [count] probes that failed since the circuit last closed, at most 31; 0 when closed */
+    uint32_t level;            /**< [count] failed probes since it last closed, at most 31; 0 when closed */
     uint32_t probes_out;       /**< [count] probes granted and not settled, when half-open */
     uint64_t epoch;            /**< [epoch] changes with each state change and never comes back */
     uint64_t retry_after_ns;   /**< [ns] what a refusal would say now; 0 where a permit would be granted */
@@ -258,8 +258,8 @@ TRIP_API trip_status trip_config_init(trip_config *out_config, size_t struct_siz
 TRIP_API trip_status trip_tracker_create(const trip_config *config, trip_tracker *out_tracker, trip_error *out_error);
 
 /**
- * Destroy a tracker with its circuits and permits: their handles get TRIP_E_HANDLE from then on. Safe while other threads
- * use them: each of their calls happens before the destruction or after it.
+ * Destroy a tracker with its circuits and permits: their handles get TRIP_E_HANDLE from then on. Safe while other
+ * threads use them: each of their calls happens before the destruction or after it.
  *
  * @param tracker [handle] the tracker
  * @return TRIP_OK; TRIP_E_HANDLE: no such tracker
@@ -360,7 +360,8 @@ TRIP_API trip_status trip_circuit_key(trip_circuit circuit, char *out_text, size
 /* ---- Permits ----------------------------------------------------------------------------------------------------- */
 
 /**
- * Whether a permit is a probe, and how much of its lease is left, so that a program need not probe with its longest call.
+ * Whether a permit is a probe, and how much of its lease is left, so that a program need not probe with its longest
+ * call.
  *
  * @param permit [handle] a permit that is not settled
  * @param out_info [trip_permit_info] written on TRIP_OK
@@ -424,8 +425,8 @@ TRIP_API trip_status trip_permit_cancel(trip_permit permit);
 
 /**
  * Start the lease of a probe again, for a call that takes long. Does nothing for a permit that is no probe. One lease
- * covers all probes of a half-open circuit; the newest grant or renewal counts. It can be extended to 16 leases and three
- * quarters from the first of an unbroken row of probes, and no further.
+ * covers all probes of a half-open circuit; the newest grant or renewal counts. It can be extended to 16 leases and
+ * three quarters from the first of an unbroken row of probes, and no further.
  *
  * @param permit [handle] the permit, which stays unsettled
  * @return TRIP_OK;

@@ -1,6 +1,6 @@
 /*
- * A cell: the word of a circuit and what is counted about it. It has no pointers and no locks in it, so that it can live
- * in any memory that several threads or processes see. What it does with its word is word.h's business.
+ * A cell: the word of a circuit and what is counted about it. It has no pointers and no locks in it, so that it can
+ * live in any memory that several threads or processes see. What it does with its word is word.h's business.
  */
 #ifndef TRIP_CELL_H
 #define TRIP_CELL_H
@@ -12,8 +12,8 @@
 #error "libtrip needs 64-bit atomics without locks: a circuit is one 64-bit word"
 #endif
 
-/* What a permit slot counts (permit.h) and hands in to the cell. Granted permits are counted by the generations that the
-   slot has gone through, and successes are the settlements that were nothing else. */
+/* What a permit slot counts (permit.h) and hands in to the cell. Granted permits are counted by the generations that
+   the slot has gone through, and successes are the settlements that were nothing else. */
 typedef enum trip_counter {
     TRIP_COUNT_FAILURES,
     TRIP_COUNT_DROPS,

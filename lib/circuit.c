@@ -10,12 +10,11 @@
 
 #include <string.h>
 
-#define CHUNK_BITS 8 /* 256 records: 48 KiB */
+#define CHUNK_BITS 8    /* 256 records: 48 KiB */
 #define COARSE_MARGIN 2 /* ticks before a deadline within which the coarse clock is not good enough */
 
 static _Atomic(char *) chunks[(UINT32_C(1) << TRIP_CIRCUIT_SLOT_BITS) >> CHUNK_BITS];
-trip_pool trip_circuits =
-    TRIP_POOL(sizeof(trip_record), UINT32_C(1) << TRIP_CIRCUIT_SLOT_BITS, CHUNK_BITS, chunks);
+trip_pool trip_circuits = TRIP_POOL(sizeof(trip_record), UINT32_C(1) << TRIP_CIRCUIT_SLOT_BITS, CHUNK_BITS, chunks);
 
 _Static_assert(sizeof(trip_record) % 64 == 0, "records do not share cache lines");
 _Static_assert(offsetof(trip_record, cell.counts) >= 64, "what is counted lies apart from what every call reads");
@@ -67,8 +66,8 @@ void trip_circuit_look(trip_hearing *hearing)
     read_clock(hearing);
 }
 
-/* A refusal need not know the time exactly while its deadline is far: the coarse clock is behind, so that the deadline has
-   not passed for the precise one either and the time that remains is never told too short. */
+/* A refusal need not know the time exactly while its deadline is far: the coarse clock is behind, so that the deadline
+   has not passed for the precise one either and the time that remains is never told too short. */
 static bool refused_from_afar(trip_hearing *hearing, uint64_t word)
 {
     if (hearing->setting.policy->clock != TRIP_CLOCK_MONOTONIC)

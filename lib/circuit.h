@@ -1,7 +1,7 @@
 /*
  * Circuits as the library keeps them: a record per circuit, in type-stable slots, and the one way in which events reach
- * its word. A record lives while its `life` matches the handle; what is read from a record counts only if it still lives
- * afterwards.
+ * its word. A record lives while its `life` matches the handle; what is read from a record counts only if it still
+ * lives afterwards.
  */
 #ifndef TRIP_CIRCUIT_H
 #define TRIP_CIRCUIT_H
@@ -17,8 +17,8 @@
 
 typedef struct trip_record {
     _Alignas(64) trip_pool_link link; /* free: in the pool; else the slot's own number */
-    _Atomic uint32_t mark; /* used since the registry last looked for a victim */
-    _Atomic uint64_t life; /* generation << 1 | 1 while somebody's circuit, | 0 while free */
+    _Atomic uint32_t mark;            /* used since the registry last looked for a victim */
+    _Atomic uint64_t life;            /* generation << 1 | 1 while somebody's circuit, | 0 while free */
     _Atomic uint64_t tracker;
     _Atomic uint64_t hash_low; /* of the key */
     _Atomic uint64_t hash_high;
@@ -71,7 +71,7 @@ static inline void trip_hearing_begin(trip_hearing *hearing, trip_circuit circui
     hearing->magazine = magazine;
 }
 
-/* Let an event happen: judge it and replace the word, as often as others get there first. False: the circuit is gone. */
+/* Let an event happen: judge it and replace the word, as often as others are faster. False: the circuit is gone. */
 bool trip_circuit_apply(trip_hearing *hearing, trip_event event, uint64_t epoch, trip_verdict *out_verdict);
 
 /* Fill hearing->setting for a look at `record` now. */

@@ -1,6 +1,6 @@
 /*
- * Handles: what callers hold instead of pointers. A handle names a slot and the generation of what lives there; a slot is
- * used for one thing after another, each in a later generation, and is retired when its generations are used up.
+ * Handles: what callers hold instead of pointers. A handle names a slot and the generation of what lives there; a slot
+ * is used for one thing after another, each in a later generation, and is retired when its generations are used up.
  *
  *            bits 63-59   then              then
  *   tracker  kind 1       generation 43     slot 16
@@ -21,11 +21,7 @@
 #define TRIP_CIRCUIT_SLOT_BITS 26
 #define TRIP_PERMIT_SLOT_BITS 20
 
-typedef enum trip_kind {
-    TRIP_KIND_TRACKER = 1,
-    TRIP_KIND_CIRCUIT = 2,
-    TRIP_KIND_PERMIT = 3
-} trip_kind;
+typedef enum trip_kind { TRIP_KIND_TRACKER = 1, TRIP_KIND_CIRCUIT = 2, TRIP_KIND_PERMIT = 3 } trip_kind;
 
 static inline uint64_t trip_handle_make(trip_kind kind, unsigned slot_bits, uint64_t generation, uint32_t slot)
 {

@@ -1,6 +1,6 @@
 /*
- * Magazines, as magazine.h describes them. Nothing here blocks: the list of magazines only grows, shelves are the owning
- * thread's alone, and the pool is lock-free.
+ * Magazines, as magazine.h describes them. Nothing here blocks: the list of magazines only grows, shelves are the
+ * owning thread's alone, and the pool is lock-free.
  */
 #include "magazine.h"
 
@@ -9,7 +9,7 @@
 
 #include <pthread.h>
 
-#define SHELF_MAX 64  /* free slots kept on a shelf; more go to the pool */
+#define SHELF_MAX 64 /* free slots kept on a shelf; more go to the pool */
 #define SEARCH_MAX 4 /* slots looked at for one that is bound to the right circuit */
 
 static _Atomic(trip_magazine *) all;
@@ -117,8 +117,9 @@ static void hand_in(_Atomic uint64_t *total, uint64_t count)
 }
 
 /*
- * Hand the counts of a slot that the caller owns in to the cell of its circuit, if that still lives. The pin keeps the cell
- * from being given to another circuit meanwhile: either whoever reuses it sees the pin, or we see that the circuit is gone.
+ * Hand the counts of a slot that the caller owns in to the cell of its circuit, if that still lives. The pin keeps the
+ * cell from being given to another circuit meanwhile: either whoever reuses it sees the pin, or we see that the circuit
+ * is gone.
  */
 static void settle_counts(trip_magazine *magazine, trip_permit_slot *slot)
 {

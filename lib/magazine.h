@@ -1,7 +1,7 @@
 /*
- * Magazines: what a thread keeps at hand so that it need not meet other threads: free permit slots, each still bound to the
- * circuit it served last, and a copy of the policy it used last. A magazine is written by its thread alone. When the
- * thread ends its slots go back to the pool, and the magazine to the next thread that needs one.
+ * Magazines: what a thread keeps at hand so that it need not meet other threads: free permit slots, each still bound to
+ * the circuit it served last, and a copy of the policy it used last. A magazine is written by its thread alone. When
+ * the thread ends its slots go back to the pool, and the magazine to the next thread that needs one.
  */
 #ifndef TRIP_MAGAZINE_H
 #define TRIP_MAGAZINE_H
@@ -14,7 +14,7 @@
 typedef struct trip_magazine {
     struct trip_magazine *next; /* all magazines ever made; fixed once it is in the list */
     _Atomic uint32_t taken;     /* some thread's */
-    _Atomic uint32_t pin;       /* circuit slot + 1 into which counts are being handed in: not to be used anew; 0: none */
+    _Atomic uint32_t pin;       /* circuit slot + 1 that counts are being handed in to, not to be used anew; 0: none */
     trip_pool_link shelves[TRIP_MAGAZINE_SHELVES];
     uint32_t lengths[TRIP_MAGAZINE_SHELVES];
     uint64_t policy_of; /* the tracker that `policy` is copied from */

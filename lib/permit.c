@@ -25,8 +25,7 @@ static void reclaim_orphans(void)
     for (uint32_t i = 0; i < made; i++) {
         trip_permit_slot *slot = trip_permit_slot_at(i);
         uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
-        if ((word & 1) == 0 ||
-            trip_tracker_tag_lives(atomic_load_explicit(&slot->tracker_tag, memory_order_relaxed)))
+        if ((word & 1) == 0 || trip_tracker_tag_lives(atomic_load_explicit(&slot->tracker_tag, memory_order_relaxed)))
             continue;
         if (atomic_compare_exchange_strong_explicit(&slot->word, &word, word + 1, memory_order_acq_rel,
                                                     memory_order_relaxed))
@@ -57,7 +56,7 @@ static trip_permit grant(trip_permit_slot *slot, uint32_t number, uint64_t epoch
     return trip_handle_make(TRIP_KIND_PERMIT, TRIP_PERMIT_SLOT_BITS, generation, number);
 }
 
-/* A circuit that is not healthy decides by its word. The slot is there already, so that a probe that is won can be had. */
+/* A circuit that is not healthy decides by its word. The slot is there already, so that a probe won is a probe had. */
 static __attribute__((noinline)) trip_status ask(trip_circuit circuit, trip_magazine *magazine, uint32_t number,
                                                  trip_permit *out_permit, trip_rejection *out_rejection)
 {
@@ -81,8 +80,8 @@ static __attribute__((noinline)) trip_status ask(trip_circuit circuit, trip_maga
     return verdict.status;
 }
 
-/* There is no place for a permit. An open circuit refuses all the same, if uncounted: a caller who lets calls through on an
-   error shall not do so to a provider that is down. */
+/* There is no place for a permit. An open circuit refuses all the same, if uncounted: a caller who lets calls through
+   on an error shall not do so to a provider that is down. */
 static __attribute__((noinline)) trip_status without_slot(trip_circuit circuit, trip_status error,
                                                           trip_rejection *out_rejection)
 {

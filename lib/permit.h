@@ -15,7 +15,7 @@
 #define TRIP_PERMITS_MAX (UINT32_C(1) << TRIP_PERMIT_SLOT_BITS)
 
 typedef struct trip_permit_slot {
-    trip_pool_link link; /* in a pool or a magazine, while the slot is free */
+    trip_pool_link link;          /* in a pool or a magazine, while the slot is free */
     _Atomic uint32_t tracker_tag; /* low bits of the tracker's handle: is it still there? */
     _Atomic uint64_t word;        /* generation << 1 | 1 while granted, | 0 while free */
     _Atomic uint64_t circuit;     /* the handle it is bound to; 0: none yet */

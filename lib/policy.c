@@ -11,7 +11,7 @@
 #define THRESHOLD_MAX ((UINT32_C(1) << 23) - 1) /* the word counts failures in 23 bits */
 #define PROBES_MAX 63                           /* and probes in 6 */
 #define CIRCUITS_MAX (UINT32_C(1) << 24)
-#define LEASE_MIN (4 * MS)                      /* so that a quarter of it is a stamp */
+#define LEASE_MIN (4 * MS) /* so that a quarter of it is a stamp */
 
 void trip_policy_defaults(trip_config *out_config)
 {

@@ -1,7 +1,7 @@
 /*
  * Type-stable memory: numbered slots of one size, in chunks that are never unmapped or moved, so that any number may be
- * looked at at any time. Taking and giving back are lock-free. A pool knows nothing of what lives in its slots except that
- * each begins with a trip_pool_link, and that a slot which was never taken is all zero.
+ * looked at at any time. Taking and giving back are lock-free. A pool knows nothing of what lives in its slots except
+ * that each begins with a trip_pool_link, and that a slot which was never taken is all zero.
  */
 #ifndef TRIP_POOL_H
 #define TRIP_POOL_H

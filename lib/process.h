@@ -7,8 +7,8 @@
 void trip_process_lock(void);
 void trip_process_unlock(void);
 
-/* With the process locked: what must be there before the first tracker. TRIP_OK, or TRIP_E_SYSTEM or TRIP_E_NOMEM, and then
-   it is tried again next time. */
+/* With the process locked: what must be there before the first tracker. TRIP_OK, or TRIP_E_SYSTEM or TRIP_E_NOMEM, and
+   then it is tried again next time. */
 trip_status trip_process_prepare(void);
 
 #endif

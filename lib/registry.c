@@ -1,8 +1,8 @@
 /*
  * The registry, as registry.h describes it: uthash is the truth, under the mutex; in front of it stands a table that
- * finders read without one. The table holds part of the hash and the slot of a circuit in one atomic word; a finder believes
- * it only if the record there has the whole 128-bit hash and the right tracker, and lives before and after it looked.
- * It never reads the key itself, whose memory may be freed meanwhile.
+ * finders read without one. The table holds part of the hash and the slot of a circuit in one atomic word; a finder
+ * believes it only if the record there has the whole 128-bit hash and the right tracker, and lives before and after it
+ * looked. It never reads the key itself, whose memory may be freed meanwhile.
  */
 #include <stddef.h>
 
@@ -60,7 +60,7 @@ void trip_key_make(trip_key *out_key, const char *tenant, size_t tenant_len, con
 
 struct trip_table {
     trip_table *next_free;
-    unsigned size;       /* log2 of the sets; never changes, so that late readers stay inside */
+    unsigned size; /* log2 of the sets; never changes, so that late readers stay inside */
     char padding[64 - sizeof(trip_table *) - sizeof(unsigned)];
     _Atomic uint64_t entries[]; /* upper bits of the hash, slot of the circuit; 0: empty */
 };
@@ -182,8 +182,8 @@ static uint32_t slot_of(const trip_record *record)
     return atomic_load_explicit(&record->link, memory_order_relaxed);
 }
 
-/* Have a table of at least twice as many entries as circuits. Without memory for one the old one serves on: what does not
-   fit is found under the mutex. */
+/* Have a table of at least twice as many entries as circuits. Without memory for one the old one serves on: what does
+   not fit is found under the mutex. */
 static void table_grow(trip_registry *registry)
 {
     trip_table *old = atomic_load_explicit(&registry->table, memory_order_relaxed);

@@ -25,7 +25,8 @@ _Static_assert(sizeof(trip_error) == TRIP_ERROR_SIZE_1_0, "later members go behi
 trip_tracker_record *trip_tracker_named(trip_tracker tracker)
 {
     uint32_t slot = trip_handle_slot(tracker, TRIP_TRACKER_SLOT_BITS);
-    return trip_handle_is(tracker, TRIP_KIND_TRACKER) && slot < TRACKERS_MAX ? trip_pool_at(&trip_trackers, slot) : NULL;
+    return trip_handle_is(tracker, TRIP_KIND_TRACKER) && slot < TRACKERS_MAX ? trip_pool_at(&trip_trackers, slot)
+                                                                             : NULL;
 }
 
 bool trip_tracker_lives(const trip_tracker_record *record, trip_tracker tracker)
@@ -135,7 +136,8 @@ static trip_status read_config(const trip_config *config, trip_policy *out_polic
     return TRIP_OK;
 }
 
-/* With the process locked. A slot's mutex is made with it and lasts as long as its memory: someone may be waiting at it. */
+/* With the process locked. A slot's mutex is made with it and lasts as long as its memory: someone may be waiting at
+   it. */
 static trip_status begin(const trip_policy *policy, trip_tracker *out_tracker)
 {
     uint32_t slot;

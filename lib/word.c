@@ -138,7 +138,8 @@ static probing probing_of(uint64_t word)
 
 static uint64_t half_open(uint64_t from, const probing *p)
 {
-    return make(TRIP_WORD_HALF_OPEN, from & TRIP_WORD_SLOW, p->stamp, p->level << 18 | p->out << 12 | p->won << 6 | p->quarters);
+    return make(TRIP_WORD_HALF_OPEN, from & TRIP_WORD_SLOW, p->stamp,
+                p->level << 18 | p->out << 12 | p->won << 6 | p->quarters);
 }
 
 uint64_t trip_word_forget_probes(uint64_t word)
@@ -196,8 +197,7 @@ static trip_verdict go(uint64_t word)
 
 static trip_verdict go_open(uint64_t from, uint64_t level, const trip_setting *setting)
 {
-    return (trip_verdict){
-        .word = open_from(from, setting->now, level, setting), .status = TRIP_OK, .opened = true};
+    return (trip_verdict){.word = open_from(from, setting->now, level, setting), .status = TRIP_OK, .opened = true};
 }
 
 static trip_verdict step_closed(uint64_t word, trip_event event, const trip_setting *setting)

@@ -1,7 +1,7 @@
 /*
  * The state machine of a circuit: one 64-bit word, and one pure function from (word, event, now, policy) to (word',
- * verdict). Everything a circuit can do is in this file and word.c. They must never read a clock, take a lock, allocate,
- * or touch any memory but their arguments; where the word lives is somebody else's business.
+ * verdict). Everything a circuit can do is in this file and word.c. They must never read a clock, take a lock,
+ * allocate, or touch any memory but their arguments; where the word lives is somebody else's business.
  *
  *   bits 63-62  state: 0 vacant, 1 closed, 2 open, 3 half-open
  *   bit  61     slow: reserved for circuits that need more than the word; carried along, 0 for now
@@ -30,7 +30,7 @@
 
 #define TRIP_NS_PER_MS UINT64_C(1000000)
 #define TRIP_STAMP_MAX ((UINT64_C(1) << 38) - 1) /* ms */
-#define TRIP_STAMP_RETIRE UINT64_C(53970000000) /* a place whose last stamp is past this is not used again */
+#define TRIP_STAMP_RETIRE UINT64_C(53970000000)  /* a place whose last stamp is past this is not used again */
 
 typedef enum trip_word_state {
     TRIP_WORD_VACANT = 0,

@@ -274,7 +274,7 @@ START_TEST(jitter_is_the_formula_of_abi_md)
         x = (x ^ x >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
         x = (x ^ x >> 27) * UINT64_C(0x94D049BB133111EB);
         x ^= x >> 31;
-        uint64_t share = (x >> 32) / 4;                     /* of 2^32: up to a quarter */
+        uint64_t share = (x >> 32) / 4;                       /* of 2^32: up to a quarter */
         uint64_t stretched = SECOND + (SECOND * share >> 32); /* one second fits in 30 bits */
         fail_once(circuit);
         uint64_t retry = info_of(circuit).retry_after_ns;

@@ -1,4 +1,4 @@
-/* fork, dlclose and thread exit: what happens to circuits and permits when a process splits or lets go of the library. */
+/* fork, dlclose and thread exit: what becomes of circuits and permits when a process splits or closes the library. */
 #include "fixture.h"
 
 #include <dlfcn.h>
@@ -7,7 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Run `child` in a fork and pass on its verdict. Check's own assertions would speak for the parent, so it says a number. */
+/* Run `child` in a fork and pass on its verdict. Check's own assertions would speak for the parent, so it says a
+   number. */
 static int in_child(int (*child)(void *), void *argument)
 {
     pid_t pid = fork();

@@ -1,4 +1,4 @@
-/* Handles: garbage, stale, foreign, destroyed, used up. Whatever is passed gets a documented status and breaks nothing. */
+/* Handles: garbage, stale, foreign, destroyed, used up. Whatever is passed gets a documented status, breaks nothing. */
 #include "fixture.h"
 
 #include "handle.h"

@@ -1,6 +1,7 @@
 /*
- * The lists of statuses in trip.h are true: this suite brings about every status that a function's comment lists, notes what
- * each call answered, and compares the two as sets, both ways. What the header lists it reads from the generated signatures.
+ * The lists of statuses in trip.h are true: this suite brings about every status that a function's comment lists, notes
+ * what each call answered, and compares the two as sets, both ways. What the header lists it reads from the generated
+ * signatures.
  */
 #include "fixture.h"
 

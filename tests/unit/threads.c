@@ -107,7 +107,7 @@ START_TEST(two_threads_count_exactly)
 END_TEST
 
 typedef struct crowd {
-    trip_circuit circuits[40]; /* more than a magazine has shelves: slots are bound again and again */
+    trip_circuit circuits[40];  /* more than a magazine has shelves: slots are bound again and again */
     _Atomic uint64_t counts[5]; /* permits, successes, failures, drops, cancels */
     _Atomic uint64_t seed;
 } crowd;
@@ -230,7 +230,8 @@ static void *settle_first(void *argument)
     for (int i = 0; i < 5000; i++) {
         pthread_barrier_wait(&d->ready);
         trip_status status = trip_permit_record_success(d->permit);
-        atomic_fetch_add(status == TRIP_OK ? &d->settled : &d->consumed, status == TRIP_OK || status == TRIP_E_CONSUMED);
+        atomic_fetch_add(status == TRIP_OK ? &d->settled : &d->consumed,
+                         status == TRIP_OK || status == TRIP_E_CONSUMED);
         pthread_barrier_wait(&d->done);
     }
     return NULL;
