@@ -67,11 +67,14 @@ const trip_refusal *trip_policy_check(const trip_config *c)
 #undef REQUIRE
 }
 
-/* The period after `period`, to the nearest nanosecond, never past the cap: no multiplier is too large. */
+/* The period after `period`: to the nearest nanosecond, or what a double knows of it; never shorter, whatever it rounds
+   to, and never past the cap: no multiplier is too large. */
 static uint64_t next_period(uint64_t period, const trip_config *config)
 {
     double grown = (double)period * config->backoff_multiplier + 0.5;
-    return grown < (double)config->max_open_ns ? (uint64_t)grown : config->max_open_ns;
+    if (grown >= (double)config->max_open_ns)
+        return config->max_open_ns;
+    return grown > (double)period ? (uint64_t)grown : period;
 }
 
 void trip_policy_make(const trip_config *config, trip_policy *out_policy)

@@ -267,7 +267,7 @@ trip_verdict trip_word_step(uint64_t word, trip_event event, uint64_t epoch, con
         return stay(word, TRIP_E_HANDLE);
     bool opened;
     uint64_t current = expire(word, setting, &opened);
-    if (event != TRIP_EVENT_PERMIT && trip_word_epoch(current) != epoch)
+    if (event != TRIP_EVENT_PERMIT && (current != word || trip_word_epoch(word) != epoch))
         return stay(word, TRIP_STALE);
     if (event == TRIP_EVENT_DROP)
         event = setting->policy->on_drop == TRIP_DROP_FAILURE ? TRIP_EVENT_FAILURE : TRIP_EVENT_CANCEL;

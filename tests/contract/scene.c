@@ -1,0 +1,390 @@
+/* Plays vectors through the public ABI: turns each step into one call and its outputs into facts. Judges nothing. */
+#include "scene.h"
+
+#include "config.h"
+#include "expect.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <trip.h>
+
+#define TEXT_MAX 1000000 /* of a repeated text, so that a typo does not eat the machine */
+#define KEY_MAX 510
+
+typedef struct scene {
+    place where;
+    trip_tracker tracker;
+    json_t *circuits; /* name: handle */
+    json_t *permits;  /* name: handle */
+    json_t *epochs;   /* circuit's handle: epoch when last inspected */
+    bool destroyed;
+} scene;
+
+/* ---- Names ------------------------------------------------------------------------------------------------------- */
+
+static uint64_t named(const scene *s, const json_t *names, const char *name)
+{
+    const json_t *handle = json_object_get(names, name);
+    if (handle == NULL)
+        wrong(&s->where, "nothing is named \"%s\"", name);
+    return (uint64_t)json_integer_value(handle);
+}
+
+static void name_handle(scene *s, json_t *names, const json_t *step, uint64_t handle)
+{
+    if (json_object_set_new(names, text_member(&s->where, step, "as"), json_integer((json_int_t)handle)) != 0)
+        wrong(&s->where, "out of memory");
+}
+
+static trip_circuit circuit_argument(const scene *s, const json_t *step)
+{
+    return named(s, s->circuits, text_member(&s->where, step, "circuit"));
+}
+
+static trip_permit permit_argument(const scene *s, const json_t *step)
+{
+    return named(s, s->permits, text_member(&s->where, step, "permit"));
+}
+
+/* A text, or {"repeat": text, "times": n}. A new reference. */
+static json_t *long_text(const scene *s, const json_t *step, const char *key)
+{
+    const json_t *value = json_object_get(step, key);
+    if (!json_is_object(value))
+        return json_incref((json_t *)member(&s->where, step, key, JSON_STRING));
+    static const char *const keys[] = {"repeat", "times"};
+    only_keys(&s->where, value, keys, 2);
+    const json_t *unit = member(&s->where, value, "repeat", JSON_STRING);
+    size_t len = json_string_length(unit), times = (size_t)number_member(&s->where, value, "times");
+    if (len == 0 || times > TEXT_MAX / len)
+        wrong(&s->where, "%s: a repeated text of no length or too much", key);
+    char *bytes = malloc(len * times + 1);
+    for (size_t i = 0; bytes != NULL && i < times; i++)
+        memcpy(bytes + i * len, json_string_value(unit), len);
+    json_t *text = bytes == NULL ? NULL : json_stringn(bytes, len * times);
+    free(bytes);
+    if (text == NULL)
+        wrong(&s->where, "out of memory");
+    return text;
+}
+
+static const char *state_text_of(uint32_t circuit_state)
+{
+    static const char *const names[] = {[TRIP_STATE_CLOSED] = "TRIP_STATE_CLOSED",
+                                        [TRIP_STATE_OPEN] = "TRIP_STATE_OPEN",
+                                        [TRIP_STATE_HALF_OPEN] = "TRIP_STATE_HALF_OPEN"};
+    return circuit_state < sizeof names / sizeof names[0] ? names[circuit_state] : "a state of no name";
+}
+
+static void state_status(facts *found, trip_status status)
+{
+    state_name(found, "status", trip_status_name(status));
+}
+
+/* ---- Circuits ---------------------------------------------------------------------------------------------------- */
+
+/* A fact that agrees with the expectation when the handles are equal, or are not, as it wants. */
+static void state_identity(const scene *s, const json_t *step, const char *key, bool wanted, trip_circuit got,
+                           facts *found)
+{
+    const json_t *expected = json_object_get(step, "expect");
+    if (json_object_get(expected, key) == NULL)
+        return;
+    const char *other = text_member(&s->where, expected, key);
+    bool equal = named(s, s->circuits, other) == got;
+    state_name(found, key, equal == wanted ? other : equal ? "the same circuit" : "another circuit");
+}
+
+static void do_circuit(scene *s, const json_t *step, facts *found)
+{
+    json_t *tenant = long_text(s, step, "tenant"), *provider = long_text(s, step, "provider");
+    trip_circuit circuit = 0;
+    trip_status status = trip_tracker_circuit(s->tracker, json_string_value(tenant), json_string_length(tenant),
+                                              json_string_value(provider), json_string_length(provider), &circuit);
+    json_decref(tenant);
+    json_decref(provider);
+    state_status(found, status);
+    text_member(&s->where, step, "as");
+    if (status != TRIP_OK)
+        return;
+    state_identity(s, step, "same_as", true, circuit, found);
+    state_identity(s, step, "not_same_as", false, circuit, found);
+    name_handle(s, s->circuits, step, circuit);
+}
+
+/* `refused` was `before` the call: it must be so still unless there was a rejection. */
+static void state_rejection(const scene *s, trip_status status, const trip_rejection *before,
+                            const trip_rejection *refused, facts *found)
+{
+    state_status(found, status);
+    if (status <= TRIP_OK || status == TRIP_STALE) {
+        if (memcmp(before, refused, sizeof *refused) != 0)
+            wrong(&s->where, "%s, and yet out_rejection was written", trip_status_name(status));
+        return;
+    }
+    if (refused->status != status)
+        wrong(&s->where, "%s, but out_rejection says %s", trip_status_name(status), trip_status_name(refused->status));
+    state_name(found, "state", state_text_of(refused->state));
+    state_number(found, "failures", refused->failures);
+    state_number(found, "retry_after_ns", refused->retry_after_ns);
+    state_number(found, "open_duration_ns", refused->open_duration_ns);
+}
+
+static const trip_rejection unwritten = {.struct_size = sizeof(trip_rejection), .status = INT32_MAX, .state = 77};
+
+static void do_permit(scene *s, const json_t *step, facts *found)
+{
+    trip_permit permit = 0;
+    trip_rejection refused = unwritten;
+    trip_status status = trip_circuit_permit(circuit_argument(s, step), &permit, &refused);
+    state_rejection(s, status, &unwritten, &refused, found);
+    if (status == TRIP_OK)
+        name_handle(s, s->permits, step, permit);
+    else if (permit != 0)
+        wrong(&s->where, "%s, and yet out_permit was written", trip_status_name(status));
+}
+
+static void do_peek(scene *s, const json_t *step, facts *found)
+{
+    trip_rejection refused = unwritten;
+    trip_status status = trip_circuit_peek(circuit_argument(s, step), &refused);
+    state_rejection(s, status, &unwritten, &refused, found);
+}
+
+static void state_epoch(scene *s, trip_circuit circuit, uint64_t epoch, facts *found)
+{
+    char key[32];
+    snprintf(key, sizeof key, "%" PRIx64, circuit);
+    const json_t *before = json_object_get(s->epochs, key);
+    if (before != NULL)
+        state_name(found, "epoch", (uint64_t)json_integer_value(before) == epoch ? "same" : "new");
+    json_object_set_new(s->epochs, key, json_integer((json_int_t)epoch));
+}
+
+static void do_inspect(scene *s, const json_t *step, facts *found)
+{
+    trip_circuit circuit = circuit_argument(s, step);
+    trip_circuit_info info = {.struct_size = sizeof info};
+    trip_status status = trip_circuit_inspect(circuit, &info);
+    state_status(found, status);
+    if (status != TRIP_OK)
+        return;
+    state_name(found, "state", state_text_of(info.state));
+    state_name(found, "mode", info.mode == TRIP_MODE_AUTO ? "TRIP_MODE_AUTO" : "a mode of no name");
+    state_number(found, "failures", info.failures);
+    state_number(found, "level", info.level);
+    state_number(found, "probes_out", info.probes_out);
+    state_number(found, "retry_after_ns", info.retry_after_ns);
+    state_number(found, "open_duration_ns", info.open_duration_ns);
+    state_number(found, "permits", info.permits);
+    state_number(found, "successes", info.successes);
+    state_number(found, "failures_total", info.failures_total);
+    state_number(found, "drops", info.drops);
+    state_number(found, "cancels", info.cancels);
+    state_number(found, "rejections", info.rejections);
+    state_number(found, "stale", info.stale);
+    state_number(found, "opens", info.opens);
+    state_epoch(s, circuit, info.epoch, found);
+}
+
+static void do_key(scene *s, const json_t *step, facts *found)
+{
+    static char text[KEY_MAX]; /* outlives the comparison; one vector runs at a time */
+    size_t tenant_len = 0, provider_len = 0;
+    trip_status status = trip_circuit_key(circuit_argument(s, step), text, sizeof text, &tenant_len, &provider_len);
+    state_status(found, status);
+    if (status != TRIP_OK)
+        return;
+    state_text(found, "tenant", text, tenant_len);
+    state_text(found, "provider", text + tenant_len, provider_len);
+}
+
+/* ---- Permits and the tracker ------------------------------------------------------------------------------------- */
+
+static void do_success(scene *s, const json_t *step, facts *found)
+{
+    state_status(found, trip_permit_record_success(permit_argument(s, step)));
+}
+
+static void do_failure(scene *s, const json_t *step, facts *found)
+{
+    state_status(found, trip_permit_record_failure(permit_argument(s, step)));
+}
+
+static void do_drop(scene *s, const json_t *step, facts *found)
+{
+    state_status(found, trip_permit_drop(permit_argument(s, step)));
+}
+
+static void do_cancel(scene *s, const json_t *step, facts *found)
+{
+    state_status(found, trip_permit_cancel(permit_argument(s, step)));
+}
+
+static void do_renew(scene *s, const json_t *step, facts *found)
+{
+    state_status(found, trip_permit_renew(permit_argument(s, step)));
+}
+
+static void do_inspect_permit(scene *s, const json_t *step, facts *found)
+{
+    trip_permit_info info = {.struct_size = sizeof info};
+    trip_status status = trip_permit_inspect(permit_argument(s, step), &info);
+    state_status(found, status);
+    if (status != TRIP_OK)
+        return;
+    state_number(found, "is_probe", info.is_probe);
+    state_number(found, "lease_left_ns", info.lease_left_ns);
+}
+
+static void do_advance(scene *s, const json_t *step, facts *found)
+{
+    state_status(found, trip_tracker_advance(s->tracker, (uint64_t)number_member(&s->where, step, "ns")));
+}
+
+static void do_destroy(scene *s, const json_t *step, facts *found)
+{
+    (void)step;
+    trip_status status = trip_tracker_destroy(s->tracker);
+    s->destroyed |= status == TRIP_OK;
+    state_status(found, status);
+}
+
+/* ---- Steps ------------------------------------------------------------------------------------------------------- */
+
+static const struct kind {
+    const char *name;
+    const char *keys[5]; /* what the step may hold; the calls demand those they need */
+    void (*run)(scene *s, const json_t *step, facts *found);
+} kinds[] = {
+    {"circuit", {"do", "expect", "tenant", "provider", "as"}, do_circuit},
+    {"permit", {"do", "expect", "circuit", "as"}, do_permit},
+    {"peek", {"do", "expect", "circuit"}, do_peek},
+    {"inspect", {"do", "expect", "circuit"}, do_inspect},
+    {"key", {"do", "expect", "circuit"}, do_key},
+    {"success", {"do", "expect", "permit"}, do_success},
+    {"failure", {"do", "expect", "permit"}, do_failure},
+    {"drop", {"do", "expect", "permit"}, do_drop},
+    {"cancel", {"do", "expect", "permit"}, do_cancel},
+    {"renew", {"do", "expect", "permit"}, do_renew},
+    {"inspect_permit", {"do", "expect", "permit"}, do_inspect_permit},
+    {"advance", {"do", "expect", "ns"}, do_advance},
+    {"destroy", {"do", "expect"}, do_destroy},
+};
+
+static void perform(scene *s, const char *name, const json_t *step)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (strcmp(kinds[i].name, name) != 0)
+            continue;
+        only_keys(&s->where, step, kinds[i].keys, 5);
+        const json_t *expected = member(&s->where, step, "expect", JSON_OBJECT);
+        facts found = {.count = 0};
+        kinds[i].run(s, step, &found);
+        compare(&s->where, expected, &found);
+        return;
+    }
+    wrong(&s->where, "unknown step \"%s\"", name);
+}
+
+static void run_steps(scene *s, const json_t *steps);
+
+static void repeat(scene *s, const json_t *step)
+{
+    static const char *const keys[] = {"do", "times", "steps"};
+    only_keys(&s->where, step, keys, 3);
+    const json_t *steps = member(&s->where, step, "steps", JSON_ARRAY);
+    json_int_t times = number_member(&s->where, step, "times");
+    if (times == 0)
+        wrong(&s->where, "a repeat of no times shows nothing");
+    size_t end = strlen(s->where.step);
+    for (json_int_t pass = 1; pass <= times; pass++) {
+        snprintf(s->where.step + end, sizeof s->where.step - end, "#%" JSON_INTEGER_FORMAT ".", pass);
+        run_steps(s, steps);
+    }
+    s->where.step[end] = '\0';
+}
+
+static void run_steps(scene *s, const json_t *steps)
+{
+    if (json_array_size(steps) == 0)
+        wrong(&s->where, "\"steps\" is empty");
+    size_t end = strlen(s->where.step), index;
+    json_t *step;
+    json_array_foreach((json_t *)steps, index, step)
+    {
+        snprintf(s->where.step + end, sizeof s->where.step - end, "%zu", index + 1);
+        const char *name = text_member(&s->where, step, "do");
+        if (strcmp(name, "repeat") == 0)
+            repeat(s, step);
+        else
+            perform(s, name, step);
+    }
+    s->where.step[end] = '\0';
+}
+
+/* ---- Vectors ----------------------------------------------------------------------------------------------------- */
+
+static void check_source(const place *where, const json_t *vector)
+{
+    const json_t *source = member(where, vector, "source", JSON_OBJECT);
+    bool is_design = json_object_get(source, "design") != NULL;
+    static const char *const test[] = {"library", "test"}, *const design[] = {"design"};
+    only_keys(where, source, is_design ? design : test, is_design ? 1 : 2);
+    for (size_t i = 0; i < (is_design ? 1U : 2U); i++)
+        text_member(where, source, is_design ? design[i] : test[i]);
+}
+
+static void check_shape(const place *where, const json_t *vector)
+{
+    static const char *const keys[] = {"name", "source", "differs", "why", "config", "create", "steps"};
+    only_keys(where, vector, keys, sizeof keys / sizeof keys[0]);
+    check_source(where, vector);
+    static const char *const remarks[] = {"differs", "why"};
+    for (size_t i = 0; i < 2; i++)
+        if (json_object_get(vector, remarks[i]) != NULL)
+            text_member(where, vector, remarks[i]);
+}
+
+/* False when the vector wants no tracker and there is none. */
+static bool create(scene *s, const json_t *vector)
+{
+    trip_config config = config_of(&s->where, member(&s->where, vector, "config", JSON_OBJECT));
+    trip_error error = {.struct_size = sizeof error};
+    trip_status status = trip_tracker_create(&config, &s->tracker, &error);
+    facts found = {.count = 0};
+    state_status(&found, status);
+    if (status != TRIP_OK) {
+        if (error.status != status || error.message[0] == '\0' || s->tracker != 0)
+            wrong(&s->where, "%s, but the outputs do not say so", trip_status_name(status));
+        state_name(&found, "field", config_field_name(error.field_offset));
+    }
+    json_t *accepted = json_pack("{s:s}", "status", "TRIP_OK");
+    bool is_said = json_object_get(vector, "create") != NULL;
+    compare(&s->where, is_said ? member(&s->where, vector, "create", JSON_OBJECT) : accepted, &found);
+    json_decref(accepted);
+    return status == TRIP_OK;
+}
+
+void play(const char *file, const json_t *vector)
+{
+    const char *name = json_string_value(json_object_get(vector, "name"));
+    scene s = {.where = {.file = file, .vector = name},
+               .circuits = json_object(),
+               .permits = json_object(),
+               .epochs = json_object()};
+    check_shape(&s.where, vector);
+    if (create(&s, vector)) {
+        run_steps(&s, member(&s.where, vector, "steps", JSON_ARRAY));
+        if (!s.destroyed && trip_tracker_destroy(s.tracker) != TRIP_OK)
+            wrong(&s.where, "the tracker could not be destroyed at the end");
+    } else if (json_object_get(vector, "steps") != NULL) {
+        wrong(&s.where, "steps without a tracker");
+    }
+    json_decref(s.circuits);
+    json_decref(s.permits);
+    json_decref(s.epochs);
+}

@@ -1,0 +1,126 @@
+"""How a block of each language is run: as its reader would run it, against the library in the build folder.
+
+Every function takes the program and an empty folder, and returns the command that has to succeed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from blocks import Malformed
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BUILD = Path(os.environ.get("TRIP_BUILD", ROOT / "build"))
+LIMIT = 300  # seconds; the first Rust block compiles the binding
+NOT_RUN = ("text", "json", "diff")
+THE_TWO_COMMANDS = ("./x demo", "./x test")
+
+ENVIRONMENT = {
+    **os.environ,
+    "TRIP_LIBRARY": str(BUILD / "libtrip.so"),
+    "PKG_CONFIG_PATH": str(BUILD / "meson-uninstalled"),
+    "LD_LIBRARY_PATH": str(BUILD),
+    "PYTHONPATH": str(ROOT / "bindings/python/src"),
+    "CARGO_TARGET_DIR": str(ROOT / "bindings/rust/target"),
+    "CARGO_NET_OFFLINE": "true",  # what Cargo.lock names is here since the binding was built
+    "GOFLAGS": "-mod=mod -buildvcs=false",
+}
+
+
+def c(program: str, folder: Path) -> list[str]:
+    (folder / "block.c").write_text(program)
+    compile_and_link = "gcc -std=c11 -Wall -Wextra -Werror -o block block.c $(pkg-config --cflags --libs libtrip)"
+    return ["bash", "-ec", f"{compile_and_link}; ./block"]
+
+
+def python(program: str, folder: Path) -> list[str]:
+    (folder / "block.py").write_text(program)
+    return ["python", "block.py"]
+
+
+def rust(program: str, folder: Path) -> list[str]:
+    binding = ROOT / "bindings/rust"
+    (folder / "src").mkdir()
+    (folder / "src/main.rs").write_text(program)
+    (folder / "Cargo.toml").write_text(
+        '[package]\nname = "block"\nversion = "0.0.0"\nedition = "2021"\n'
+        f'[dependencies]\ntrip = {{ path = "{binding}/trip" }}\n'
+    )
+    shutil.copy(binding / "Cargo.lock", folder)
+    return ["cargo", "run", "--quiet"]
+
+
+def go(program: str, folder: Path) -> list[str]:
+    binding = ROOT / "bindings/go"
+    (folder / "main.go").write_text(program)
+    (folder / "go.mod").write_text(
+        f"module block\n\n{declared_go(binding)}\n\n"
+        "require libtrip/bindings/go v0.0.0\n\n"
+        f"replace libtrip/bindings/go => {binding}\n"
+    )
+    return ["go", "run", "."]
+
+
+def declared_go(binding: Path) -> str:
+    return next(line for line in (binding / "go.mod").read_text().splitlines() if line.startswith("go "))
+
+
+def sh(program: str, folder: Path) -> list[str]:
+    (folder / "block.sh").write_text(program)
+    return ["bash", "-euo", "pipefail", "-c", f"cd {ROOT} && . {folder}/block.sh"]
+
+
+def console(program: str, folder: Path) -> list[str]:
+    """Lines after `$ ` are commands; the lines that follow one are what it prints, `...` standing for anything."""
+    checks = []
+    for typed, printed in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", program, re.MULTILINE):
+        expected = ".*".join(re.escape(part.strip("\n")) for part in printed.split("...\n"))
+        checks.append((typed, expected))
+    if not checks:
+        raise Malformed("a console block without a line that begins with '$ '")
+    (folder / "block.py").write_text(CONSOLE.format(checks=checks))
+    return ["python", str(folder / "block.py")]
+
+
+CONSOLE = """\
+import re, subprocess
+for typed, expected in {checks!r}:
+    ran = subprocess.run(["bash", "-c", typed], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    print(ran.stdout, end="")
+    assert ran.returncode == 0, f"{{typed}} exits with {{ran.returncode}}"
+    assert re.fullmatch(expected, ran.stdout.strip("\\n"), re.DOTALL), f"{{typed}} prints something else"
+"""
+
+LANGUAGES: dict[str, Callable[[str, Path], list[str]]] = {
+    "c": c,
+    "python": python,
+    "rust": rust,
+    "go": go,
+    "sh": sh,
+    "console": console,
+}
+
+
+def holds_only_the_two_commands(program: str) -> bool:
+    typed = [line.removeprefix("$ ").partition("#")[0].strip() for line in program.splitlines()]
+    return all(line in ("", *THE_TWO_COMMANDS) for line in typed) and any(typed)
+
+
+def run(language: str, program: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    if language not in LANGUAGES:
+        raise Malformed(f"'{language}' cannot be run; a block that is only to be read is one of {', '.join(NOT_RUN)}")
+    return subprocess.run(
+        LANGUAGES[language](program, folder),
+        cwd=ROOT if language == "console" else folder,
+        env=ENVIRONMENT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=LIMIT,
+    )

@@ -1,0 +1,309 @@
+#!/usr/bin/env python3
+"""Proves that the suites of this folder can fail: breaks lib/word.c in one place after the other, and each time one of
+their assertions must say so. A survivor, a fragment that is not there exactly once, or a mutant that does not compile
+or dies otherwise is an error. Owns the list of mutants; never changes the tree.
+
+    tests/word/mutants.py [another word.c]
+"""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+WORD = pathlib.Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT / "lib" / "word.c"
+COMPILE = ["gcc", "-std=c11", "-O1", f"-I{ROOT / 'include'}", f"-I{ROOT / 'lib'}", f"-I{HERE}"]
+SUITES = {"random": ["--steps", "300000"], "exhaustive": []}
+QUICK_ONES_FIRST = [("random", "lives"), *(("exhaustive", case) for case in ("words", "closed", "open", "half-open"))]
+ALONGSIDE = ["model", "twin"]
+SECONDS = 120
+CHECK_LIBS = subprocess.check_output(["pkg-config", "--libs", "check"], text=True).split()
+ASSERTION = re.compile(r"^\S+?:\d+:F:[^:]*:(\w+):\d+: (.*?)(?:: (?:seed|word) .*| failed: .*)?$", re.MULTILINE)
+
+MUTANTS = [
+    # Time
+    ("a stamp is rounded down",
+     "ns / TRIP_NS_PER_MS + (ns % TRIP_NS_PER_MS != 0)", "ns / TRIP_NS_PER_MS"),
+    ("a stamp of a whole millisecond is rounded up too",
+     "ns / TRIP_NS_PER_MS + (ns % TRIP_NS_PER_MS != 0)", "ns / TRIP_NS_PER_MS + 1"),
+    ("the stamp of a moment past the last one wraps",
+     "return smaller(ns / TRIP_NS_PER_MS + (ns % TRIP_NS_PER_MS != 0), TRIP_STAMP_MAX);",
+     "return ns / TRIP_NS_PER_MS + (ns % TRIP_NS_PER_MS != 0);"),
+    ("the stamp after the last one wraps",
+     "return smaller(stamp + 1, TRIP_STAMP_MAX);", "return stamp + 1;"),
+    ("a time past the end of the clock wraps",
+     "return a > UINT64_MAX - b ? UINT64_MAX : a + b;", "return a + b;"),
+    ("an open deadline is its stamp",
+     "trip_word_stamp(word) * TRIP_NS_PER_MS - (word & UNITS_MAX) * NS_PER_UNIT",
+     "trip_word_stamp(word) * TRIP_NS_PER_MS"),
+    ("a quarter of a lease is rounded down",
+     "lease_ns + lease_ns * quarters / 4", "lease_ns + lease_ns / 4 * quarters"),
+    ("a lease ignores its quarters",
+     "lease_ns + lease_ns * quarters / 4", "lease_ns"),
+    # Jitter
+    ("no jitter",
+     "return period + (period >> 32) * share + ((period & UINT32_MAX) * share >> 32);", "return period;"),
+    ("jitter forgets the low half of the period",
+     " + ((period & UINT32_MAX) * share >> 32);", ";"),
+    ("jitter forgets the high half of the period",
+     "period + (period >> 32) * share + ", "period + "),
+    ("jitter is the same for all keys",
+     "mix(setting->salt + epoch *", "mix(epoch *"),
+    ("jitter is the same in all epochs",
+     "mix(setting->salt + epoch * UINT64_C(0x9E3779B97F4A7C15))", "mix(setting->salt)"),
+    ("jitter is not scaled by the policy",
+     "setting->policy->jitter * draw >> 32;", "draw;"),
+    ("jitter mixes once",
+     "x = (x ^ x >> 27) * UINT64_C(0x94D049BB133111EB);", ""),
+    ("the salt joins tenant and provider without their lengths",
+     "hash = (hash ^ len[i]) * UINT64_C(0x100000001B3);", ""),
+    ("the salt multiplies before it takes a byte",
+     "hash = (hash ^ text[i][j]) * UINT64_C(0x100000001B3);", "hash = hash * UINT64_C(0x100000001B3) ^ text[i][j];"),
+    # Words
+    ("a new closed word takes any stamp",
+     "make(TRIP_WORD_CLOSED, 0, smaller(stamp, TRIP_STAMP_MAX), 0)", "make(TRIP_WORD_CLOSED, 0, stamp, 0)"),
+    ("a vacant word forgets its stamp",
+     "make(TRIP_WORD_VACANT, 0, smaller(stamp, TRIP_STAMP_MAX), 0)", "make(TRIP_WORD_VACANT, 0, 0, 0)"),
+    ("closing loses the slow bit",
+     "make(TRIP_WORD_CLOSED, from & TRIP_WORD_SLOW,", "make(TRIP_WORD_CLOSED, 0,"),
+    ("opening loses the slow bit",
+     "make(TRIP_WORD_OPEN, from & TRIP_WORD_SLOW,", "make(TRIP_WORD_OPEN, 0,"),
+    ("probing loses the slow bit",
+     "make(TRIP_WORD_HALF_OPEN, from & TRIP_WORD_SLOW,", "make(TRIP_WORD_HALF_OPEN, 0,"),
+    ("closing may set the stamp back",
+     "from & TRIP_WORD_SLOW, larger(stamp_at(now), trip_word_stamp(from)), 0)",
+     "from & TRIP_WORD_SLOW, stamp_at(now), 0)"),
+    ("closing keeps the stamp",
+     "from & TRIP_WORD_SLOW, larger(stamp_at(now), trip_word_stamp(from)), 0)",
+     "from & TRIP_WORD_SLOW, trip_word_stamp(from), 0)"),
+    ("opening may set the stamp back",
+     "larger(stamp_at(deadline), next_stamp(trip_word_stamp(from)))", "stamp_at(deadline)"),
+    ("opening may keep the stamp",
+     "larger(stamp_at(deadline), next_stamp(trip_word_stamp(from)))",
+     "larger(stamp_at(deadline), trip_word_stamp(from))"),
+    ("an open deadline is rounded up to its millisecond",
+     "smaller((end - deadline) / NS_PER_UNIT, UNITS_MAX)", "0"),
+    ("an open deadline is rounded down",
+     "smaller((end - deadline) / NS_PER_UNIT, UNITS_MAX)", "smaller((end - deadline) / NS_PER_UNIT + 1, UNITS_MAX)"),
+    ("units flow over into the level",
+     "smaller((end - deadline) / NS_PER_UNIT, UNITS_MAX)", "(end - deadline) / NS_PER_UNIT"),
+    ("opening forgets the level",
+     "level << UNITS_BITS | units", "units"),
+    ("forgetting probes keeps the epoch",
+     "    p.stamp = next_stamp(p.stamp);\n", ""),
+    ("forgetting probes keeps them",
+     "    p.stamp = next_stamp(p.stamp);\n    p.out = p.quarters = 0;\n", "    p.stamp = next_stamp(p.stamp);\n"),
+    # Leases and expiry
+    ("a lease that ends now is extended",
+     "while (lease_deadline(&q, setting->policy) < wanted)", "while (lease_deadline(&q, setting->policy) <= wanted)"),
+    ("a lease is extended by one quarter too few",
+     "if (++q.quarters > QUARTERS_MAX)", "if (++q.quarters >= QUARTERS_MAX)"),
+    ("an extension flows over into the successes",
+     "if (++q.quarters > QUARTERS_MAX)", "if (++q.quarters > QUARTERS_MAX + 1)"),
+    ("an extended lease stays as it was",
+     "    *p = q;\n", ""),
+    ("nothing expires",
+     "if (p.out == 0 || setting->now < end)", "if (true)"),
+    ("a lease ends one nanosecond late",
+     "if (p.out == 0 || setting->now < end)", "if (p.out == 0 || setting->now <= end)"),
+    ("a lease without probes expires",
+     "if (p.out == 0 || setting->now < end)", "if (setting->now < end)"),
+    ("expiry takes a lost probe for the opposite",
+     "setting->policy->on_drop == TRIP_DROP_FAILURE) {", "setting->policy->on_drop != TRIP_DROP_FAILURE) {"),
+    ("expiry opens silently",
+     "*out_opened = true;", ""),
+    ("the open period after expiry begins when it is noticed",
+     "open_from(word, end, ", "open_from(word, setting->now, "),
+    ("expiry keeps the level",
+     "open_from(word, end, smaller(p.level + 1, LEVEL_MAX), setting)", "open_from(word, end, p.level, setting)"),
+    ("the level passes its last at expiry",
+     "open_from(word, end, smaller(p.level + 1, LEVEL_MAX), setting)", "open_from(word, end, p.level + 1, setting)"),
+    ("expiry to half-open keeps the epoch",
+     "    p.stamp = larger(stamp_at(end), next_stamp(p.stamp));\n", ""),
+    ("expiry to half-open dates the epoch to its beginning",
+     "larger(stamp_at(end), next_stamp(p.stamp))", "next_stamp(p.stamp)"),
+    ("expiry to half-open keeps the probes",
+     "next_stamp(p.stamp));\n    p.out = p.quarters = 0;\n", "next_stamp(p.stamp));\n"),
+    # Closed
+    ("a success leaves the failures",
+     "return go(word & ~TRIP_WORD_PAYLOAD);", "return go(word);"),
+    ("a failure is not counted",
+     "return go(word + 1);", "return go(word);"),
+    ("one failure too few opens",
+     "if (failures + 1 < setting->policy->failure_threshold)",
+     "if (failures + 2 < setting->policy->failure_threshold)"),
+    ("the threshold is passed, not reached",
+     "if (failures + 1 < setting->policy->failure_threshold)",
+     "if (failures + 1 <= setting->policy->failure_threshold)"),
+    ("a circuit opens at the level of a failed probe",
+     "return go_open(word, 0, setting);", "return go_open(word, 1, setting);"),
+    ("a cancel counts as a success",
+     "    default:\n        return stay(word, TRIP_OK);",
+     "    default:\n        return go(word & ~TRIP_WORD_PAYLOAD);"),
+    ("opening is not told",
+     ".status = TRIP_OK, .opened = true}", ".status = TRIP_OK}"),
+    # Open
+    ("the deadline is not yet the end of the open period",
+     "if (setting->now < open_deadline(word))", "if (setting->now <= open_deadline(word))"),
+    ("an open circuit grants",
+     "if (setting->now < open_deadline(word))", "if (false)"),
+    ("probing may set the stamp back",
+     ".stamp = larger(stamp_at(setting->now), trip_word_stamp(word)),", ".stamp = stamp_at(setting->now),"),
+    ("probing keeps the stamp of the deadline",
+     ".stamp = larger(stamp_at(setting->now), trip_word_stamp(word)),", ".stamp = trip_word_stamp(word),"),
+    ("probing forgets the level",
+     ".level = open_level(word), .out = 1}", ".out = 1}"),
+    ("the first probe is not counted",
+     ".level = open_level(word), .out = 1}", ".level = open_level(word)}"),
+    # Half-open
+    ("one probe too many",
+     "if (p.out >= setting->policy->half_open_max_probes)", "if (p.out > setting->policy->half_open_max_probes)"),
+    ("a new row of probes keeps the old date",
+     "        p.stamp = larger(stamp_at(setting->now), p.stamp);\n", ""),
+    ("a new row of probes may set the stamp back",
+     "p.stamp = larger(stamp_at(setting->now), p.stamp);", "p.stamp = stamp_at(setting->now);"),
+    ("a new row of probes keeps the quarters",
+     "        p.quarters = 0;\n", ""),
+    ("another probe does not extend the lease",
+     "} else if (!extend_lease(&p, setting)) {", "} else if (false) {"),
+    ("another probe is not counted",
+     "    p.out++;\n", ""),
+    ("a probe that was not granted can be settled",
+     "if (p.out == 0) /*", "if (false) /*"),
+    ("one success too few closes",
+     "if (p.won + 1 >= setting->policy->half_open_successes)",
+     "if (p.won + 2 >= setting->policy->half_open_successes)"),
+    ("one success too many is needed",
+     "if (p.won + 1 >= setting->policy->half_open_successes)", "if (p.won >= setting->policy->half_open_successes)"),
+    ("a success is not counted",
+     "        p.won++;\n", ""),
+    ("a success keeps its probe out",
+     "        p.won++;\n        p.out--;\n", "        p.won++;\n"),
+    ("a cancel keeps its probe out",
+     "default: /* cancelled */\n        p.out--;\n", "default: /* cancelled */\n"),
+    ("a failed probe keeps the level",
+     "return go_open(word, smaller(p.level + 1, LEVEL_MAX), setting);", "return go_open(word, p.level, setting);"),
+    ("the level passes its last at a failed probe",
+     "return go_open(word, smaller(p.level + 1, LEVEL_MAX), setting);", "return go_open(word, p.level + 1, setting);"),
+    ("a renewal does nothing",
+     "return extend_lease(&p, setting) ? go(half_open(word, &p)) : stay(word, TRIP_E_CAPACITY);",
+     "return stay(word, TRIP_OK);"),
+    ("a renewal out of reach passes for done",
+     "stay(word, TRIP_E_CAPACITY)", "stay(word, TRIP_OK)"),
+    # Judging
+    ("a vacant place is judged",
+     "        return stay(word, TRIP_E_HANDLE);\n", "        return stay(word, TRIP_OK);\n"),
+    ("stale permits are settled",
+     "if (event != TRIP_EVENT_PERMIT && (current != word || trip_word_epoch(word) != epoch))", "if (false)"),
+    ("a permit is settled after its lease",
+     "(current != word || trip_word_epoch(word) != epoch)", "(trip_word_epoch(word) != epoch)"),
+    ("a permit of the epoch that expiry begins is settled",
+     "(current != word || trip_word_epoch(word) != epoch)", "(trip_word_epoch(current) != epoch)"),
+    ("permits of another epoch are settled",
+     "(current != word || trip_word_epoch(word) != epoch)", "(current != word)"),
+    ("asking needs an epoch",
+     "if (event != TRIP_EVENT_PERMIT && (current", "if ((current"),
+    ("a drop counts as the opposite",
+     "event = setting->policy->on_drop == TRIP_DROP_FAILURE ? TRIP_EVENT_FAILURE : TRIP_EVENT_CANCEL;",
+     "event = setting->policy->on_drop == TRIP_DROP_FAILURE ? TRIP_EVENT_CANCEL : TRIP_EVENT_FAILURE;"),
+    ("any settlement of an open circuit asks for a probe",
+     "verdict = event == TRIP_EVENT_PERMIT ? step_open(current, setting) : stay(word, TRIP_STALE);",
+     "verdict = step_open(current, setting);"),
+    ("an opening by expiry is not told",
+     "    verdict.opened |= opened;\n", ""),
+    # Looking
+    ("only closed circuits need a clock to fail",
+     "    if (trip_word_state_of(word) != TRIP_WORD_CLOSED)\n        return true;\n", ""),
+    ("the failure that opens needs no clock",
+     "return fails && (word & TRIP_WORD_PAYLOAD) + 1 >=", "return fails && (word & TRIP_WORD_PAYLOAD) >="),
+    ("the drop that opens needs no clock",
+     " || (event == TRIP_EVENT_DROP && policy->on_drop == TRIP_DROP_FAILURE);", ";"),
+    ("everything needs a clock",
+     "return fails && (word", "return true || (word"),
+    ("an epoch that is over needs no clock but any does",
+     "    if (event != TRIP_EVENT_PERMIT && trip_word_epoch(word) != epoch)\n        return false;\n",
+     "    if (trip_word_epoch(word) != epoch)\n        return false;\n"),
+    ("a lease without probes has a deadline",
+     "== TRIP_WORD_HALF_OPEN && p.out > 0)\n        return lease_deadline(&p, policy);",
+     "== TRIP_WORD_HALF_OPEN)\n        return lease_deadline(&p, policy);"),
+    ("a view does not apply expiry",
+     "    word = expire(word, setting, &view.opened);\n", ""),
+    ("a view hides the failures in a row",
+     "view.failures = (uint32_t)(word & TRIP_WORD_PAYLOAD);", "view.failures = 0;"),
+    ("a view counts failures from the level alone",
+     "policy->failure_threshold + view.level", "view.level"),
+    ("a view shows the first period",
+     "policy->open_ns[view.level]", "policy->open_ns[0]"),
+    ("a refusal by probes waits past the lease",
+     "smaller(policy->probe_retry_ns, view.lease_left_ns)", "policy->probe_retry_ns"),
+    ("a refusal by probes waits for the lease",
+     "smaller(policy->probe_retry_ns, view.lease_left_ns)", "view.lease_left_ns"),
+    ("what is left is counted from the wrong side",
+     "return deadline > now ? deadline - now : 0;", "return deadline >= now ? deadline - now + 1 : 0;"),
+]
+
+
+def compile_c(source, target):
+    return subprocess.run([*COMPILE, "-w", "-c", source, "-o", target], capture_output=True, text=True)
+
+
+def run_suites(word_c, room):
+    """The first failing assertion, or None when all pass."""
+    built = compile_c(word_c, room / "word.o")
+    if built.returncode != 0:
+        raise RuntimeError(f"does not compile: {built.stderr.splitlines()[0]}")
+    for suite in SUITES:
+        objects = [room.parent / f"{part}.o" for part in (suite, *ALONGSIDE)]
+        subprocess.run(["gcc", *objects, room / "word.o", "-o", room / suite, *CHECK_LIBS], check=True)
+    for suite, case in QUICK_ONES_FIRST:
+        run = subprocess.run([room / suite, *SUITES[suite]], env={**os.environ, "CK_RUN_CASE": case},
+                             capture_output=True, text=True, timeout=SECONDS)
+        failed = ASSERTION.search(run.stdout)
+        if failed:
+            return f"{failed[1]}: {failed[2]}"
+        if run.returncode != 0:
+            raise RuntimeError(f"{suite} died without an assertion: {run.stdout[-300:]}")
+    return None
+
+
+def judge(mutant, room):
+    name, fragment, replacement = mutant
+    source = WORD.read_text()
+    try:
+        if source.count(fragment) != 1:
+            raise RuntimeError(f"the fragment is there {source.count(fragment)} times, not once")
+        room.mkdir()
+        (room / "word.c").write_text(source.replace(fragment, replacement))
+        caught = run_suites(room / "word.c", room)
+    except (RuntimeError, subprocess.SubprocessError) as problem:
+        return False, f"ERROR    {name}: {problem}"
+    return caught is not None, f"{'caught  ' if caught else 'SURVIVED'} {name}" + (f"  <-  {caught}" if caught else "")
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        for part in (*SUITES, *ALONGSIDE):
+            built = compile_c(HERE / f"{part}.c", folder / f"{part}.o")
+            if built.returncode != 0:
+                sys.exit(built.stderr)
+        (folder / "unbroken").mkdir()
+        complaint = run_suites(WORD, folder / "unbroken")
+        if complaint:
+            sys.exit(f"the unbroken word fails: {complaint}")
+        passed = 0
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            rooms = [folder / str(number) for number in range(len(MUTANTS))]
+            for caught, line in pool.map(judge, MUTANTS, rooms):
+                passed += caught
+                print(line, flush=True)
+    print(f"{passed} passed, {len(MUTANTS) - passed} failed")
+    return passed != len(MUTANTS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

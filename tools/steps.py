@@ -1,0 +1,155 @@
+"""The steps of `./x test` and `./x soak`: what each shows, the command for it, and how what it prints is counted.
+
+A step is a line of shell, run at the root of the tree with the environment that x sets. Steps are independent: one that
+fails never keeps a later one from running.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tally
+import vectors
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Step:
+    name: str
+    shows: str
+    command: str
+    read: tally.Reader
+    report: str = ""  # a file that the command writes and that is read in place of what it prints
+    limit: int = 900  # seconds; a step that takes longer hangs
+    env: dict[str, str] = field(default_factory=dict)
+
+
+def c_tests(
+    name: str, shows: str, folder: str, options: str = "", tests: str = "", limit: int = 900, **env: str
+) -> Step:
+    """Meson's tests in a build folder of their own. The linker's path, which x sets to build/, would come before the
+    run path of these programs: without the folder's own here, a sanitizer would watch nothing."""
+    return Step(
+        name,
+        shows,
+        f"{{ [ -f {folder}/build.ninja ] || meson setup {folder} {options}; }} && "
+        f"ninja -C {folder} && meson test -C {folder} --no-rebuild --print-errorlogs --timeout-multiplier 5 {tests}",
+        tally.meson,
+        report=f"{folder}/meson-logs/testlog.json",
+        limit=limit,
+        env={"LD_LIBRARY_PATH": str(ROOT / folder), **env},
+    )
+
+
+def asan_tests(name: str, shows: str) -> Step:
+    return c_tests(
+        name,
+        shows,
+        "build-asan",
+        "-Db_sanitize=address,undefined -Db_lundef=false",
+        UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
+    )
+
+
+def tsan_tests(name: str, shows: str, repeat: str = "", limit: int = 900) -> Step:
+    """All but the suites `word` and `contract`: pure functions, and vectors on one thread."""
+    return c_tests(
+        name,
+        shows,
+        "build-tsan",
+        "-Db_sanitize=thread -Db_lundef=false",
+        f"--no-suite word --no-suite contract {repeat}",
+        limit,
+        TSAN_OPTIONS="halt_on_error=1",
+    )
+
+
+def check_only(name: str, shows: str, command: str) -> Step:
+    return Step(name, shows, command, tally.check_only)
+
+
+def pytest(name: str, shows: str, where: str, before: str = "") -> Step:
+    return Step(name, shows, f"{before}python -m pytest --color=no -p no:cacheprovider {where}", tally.pytest)
+
+
+def bite(language: str, options: str, limit: int = 900) -> Step:
+    """The contract's runner of a language must fail on vectors whose expectations are spoiled."""
+    runner = shlex.quote(vectors.RUNNERS[language])
+    return Step(
+        f"bite-{language}",
+        f"the contract's runner in {language} lets nothing wrong pass",
+        f"python tests/contract/bite.py {options} -- bash -c {runner}",
+        tally.plain,
+        limit=limit,
+    )
+
+
+C_FILES = "find include lib tests -name '*.[ch]' -print0"
+
+
+def in_crates(command: str) -> str:
+    """A command of cargo's in each folder of Rust that people write: the binding, and the demo's client."""
+    folders = {"bindings/rust": "bindings/rust/target", "demo/clients/rust": "build/demo/rust"}
+    return " && ".join(
+        f"(cd {folder} && CARGO_TARGET_DIR={ROOT / target} cargo {command})" for folder, target in folders.items()
+    )
+
+
+STEPS = (
+    pytest("tools", "the counting of everything below", "tools"),
+    check_only("build", "the library builds without a warning", "./x build"),
+    c_tests("c", "the C tests, and the contract from C", "build"),
+    asan_tests("c-asan", "the same under the address and undefined-behaviour sanitizers"),
+    tsan_tests("c-tsan", "those with threads under the thread sanitizer"),
+    Step("word", "every broken state machine is caught", "python tests/word/mutants.py", tally.plain),
+    pytest("abi", "symbols, layout, header, and that what is generated is current", "tests/abi"),
+    pytest("python", "the Python binding, and the contract from Python", "bindings/python/tests"),
+    check_only(
+        "python-types", "mypy --strict", "mypy --strict tools tests/docs && cd bindings/python && mypy --strict"
+    ),
+    check_only("python-lint", "ruff", "ruff check . && ruff format --check ."),
+    Step(
+        "rust",
+        "the Rust binding, and the contract from Rust",
+        "cd bindings/rust && cargo test --workspace --no-fail-fast",
+        tally.cargo,
+    ),
+    check_only("rust-lint", "clippy", in_crates("clippy --workspace --all-targets --quiet -- -D warnings")),
+    check_only("rust-format", "rustfmt", in_crates("fmt --all --check")),
+    check_only(
+        "rust-docs",
+        "rustdoc",
+        "cd bindings/rust && RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps",
+    ),
+    Step(
+        "go",
+        "the Go binding under the race detector, and the contract from Go",
+        "cd bindings/go && go test -race -count=1 -json ./...",
+        tally.go,
+    ),
+    check_only("go-vet", "go vet", "cd bindings/go && go vet ./..."),
+    check_only("go-format", "gofmt", 'files=$(gofmt -l bindings/go demo) && echo "$files" && [ -z "$files" ]'),
+    check_only("vectors", "every language has run every contract vector", "python tools/vectors.py"),
+    *(bite(language, "--sample 10 --seed 1") for language in vectors.RUNNERS),
+    pytest("demo", "the figures of the demo", "demo/tests", before="tools/build-clients.sh && "),
+    pytest("docs", "every block of code in README.md, ABI.md and docs/", "tests/docs"),
+    check_only("c-format", "clang-format", f"{C_FILES} | xargs -0 clang-format-14 --dry-run --Werror"),
+    check_only("shell", "shellcheck", "shellcheck x .ci/run tools/*.sh"),
+)
+
+HOURS = 3600
+
+SOAK = (
+    tsan_tests("threads", "the C tests under the thread sanitizer, again and again", "--repeat 20", 4 * HOURS),
+    Step(
+        "word",
+        "a billion random steps of the state machine next to its model",
+        "build/tests/word/word-random --steps 1000000000 --seed $RANDOM",
+        tally.check,
+        limit=4 * HOURS,
+    ),
+    *(bite(language, "--all", limit=12 * HOURS) for language in vectors.RUNNERS),
+)
