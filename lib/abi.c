@@ -61,9 +61,9 @@ bool trip_abi_size_fits(size_t struct_size, size_t first_released)
     return struct_size >= first_released && struct_size <= STRUCT_SIZE_MAX;
 }
 
-bool trip_abi_may_write(const void *out, size_t first_released)
+bool trip_abi_says_size(const void *out, size_t first_released)
 {
-    return out == NULL || trip_abi_size_fits(size_said(out), first_released);
+    return trip_abi_size_fits(size_said(out), first_released);
 }
 
 void trip_abi_write(void *out, const void *from, size_t known)

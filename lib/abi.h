@@ -18,7 +18,11 @@
 bool trip_abi_size_fits(size_t struct_size, size_t first_released);
 
 /* Whether a caller's output struct, which may be NULL, says a size that it can have. */
-bool trip_abi_may_write(const void *out, size_t first_released);
+bool trip_abi_says_size(const void *out, size_t first_released);
+static inline bool trip_abi_may_write(const void *out, size_t first_released)
+{
+    return out == NULL || trip_abi_says_size(out, first_released);
+}
 
 /* Copy into a caller's struct what fits, zero the rest, leave its struct_size alone. NULL: nothing. */
 void trip_abi_write(void *out, const void *from, size_t known);

@@ -10,11 +10,11 @@
 
 #include <string.h>
 
-#define CHUNK_BITS 8    /* 256 records: 48 KiB */
 #define COARSE_MARGIN 2 /* ticks before a deadline within which the coarse clock is not good enough */
 
-static _Atomic(char *) chunks[(UINT32_C(1) << TRIP_CIRCUIT_SLOT_BITS) >> CHUNK_BITS];
-trip_pool trip_circuits = TRIP_POOL(sizeof(trip_record), UINT32_C(1) << TRIP_CIRCUIT_SLOT_BITS, CHUNK_BITS, chunks);
+_Atomic(char *) trip_circuit_chunks[(UINT32_C(1) << TRIP_CIRCUIT_SLOT_BITS) >> TRIP_CIRCUIT_CHUNK_BITS];
+trip_pool trip_circuits =
+    TRIP_POOL(sizeof(trip_record), UINT32_C(1) << TRIP_CIRCUIT_SLOT_BITS, TRIP_CIRCUIT_CHUNK_BITS, trip_circuit_chunks);
 
 _Static_assert(sizeof(trip_record) % 64 == 0, "records do not share cache lines");
 _Static_assert(offsetof(trip_record, cell.counts) >= 64, "what is counted lies apart from what every call reads");

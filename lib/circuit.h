@@ -28,11 +28,14 @@ typedef struct trip_record {
     unsigned char *key; /* length and bytes of the tenant, then of the provider */
 } trip_record;
 
+#define TRIP_CIRCUIT_CHUNK_BITS 8 /* 256 records: 48 KiB */
+
 extern trip_pool trip_circuits;
+extern _Atomic(char *) trip_circuit_chunks[(UINT32_C(1) << TRIP_CIRCUIT_SLOT_BITS) >> TRIP_CIRCUIT_CHUNK_BITS];
 
 static inline trip_record *trip_record_at(uint32_t slot)
 {
-    return trip_pool_at(&trip_circuits, slot);
+    return trip_pool_slot(trip_circuit_chunks, TRIP_CIRCUIT_CHUNK_BITS, sizeof(trip_record), slot);
 }
 
 static inline trip_circuit trip_record_handle(uint64_t life, uint32_t slot)

@@ -9,12 +9,11 @@
 
 #include <pthread.h>
 
-#define SHELF_MAX 64 /* free slots kept on a shelf; more go to the pool */
 #define SEARCH_MAX 4 /* slots looked at for one that is bound to the right circuit */
 
 static _Atomic(trip_magazine *) all;
 static pthread_key_t at_thread_exit;
-static _Thread_local trip_magazine *mine;
+_Thread_local trip_magazine *trip_magazine_of_thread;
 
 /* ---- A thread and its magazine ----------------------------------------------------------------------------------- */
 
@@ -34,7 +33,7 @@ static void empty(trip_magazine *magazine)
 
 static void leave(void *magazine)
 {
-    mine = NULL;
+    trip_magazine_of_thread = NULL;
     empty(magazine);
     atomic_store_explicit(&((trip_magazine *)magazine)->taken, 0, memory_order_release);
 }
@@ -68,7 +67,7 @@ static trip_magazine *create(void)
     return m;
 }
 
-static __attribute__((noinline)) trip_magazine *find_mine(void)
+trip_magazine *trip_magazine_find(void)
 {
     trip_magazine *m = inherit();
     if (m == NULL)
@@ -77,14 +76,8 @@ static __attribute__((noinline)) trip_magazine *find_mine(void)
         atomic_store_explicit(&m->taken, 0, memory_order_release);
         return NULL;
     }
-    mine = m;
+    trip_magazine_of_thread = m;
     return m;
-}
-
-trip_magazine *trip_magazine_mine(void)
-{
-    trip_magazine *m = mine;
-    return __builtin_expect(m != NULL, 1) ? m : find_mine();
 }
 
 void trip_magazine_after_fork(void)
@@ -92,7 +85,7 @@ void trip_magazine_after_fork(void)
     trip_magazine *m = atomic_load_explicit(&all, memory_order_acquire);
     for (; m != NULL; m = m->next) {
         atomic_store_explicit(&m->pin, 0, memory_order_relaxed);
-        if (m == mine || atomic_load_explicit(&m->taken, memory_order_relaxed) == 0)
+        if (m == trip_magazine_of_thread || atomic_load_explicit(&m->taken, memory_order_relaxed) == 0)
             continue;
         empty(m);
         atomic_store_explicit(&m->taken, 0, memory_order_relaxed);
@@ -166,73 +159,49 @@ void trip_magazine_count(trip_magazine *magazine, trip_permit_slot *slot, trip_c
 
 /* ---- Shelves ----------------------------------------------------------------------------------------------------- */
 
-static uint32_t shelf_of(trip_circuit circuit)
+/* The link to the first slot on the shelf that is bound to the circuit, if it is among the first few. */
+static trip_pool_link *search(trip_pool_link *link, trip_circuit circuit)
 {
-    return (uint32_t)circuit % TRIP_MAGAZINE_SHELVES;
-}
-
-/* Unlink the slot that `link` names, whose successor is known. Stores are ordered so that a fork finds a sound list. */
-static uint32_t unlink_slot(trip_magazine *magazine, uint32_t shelf, trip_pool_link *link, trip_permit_slot *slot)
-{
-    uint32_t number = atomic_load_explicit(link, memory_order_relaxed) - 1;
-    atomic_store_explicit(link, atomic_load_explicit(&slot->link, memory_order_relaxed), memory_order_release);
-    magazine->lengths[shelf]--;
-    return number;
-}
-
-static __attribute__((noinline)) trip_status take_and_bind(trip_magazine *magazine, trip_circuit circuit,
-                                                           uint32_t *out_slot)
-{
-    uint32_t shelf = shelf_of(circuit);
-    trip_pool_link *first = &magazine->shelves[shelf];
-    trip_pool_link *link = first;
-    for (int i = 0; i < SEARCH_MAX && atomic_load_explicit(link, memory_order_relaxed) != 0; i++) {
-        trip_permit_slot *slot = trip_permit_slot_at(atomic_load_explicit(link, memory_order_relaxed) - 1);
-        if (atomic_load_explicit(&slot->circuit, memory_order_relaxed) == circuit) {
-            *out_slot = unlink_slot(magazine, shelf, link, slot);
-            return TRIP_OK;
-        }
+    for (int i = 0; i < SEARCH_MAX; i++) {
+        uint32_t next = atomic_load_explicit(link, memory_order_relaxed);
+        if (next == 0)
+            return NULL;
+        trip_permit_slot *slot = trip_permit_slot_at(next - 1);
+        if (atomic_load_explicit(&slot->circuit, memory_order_relaxed) == circuit)
+            return link;
         link = &slot->link;
     }
+    return NULL;
+}
 
-    uint32_t number;
-    if (atomic_load_explicit(first, memory_order_relaxed) != 0) {
-        number = unlink_slot(magazine, shelf, first,
-                             trip_permit_slot_at(atomic_load_explicit(first, memory_order_relaxed) - 1));
-    } else {
+/* Bring the slot that `link` names to the front of its shelf. */
+static void bring_forward(trip_pool_link *first, trip_pool_link *link)
+{
+    uint32_t moved = atomic_load_explicit(link, memory_order_relaxed);
+    trip_permit_slot *slot = trip_permit_slot_at(moved - 1);
+    atomic_store_explicit(link, atomic_load_explicit(&slot->link, memory_order_relaxed), memory_order_release);
+    atomic_store_explicit(&slot->link, atomic_load_explicit(first, memory_order_relaxed), memory_order_release);
+    atomic_store_explicit(first, moved, memory_order_release);
+}
+
+trip_status trip_magazine_reload(trip_magazine *magazine, trip_circuit circuit)
+{
+    uint32_t shelf = trip_magazine_shelf(circuit);
+    trip_pool_link *first = &magazine->shelves[shelf];
+    trip_pool_link *found = search(first, circuit);
+    if (found != NULL) {
+        bring_forward(first, found);
+        return TRIP_OK;
+    }
+    if (atomic_load_explicit(first, memory_order_relaxed) == 0) {
+        uint32_t number;
         trip_status status = trip_permit_slot_take(&number);
         if (status != TRIP_OK)
             return status;
+        bind(magazine, trip_permit_slot_at(number), circuit);
+        trip_magazine_put(magazine, number);
+        return TRIP_OK;
     }
-    bind(magazine, trip_permit_slot_at(number), circuit);
-    *out_slot = number;
+    bind(magazine, trip_permit_slot_at(atomic_load_explicit(first, memory_order_relaxed) - 1), circuit);
     return TRIP_OK;
-}
-
-trip_status trip_magazine_take(trip_magazine *magazine, trip_circuit circuit, uint32_t *out_slot)
-{
-    uint32_t shelf = shelf_of(circuit);
-    uint32_t link = atomic_load_explicit(&magazine->shelves[shelf], memory_order_relaxed);
-    if (link != 0) {
-        trip_permit_slot *slot = trip_permit_slot_at(link - 1);
-        if (atomic_load_explicit(&slot->circuit, memory_order_relaxed) == circuit) {
-            *out_slot = unlink_slot(magazine, shelf, &magazine->shelves[shelf], slot);
-            return TRIP_OK;
-        }
-    }
-    return take_and_bind(magazine, circuit, out_slot);
-}
-
-void trip_magazine_put(trip_magazine *magazine, uint32_t number)
-{
-    trip_permit_slot *slot = trip_permit_slot_at(number);
-    uint32_t shelf = shelf_of(atomic_load_explicit(&slot->circuit, memory_order_relaxed));
-    if (magazine == NULL || magazine->lengths[shelf] >= SHELF_MAX) {
-        trip_pool_give(&trip_permits, number);
-        return;
-    }
-    atomic_store_explicit(&slot->link, atomic_load_explicit(&magazine->shelves[shelf], memory_order_relaxed),
-                          memory_order_relaxed);
-    atomic_store_explicit(&magazine->shelves[shelf], number + 1, memory_order_release);
-    magazine->lengths[shelf]++;
 }

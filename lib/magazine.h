@@ -25,13 +25,16 @@ typedef struct trip_magazine {
 trip_status trip_magazine_prepare(void);
 
 /* The calling thread's; NULL when there is no memory for one. */
-trip_magazine *trip_magazine_mine(void);
+static inline trip_magazine *trip_magazine_mine(void);
 
-/* A free slot bound to `circuit`. TRIP_OK, TRIP_E_NOMEM, TRIP_E_CAPACITY. */
-trip_status trip_magazine_take(trip_magazine *magazine, trip_circuit circuit, uint32_t *out_slot);
+/* See to it that the first slot on the circuit's shelf is bound to it. TRIP_OK, TRIP_E_NOMEM, TRIP_E_CAPACITY. */
+static inline trip_status trip_magazine_load(trip_magazine *magazine, trip_circuit circuit);
+
+/* Take that slot: it is the caller's. */
+static inline uint32_t trip_magazine_take(trip_magazine *magazine, trip_circuit circuit);
 
 /* Keep a free slot. Without a magazine, and when there are many, it goes to the pool. */
-void trip_magazine_put(trip_magazine *magazine, uint32_t slot);
+static inline void trip_magazine_put(trip_magazine *magazine, uint32_t number);
 
 /* Count one thing in a slot that the caller owns. */
 void trip_magazine_count(trip_magazine *magazine, trip_permit_slot *slot, trip_counter counter);
@@ -41,5 +44,58 @@ bool trip_magazine_pins(uint32_t circuit_slot);
 
 /* In the child of a fork: the other threads are gone, their magazines are nobody's. */
 void trip_magazine_after_fork(void);
+
+/* ---- What every call does ---------------------------------------------------------------------------------------- */
+
+#define TRIP_SHELF_MAX 64 /* free slots kept on a shelf */
+
+extern _Thread_local trip_magazine *trip_magazine_of_thread;
+trip_magazine *trip_magazine_find(void);
+trip_status trip_magazine_reload(trip_magazine *magazine, trip_circuit circuit);
+
+static inline trip_magazine *trip_magazine_mine(void)
+{
+    trip_magazine *mine = trip_magazine_of_thread;
+    return __builtin_expect(mine != NULL, 1) ? mine : trip_magazine_find();
+}
+
+static inline uint32_t trip_magazine_shelf(trip_circuit circuit)
+{
+    return (uint32_t)circuit % TRIP_MAGAZINE_SHELVES;
+}
+
+static inline trip_status trip_magazine_load(trip_magazine *magazine, trip_circuit circuit)
+{
+    uint32_t link = atomic_load_explicit(&magazine->shelves[trip_magazine_shelf(circuit)], memory_order_relaxed);
+    if (__builtin_expect(link != 0, 1) &&
+        atomic_load_explicit(&trip_permit_slot_at(link - 1)->circuit, memory_order_relaxed) == circuit)
+        return TRIP_OK;
+    return trip_magazine_reload(magazine, circuit);
+}
+
+/* Stores are ordered so that a fork finds sound lists: a slot is lost at worst. */
+static inline uint32_t trip_magazine_take(trip_magazine *magazine, trip_circuit circuit)
+{
+    uint32_t shelf = trip_magazine_shelf(circuit);
+    uint32_t number = atomic_load_explicit(&magazine->shelves[shelf], memory_order_relaxed) - 1;
+    uint32_t next = atomic_load_explicit(&trip_permit_slot_at(number)->link, memory_order_relaxed);
+    atomic_store_explicit(&magazine->shelves[shelf], next, memory_order_release);
+    magazine->lengths[shelf]--;
+    return number;
+}
+
+static inline void trip_magazine_put(trip_magazine *magazine, uint32_t number)
+{
+    trip_permit_slot *slot = trip_permit_slot_at(number);
+    uint32_t shelf = trip_magazine_shelf(atomic_load_explicit(&slot->circuit, memory_order_relaxed));
+    if (__builtin_expect(magazine == NULL || magazine->lengths[shelf] >= TRIP_SHELF_MAX, 0)) {
+        trip_pool_give(&trip_permits, number);
+        return;
+    }
+    uint32_t next = atomic_load_explicit(&magazine->shelves[shelf], memory_order_relaxed);
+    atomic_store_explicit(&slot->link, next, memory_order_relaxed);
+    atomic_store_explicit(&magazine->shelves[shelf], number + 1, memory_order_release);
+    magazine->lengths[shelf]++;
+}
 
 #endif

@@ -9,10 +9,9 @@
 #include "circuit.h"
 #include "tracker.h"
 
-#define CHUNK_BITS 10 /* 1024 slots: 64 KiB */
-
-static _Atomic(char *) chunks[TRIP_PERMITS_MAX >> CHUNK_BITS];
-trip_pool trip_permits = TRIP_POOL(sizeof(trip_permit_slot), TRIP_PERMITS_MAX, CHUNK_BITS, chunks);
+_Atomic(char *) trip_permit_chunks[TRIP_PERMITS_MAX >> TRIP_PERMIT_CHUNK_BITS];
+trip_pool trip_permits =
+    TRIP_POOL(sizeof(trip_permit_slot), TRIP_PERMITS_MAX, TRIP_PERMIT_CHUNK_BITS, trip_permit_chunks);
 
 _Static_assert(sizeof(trip_permit_slot) == 64, "a permit slot is one cache line");
 
@@ -102,11 +101,11 @@ trip_status trip_circuit_permit(trip_circuit circuit, trip_permit *out_permit, t
     if (atomic_load_explicit(&record->mark, memory_order_relaxed) == 0)
         atomic_store_explicit(&record->mark, 1, memory_order_relaxed);
 
-    uint32_t number;
     trip_magazine *magazine = trip_magazine_mine();
-    trip_status status = magazine == NULL ? TRIP_E_NOMEM : trip_magazine_take(magazine, circuit, &number);
+    trip_status status = magazine == NULL ? TRIP_E_NOMEM : trip_magazine_load(magazine, circuit);
     if (status != TRIP_OK)
         return without_slot(circuit, status, out_rejection);
+    uint32_t number = trip_magazine_take(magazine, circuit);
     if (trip_word_is_healthy(word)) {
         *out_permit = grant(trip_permit_slot_at(number), number, trip_word_epoch(word));
         return TRIP_OK;

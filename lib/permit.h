@@ -13,6 +13,7 @@
 #include "pool.h"
 
 #define TRIP_PERMITS_MAX (UINT32_C(1) << TRIP_PERMIT_SLOT_BITS)
+#define TRIP_PERMIT_CHUNK_BITS 10 /* 1024 slots: 64 KiB */
 
 typedef struct trip_permit_slot {
     trip_pool_link link;          /* in a pool or a magazine, while the slot is free */
@@ -25,10 +26,11 @@ typedef struct trip_permit_slot {
 } trip_permit_slot;
 
 extern trip_pool trip_permits;
+extern _Atomic(char *) trip_permit_chunks[TRIP_PERMITS_MAX >> TRIP_PERMIT_CHUNK_BITS];
 
 static inline trip_permit_slot *trip_permit_slot_at(uint32_t slot)
 {
-    return trip_pool_at(&trip_permits, slot);
+    return trip_pool_slot(trip_permit_chunks, TRIP_PERMIT_CHUNK_BITS, sizeof(trip_permit_slot), slot);
 }
 
 /* A free slot for nobody's use but the caller's, from the pool; if that is empty, from among the permits of trackers

@@ -33,12 +33,17 @@ typedef struct trip_pool {
 trip_status trip_pool_take(trip_pool *pool, uint32_t *out_slot);
 void trip_pool_give(trip_pool *pool, uint32_t slot);
 
-/* The memory of a slot below slots_max; NULL where there is none yet. */
+/* The memory of a slot below slots_max; NULL where there is none yet. With constants it costs one load. */
+static inline void *trip_pool_slot(_Atomic(char *) *chunks, unsigned chunk_bits, size_t slot_size, uint32_t slot)
+{
+    char *chunk = atomic_load_explicit(&chunks[slot >> chunk_bits], memory_order_acquire);
+    uint32_t within = slot & ((UINT32_C(1) << chunk_bits) - 1);
+    return chunk == NULL ? NULL : chunk + within * slot_size;
+}
+
 static inline void *trip_pool_at(const trip_pool *pool, uint32_t slot)
 {
-    char *chunk = atomic_load_explicit(&pool->chunks[slot >> pool->chunk_bits], memory_order_acquire);
-    uint32_t within = slot & ((UINT32_C(1) << pool->chunk_bits) - 1);
-    return chunk == NULL ? NULL : chunk + within * pool->slot_size;
+    return trip_pool_slot(pool->chunks, pool->chunk_bits, pool->slot_size, slot);
 }
 
 /* Slots below this number have memory; those above were never taken. */
