@@ -1,0 +1,139 @@
+"""The Python client of the demo: httpx, with or without libtrip.
+
+    python client.py SCENARIO SIDE OPENAI_URL ANTHROPIC_URL
+
+It prints `ready`, reads the start of the replay (Unix time in nanoseconds) as one line, makes its calls when their time
+has come, and prints a JSON line about each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import trip
+
+LANGUAGE = "python"
+# Enough for every call that can hang at once, and a bound on file descriptors.
+LIMITS = httpx.Limits(max_connections=128, max_keepalive_connections=32)
+
+Send = Callable[[], Awaitable[tuple[str, int | None]]]
+
+
+class Clock:
+    """Microseconds of the replay."""
+
+    def __init__(self, start_unix_ns: int) -> None:
+        self._start = time.monotonic_ns() + start_unix_ns - time.time_ns()
+
+    def now(self) -> int:
+        return (time.monotonic_ns() - self._start) // 1000
+
+    def sleep_until(self, at_us: int) -> None:
+        time.sleep(max(0, at_us - self.now()) / 1e6)
+
+
+async def send(http: httpx.AsyncClient, url: str, lane: dict[str, Any], call: str) -> tuple[str, int | None]:
+    """One call to the provider: how it went, and the status if there was one."""
+    headers = lane["headers"] | {"x-client-request-id": call}
+    try:
+        response = await http.post(url + lane["path"], headers=headers, content=lane["body"])
+    except httpx.TimeoutException:
+        return "timeout", None
+    except httpx.ConnectError:
+        return "unreachable", None
+    except httpx.TransportError:
+        return "broken", None
+    failed = response.status_code >= 500 or response.status_code == 429
+    return ("failed" if failed else "answered"), response.status_code
+
+
+async def unguarded(send: Send, clock: Clock) -> dict[str, Any]:
+    sent_us = clock.now()
+    outcome, status = await send()
+    return {"sent_us": sent_us, "outcome": outcome, "status": status}
+
+
+async def guarded(send: Send, clock: Clock, circuit: trip.Circuit) -> dict[str, Any]:
+    try:
+        permit = circuit.permit()
+    except trip.CircuitOpen as refusal:
+        return {"outcome": "refused", "retry_after_us": round(refusal.retry_after * 1e6)}
+    with permit:
+        seen = permit.inspect()  # None when the circuit has moved on already, which it does not with a probe out
+        call = await unguarded(send, clock)
+        if call["outcome"] != "answered":
+            permit.record_failure()
+    return call | {"probe": seen is not None and seen.is_probe}
+
+
+def circuits(scenario: dict[str, Any]) -> trip.Tracker:
+    policy = scenario["circuit"]
+    return trip.Tracker(
+        failure_threshold=policy["failure_threshold"],
+        initial_open=timedelta(microseconds=policy["initial_open_us"]),
+        max_open=timedelta(microseconds=policy["max_open_us"]),
+        backoff_multiplier=policy["backoff_multiplier"],
+        backoff=trip.Backoff.COMPOUND,
+    )
+
+
+async def make_calls(
+    lane: dict[str, Any], url: str, side: str, tracker: trip.Tracker, http: httpx.AsyncClient, clock: Clock
+) -> None:
+    """The calls of one lane, each begun at its time whatever became of the one before."""
+    key = (lane["tenant"], lane["provider"])
+    circuit = tracker.circuit(*key) if side == "with" else None
+
+    async def one(place: int, intended_us: int) -> None:
+        call = "/".join((LANGUAGE, *key, str(place)))
+        asked_us = clock.now()
+
+        def once() -> Awaitable[tuple[str, int | None]]:
+            return send(http, url, lane, call)
+
+        record = await (guarded(once, clock, circuit) if circuit else unguarded(once, clock))
+        end_us = clock.now()
+        state = circuit.inspect().state.name.lower().replace("_", "-") if circuit else None
+        identity = {"side": side, "language": LANGUAGE, "tenant": key[0], "provider": key[1], "call": call}
+        times = {"intended_us": intended_us, "asked_us": asked_us, "end_us": end_us}
+        print(json.dumps(identity | times | record | {"state": state}), flush=True)
+
+    loop = asyncio.get_running_loop()
+
+    def begin() -> list[Future[None]]:
+        calls = []
+        for place, at_us in enumerate(lane["at_us"]):
+            clock.sleep_until(at_us)
+            calls.append(asyncio.run_coroutine_threadsafe(one(place, at_us), loop))
+        return calls
+
+    # A thread sleeps and the event loop does not: its timers are up to a millisecond late, which callers would seem to
+    # wait.
+    await asyncio.gather(*map(asyncio.wrap_future, await asyncio.to_thread(begin)))
+
+
+async def main(scenario_path: str, side: str, openai_url: str, anthropic_url: str) -> None:
+    scenario = json.loads(Path(scenario_path).read_text(encoding="utf-8"))
+    urls = {"openai": openai_url, "anthropic": anthropic_url}
+    # The stand-ins are on this machine, so a proxy from the environment is not asked.
+    async with httpx.AsyncClient(timeout=scenario["timeout_us"] / 1e6, limits=LIMITS, trust_env=False) as http:
+        tracker = circuits(scenario)
+        print("ready", flush=True)
+        clock = Clock(int(sys.stdin.readline()))
+        async with asyncio.TaskGroup() as lanes:
+            for lane in scenario["lanes"]:
+                if lane["language"] == LANGUAGE:
+                    lanes.create_task(make_calls(lane, urls[lane["provider"]], side, tracker, http, clock))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

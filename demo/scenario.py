@@ -1,0 +1,169 @@
+"""What the demo replays: the times, the failure modes, the load, the timeouts and how all of it is scaled.
+
+One place for every number; run.py writes it out as scenario.json, which stand-ins, clients and the report read. Nothing
+here opens a socket or starts a process. In the file, instants are microseconds of the replay, from its start.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+FROM = datetime(2023, 11, 8, 12, 50, tzinfo=UTC)
+UNTIL = datetime(2023, 11, 8, 16, 50, tzinfo=UTC)
+SECONDS = 24.0  # 240 minutes at 10 minutes a second
+SEED = 20231108
+
+SIDES = ("without", "with")
+LANGUAGES = ("python", "rust", "go")
+TENANTS = ("acme", "globex")
+PROVIDERS = ("openai", "anthropic")
+
+CALLS_A_SECOND = 10  # of each language, tenant and provider
+TIMEOUT_S = 1.5
+OPEN_FIRST_S = 0.25
+OPEN_LONGEST_S = 2.0
+OPEN_MULTIPLIER = 2.0
+FAILURE_THRESHOLD = 5
+ANSWER_MS = (20.0, 60.0, 32.0)  # how long a healthy provider takes: shortest, longest, most frequent
+ERROR_MS = (4.0, 12.0, 6.0)  # a provider that says no says it faster
+
+INCIDENT = {
+    "provider": "openai",
+    "whose": "OpenAI's API",
+    "from": "2023-11-08T13:54:00Z",
+    "until": "2023-11-08T15:46:00Z",
+    "id": "00fpy0yxrx1q",
+    "attribution": (
+        "its status page, incident 00fpy0yxrx1q, as collected in the data set of “An Empirical Characterization of "
+        "Outages and Incidents in Public Services for Large Language Models” (ICPE 2025, Zenodo record 14018219)"
+    ),
+    "ours": (
+        "The status page says that the API was down and from when to when. How it failed within that time (529, 503, "
+        "hangs, refused connections, cut bodies), globex's rate limit, latencies and load are ours."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Spell:
+    """A stretch of time in which a provider fails in one way: for everybody, or for one tenant's key."""
+
+    provider: str
+    since: str
+    until: str
+    mode: str
+    says: str
+    tenant: str | None = None
+
+
+SPELLS = (
+    Spell("openai", "12:55", "13:35", "429", "429", tenant="globex"),
+    Spell("openai", "13:54", "14:10", "529", "529"),
+    Spell("openai", "14:10", "14:20", "503", "503"),
+    Spell("openai", "14:20", "14:50", "hangs", "hangs"),
+    Spell("openai", "14:50", "15:20", "refuses", "refuses connections"),
+    Spell("openai", "15:20", "15:46", "cuts", "cuts bodies"),
+)
+
+PROMPT = "Say in one sentence what a circuit breaker is for."
+REQUESTS: dict[str, dict[str, Any]] = {
+    "openai": {
+        "path": "/v1/chat/completions",
+        "key_header": ("authorization", "Bearer {key}"),
+        "headers": {},
+        "body": {"model": "gpt-4-0613", "messages": [{"role": "user", "content": PROMPT}]},
+    },
+    "anthropic": {
+        "path": "/v1/messages",
+        "key_header": ("x-api-key", "{key}"),
+        "headers": {"anthropic-version": "2023-06-01"},
+        "body": {"model": "claude-2.0", "max_tokens": 256, "messages": [{"role": "user", "content": PROMPT}]},
+    },
+}
+
+
+def api_key(tenant: str, provider: str) -> str:
+    return f"demo-{provider}-{tenant}"
+
+
+def build(seconds: float) -> dict[str, Any]:
+    """The whole replay squeezed into `seconds`. Open periods shrink with it, so that they stay the same share of the
+    outage; load and timeout do not, so that a short replay is a small one and no slower a machine's undoing."""
+    speed = (UNTIL - FROM).total_seconds() / seconds
+    scale = seconds / SECONDS
+    return {
+        "from": _text(FROM),
+        "until": _text(UNTIL),
+        "seconds": seconds,
+        "speed": speed,
+        "seed": SEED,
+        "incident": INCIDENT,
+        "timeout_us": round(TIMEOUT_S * 1e6),
+        "circuit": {
+            "failure_threshold": FAILURE_THRESHOLD,
+            "initial_open_us": round(OPEN_FIRST_S * scale * 1e6),
+            "max_open_us": round(OPEN_LONGEST_S * scale * 1e6),
+            "backoff_multiplier": OPEN_MULTIPLIER,
+        },
+        "answer_ms": ANSWER_MS,
+        "error_ms": ERROR_MS,
+        "sides": SIDES,
+        "languages": LANGUAGES,
+        "tenants": TENANTS,
+        "providers": PROVIDERS,
+        "keys": {provider: {api_key(tenant, provider): tenant for tenant in TENANTS} for provider in PROVIDERS},
+        "spells": [_spell(spell, speed) for spell in SPELLS],
+        "calls_a_second": CALLS_A_SECOND,
+        "lanes": [
+            _lane(language, tenant, provider, seconds)
+            for provider in PROVIDERS
+            for tenant in TENANTS
+            for language in LANGUAGES
+        ],
+    }
+
+
+def _text(instant: datetime) -> str:
+    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _spell(spell: Spell, speed: float) -> dict[str, Any]:
+    def micros(clock: str) -> int:
+        hour, minute = map(int, clock.split(":"))
+        return round((FROM.replace(hour=hour, minute=minute) - FROM) / timedelta(microseconds=1) / speed)
+
+    return {
+        "provider": spell.provider,
+        "tenant": spell.tenant,
+        "mode": spell.mode,
+        "says": spell.says,
+        "from_us": micros(spell.since),
+        "until_us": micros(spell.until),
+    }
+
+
+def _lane(language: str, tenant: str, provider: str, seconds: float) -> dict[str, Any]:
+    """One caller: what it sends, and when. Open loop: a call starts when its time has come, whatever became of the one
+    before. Each call has a slot of its own, so the load is even, and falls anywhere in it, so that no two lanes beat in
+    time."""
+    dice = random.Random(f"{SEED}/{language}/{tenant}/{provider}")
+    slot = 1_000_000 / CALLS_A_SECOND
+    request = REQUESTS[provider]
+    name, value = request["key_header"]
+    return {
+        "language": language,
+        "tenant": tenant,
+        "provider": provider,
+        "path": request["path"],
+        "headers": {
+            "content-type": "application/json",
+            name: value.format(key=api_key(tenant, provider)),
+            **request["headers"],
+        },
+        "body": json.dumps(request["body"]),
+        "at_us": [int((place + dice.random()) * slot) for place in range(int(seconds * CALLS_A_SECOND))],
+    }
