@@ -51,6 +51,13 @@ static inline trip_record *trip_record_named(trip_circuit circuit)
     return trip_record_at(trip_handle_slot(circuit, TRIP_CIRCUIT_SLOT_BITS));
 }
 
+/* The same for a handle that was one once: what a permit slot is bound to. */
+static inline trip_record *trip_record_known(trip_circuit circuit)
+{
+    return trip_pool_made_slot(trip_circuit_chunks, TRIP_CIRCUIT_CHUNK_BITS, sizeof(trip_record),
+                               trip_handle_slot(circuit, TRIP_CIRCUIT_SLOT_BITS));
+}
+
 static inline bool trip_record_lives(const trip_record *record, trip_circuit circuit)
 {
     uint64_t life = atomic_load_explicit(&record->life, memory_order_acquire);

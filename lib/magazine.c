@@ -198,8 +198,9 @@ trip_status trip_magazine_reload(trip_magazine *magazine, trip_circuit circuit)
         trip_status status = trip_permit_slot_take(&number);
         if (status != TRIP_OK)
             return status;
-        bind(magazine, trip_permit_slot_at(number), circuit);
-        trip_magazine_put(magazine, number);
+        trip_numbered_slot fresh = {.slot = trip_permit_slot_at(number), .number = number};
+        bind(magazine, fresh.slot, circuit);
+        trip_magazine_put(magazine, circuit, fresh);
         return TRIP_OK;
     }
     bind(magazine, trip_permit_slot_at(atomic_load_explicit(first, memory_order_relaxed) - 1), circuit);

@@ -27,14 +27,11 @@ trip_status trip_magazine_prepare(void);
 /* The calling thread's; NULL when there is no memory for one. */
 static inline trip_magazine *trip_magazine_mine(void);
 
-/* See to it that the first slot on the circuit's shelf is bound to it. TRIP_OK, TRIP_E_NOMEM, TRIP_E_CAPACITY. */
-static inline trip_status trip_magazine_load(trip_magazine *magazine, trip_circuit circuit);
+/* A free slot bound to the circuit. TRIP_OK, TRIP_E_NOMEM, TRIP_E_CAPACITY. */
+static inline trip_status trip_magazine_take(trip_magazine *magazine, trip_circuit circuit, trip_numbered_slot *out);
 
-/* Take that slot: it is the caller's. */
-static inline uint32_t trip_magazine_take(trip_magazine *magazine, trip_circuit circuit);
-
-/* Keep a free slot. Without a magazine, and when there are many, it goes to the pool. */
-static inline void trip_magazine_put(trip_magazine *magazine, uint32_t number);
+/* Keep a free slot that is bound to the circuit. Without a magazine, and when there are many, it goes to the pool. */
+static inline void trip_magazine_put(trip_magazine *magazine, trip_circuit circuit, trip_numbered_slot free_slot);
 
 /* Count one thing in a slot that the caller owns. */
 void trip_magazine_count(trip_magazine *magazine, trip_permit_slot *slot, trip_counter counter);
@@ -64,37 +61,37 @@ static inline uint32_t trip_magazine_shelf(trip_circuit circuit)
     return (uint32_t)circuit % TRIP_MAGAZINE_SHELVES;
 }
 
-static inline trip_status trip_magazine_load(trip_magazine *magazine, trip_circuit circuit)
-{
-    uint32_t link = atomic_load_explicit(&magazine->shelves[trip_magazine_shelf(circuit)], memory_order_relaxed);
-    if (__builtin_expect(link != 0, 1) &&
-        atomic_load_explicit(&trip_permit_slot_at(link - 1)->circuit, memory_order_relaxed) == circuit)
-        return TRIP_OK;
-    return trip_magazine_reload(magazine, circuit);
-}
-
 /* Stores are ordered so that a fork finds sound lists: a slot is lost at worst. */
-static inline uint32_t trip_magazine_take(trip_magazine *magazine, trip_circuit circuit)
+static inline trip_status trip_magazine_take(trip_magazine *magazine, trip_circuit circuit, trip_numbered_slot *out)
 {
     uint32_t shelf = trip_magazine_shelf(circuit);
-    uint32_t number = atomic_load_explicit(&magazine->shelves[shelf], memory_order_relaxed) - 1;
-    uint32_t next = atomic_load_explicit(&trip_permit_slot_at(number)->link, memory_order_relaxed);
+    uint32_t link = atomic_load_explicit(&magazine->shelves[shelf], memory_order_relaxed);
+    if (__builtin_expect(
+            link == 0 || atomic_load_explicit(&trip_permit_slot_at(link - 1)->circuit, memory_order_relaxed) != circuit,
+            0)) {
+        trip_status status = trip_magazine_reload(magazine, circuit);
+        if (status != TRIP_OK)
+            return status;
+        link = atomic_load_explicit(&magazine->shelves[shelf], memory_order_relaxed);
+    }
+    out->number = link - 1;
+    out->slot = trip_permit_slot_at(out->number);
+    uint32_t next = atomic_load_explicit(&out->slot->link, memory_order_relaxed);
     atomic_store_explicit(&magazine->shelves[shelf], next, memory_order_release);
     magazine->lengths[shelf]--;
-    return number;
+    return TRIP_OK;
 }
 
-static inline void trip_magazine_put(trip_magazine *magazine, uint32_t number)
+static inline void trip_magazine_put(trip_magazine *magazine, trip_circuit circuit, trip_numbered_slot free_slot)
 {
-    trip_permit_slot *slot = trip_permit_slot_at(number);
-    uint32_t shelf = trip_magazine_shelf(atomic_load_explicit(&slot->circuit, memory_order_relaxed));
+    uint32_t shelf = trip_magazine_shelf(circuit);
     if (__builtin_expect(magazine == NULL || magazine->lengths[shelf] >= TRIP_SHELF_MAX, 0)) {
-        trip_pool_give(&trip_permits, number);
+        trip_pool_give(&trip_permits, free_slot.number);
         return;
     }
     uint32_t next = atomic_load_explicit(&magazine->shelves[shelf], memory_order_relaxed);
-    atomic_store_explicit(&slot->link, next, memory_order_relaxed);
-    atomic_store_explicit(&magazine->shelves[shelf], number + 1, memory_order_release);
+    atomic_store_explicit(&free_slot.slot->link, next, memory_order_relaxed);
+    atomic_store_explicit(&magazine->shelves[shelf], free_slot.number + 1, memory_order_release);
     magazine->lengths[shelf]++;
 }
 

@@ -17,6 +17,12 @@ _Static_assert(sizeof(trip_permit_slot) == 64, "a permit slot is one cache line"
 
 /* ---- Slots ------------------------------------------------------------------------------------------------------- */
 
+/* A slot whose generations have all been granted is retired: nobody gives it back. */
+static inline bool is_used_up(uint64_t word)
+{
+    return word >> 1 == trip_handle_generations(TRIP_PERMIT_SLOT_BITS);
+}
+
 /* Settle in the callers' stead the permits that nobody can settle any more: those of trackers that are gone. */
 static void reclaim_orphans(void)
 {
@@ -26,9 +32,11 @@ static void reclaim_orphans(void)
         uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
         if ((word & 1) == 0 || trip_tracker_tag_lives(atomic_load_explicit(&slot->tracker_tag, memory_order_relaxed)))
             continue;
-        if (atomic_compare_exchange_strong_explicit(&slot->word, &word, word + 1, memory_order_acq_rel,
-                                                    memory_order_relaxed))
-            trip_magazine_put(NULL, i);
+        uint64_t settled = word + 1;
+        if (atomic_compare_exchange_strong_explicit(&slot->word, &word, settled, memory_order_acq_rel,
+                                                    memory_order_relaxed) &&
+            !is_used_up(settled))
+            trip_pool_give(&trip_permits, i);
     }
 }
 
@@ -47,34 +55,35 @@ trip_status trip_permit_slot_take(uint32_t *out_slot)
 
 /* ---- Granting ---------------------------------------------------------------------------------------------------- */
 
-static trip_permit grant(trip_permit_slot *slot, uint32_t number, uint64_t epoch)
+static inline trip_permit grant(trip_numbered_slot free_slot, uint64_t epoch)
 {
+    trip_permit_slot *slot = free_slot.slot;
     uint64_t generation = atomic_load_explicit(&slot->word, memory_order_relaxed) >> 1;
     atomic_store_explicit(&slot->epoch, epoch, memory_order_relaxed);
     atomic_store_explicit(&slot->word, generation << 1 | 1, memory_order_release);
-    return trip_handle_make(TRIP_KIND_PERMIT, TRIP_PERMIT_SLOT_BITS, generation, number);
+    return trip_handle_make(TRIP_KIND_PERMIT, TRIP_PERMIT_SLOT_BITS, generation, free_slot.number);
 }
 
 /* A circuit that is not healthy decides by its word. The slot is there already, so that a probe won is a probe had. */
-static __attribute__((noinline)) trip_status ask(trip_circuit circuit, trip_magazine *magazine, uint32_t number,
-                                                 trip_permit *out_permit, trip_rejection *out_rejection)
+static __attribute__((noinline)) trip_status ask(trip_circuit circuit, trip_magazine *magazine,
+                                                 trip_numbered_slot free_slot, trip_permit *out_permit,
+                                                 trip_rejection *out_rejection)
 {
-    trip_permit_slot *slot = trip_permit_slot_at(number);
     trip_hearing hearing;
     trip_hearing_begin(&hearing, circuit, trip_record_named(circuit), magazine);
     trip_verdict verdict;
     if (!trip_circuit_apply(&hearing, TRIP_EVENT_PERMIT, 0, &verdict)) {
-        trip_magazine_put(magazine, number);
+        trip_magazine_put(magazine, circuit, free_slot);
         return TRIP_E_HANDLE;
     }
     if (verdict.opened)
-        trip_magazine_count(magazine, slot, TRIP_COUNT_OPENS);
+        trip_magazine_count(magazine, free_slot.slot, TRIP_COUNT_OPENS);
     if (verdict.status == TRIP_OK) {
-        *out_permit = grant(slot, number, trip_word_epoch(verdict.word));
+        *out_permit = grant(free_slot, trip_word_epoch(verdict.word));
         return TRIP_OK;
     }
-    trip_magazine_count(magazine, slot, TRIP_COUNT_REJECTIONS);
-    trip_magazine_put(magazine, number);
+    trip_magazine_count(magazine, free_slot.slot, TRIP_COUNT_REJECTIONS);
+    trip_magazine_put(magazine, circuit, free_slot);
     trip_circuit_refuse(&hearing, &verdict, out_rejection);
     return verdict.status;
 }
@@ -102,66 +111,50 @@ trip_status trip_circuit_permit(trip_circuit circuit, trip_permit *out_permit, t
         atomic_store_explicit(&record->mark, 1, memory_order_relaxed);
 
     trip_magazine *magazine = trip_magazine_mine();
-    trip_status status = magazine == NULL ? TRIP_E_NOMEM : trip_magazine_load(magazine, circuit);
+    trip_numbered_slot slot;
+    trip_status status = magazine == NULL ? TRIP_E_NOMEM : trip_magazine_take(magazine, circuit, &slot);
     if (status != TRIP_OK)
         return without_slot(circuit, status, out_rejection);
-    uint32_t number = trip_magazine_take(magazine, circuit);
-    if (trip_word_is_healthy(word)) {
-        *out_permit = grant(trip_permit_slot_at(number), number, trip_word_epoch(word));
-        return TRIP_OK;
-    }
-    return ask(circuit, magazine, number, out_permit, out_rejection);
+    if (!trip_word_is_healthy(word))
+        return ask(circuit, magazine, slot, out_permit, out_rejection);
+    *out_permit = grant(slot, trip_word_epoch(word));
+    return TRIP_OK;
 }
 
 /* ---- Settling ---------------------------------------------------------------------------------------------------- */
 
 /* A permit that is out, as its slot says. */
 typedef struct granted {
-    trip_permit_slot *slot;
-    uint32_t number;
+    trip_numbered_slot at;
     uint64_t word;
     uint64_t epoch;
     trip_circuit circuit;
-    trip_record *record;
 } granted;
 
-static trip_status find(trip_permit permit, granted *out)
+static inline trip_status find(trip_permit permit, granted *out)
 {
     if (!trip_handle_is(permit, TRIP_KIND_PERMIT))
         return TRIP_E_HANDLE;
-    out->number = trip_handle_slot(permit, TRIP_PERMIT_SLOT_BITS);
-    out->slot = trip_permit_slot_at(out->number);
-    if (out->slot == NULL)
+    uint32_t number = trip_handle_slot(permit, TRIP_PERMIT_SLOT_BITS);
+    trip_permit_slot *slot = trip_permit_slot_if_any(number);
+    if (slot == NULL)
         return TRIP_E_HANDLE;
     uint64_t generation = trip_handle_generation(permit, TRIP_PERMIT_SLOT_BITS);
-    out->word = generation << 1 | 1;
-    uint64_t word = atomic_load_explicit(&out->slot->word, memory_order_acquire);
-    if (word != out->word)
+    uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
+    if (word != (generation << 1 | 1))
         return word >> 1 > generation ? TRIP_E_CONSUMED : TRIP_E_HANDLE;
-    out->epoch = atomic_load_explicit(&out->slot->epoch, memory_order_acquire);
-    out->circuit = atomic_load_explicit(&out->slot->circuit, memory_order_acquire);
-    out->record = trip_record_named(out->circuit);
+    out->at = (trip_numbered_slot){.slot = slot, .number = number};
+    out->word = word;
+    out->epoch = atomic_load_explicit(&slot->epoch, memory_order_acquire);
+    out->circuit = atomic_load_explicit(&slot->circuit, memory_order_acquire);
     return TRIP_OK;
 }
 
 /* What to say of a permit whose circuit is gone: evicted, or destroyed with its tracker. */
-static trip_status of_the_gone(const granted *permit)
+static trip_status of_the_gone(const trip_permit_slot *slot)
 {
-    uint32_t tag = atomic_load_explicit(&permit->slot->tracker_tag, memory_order_relaxed);
+    uint32_t tag = atomic_load_explicit(&slot->tracker_tag, memory_order_relaxed);
     return trip_tracker_tag_lives(tag) ? TRIP_STALE : TRIP_E_HANDLE;
-}
-
-/* Tell the circuit. Of the settled permit's slot the caller is the owner now. */
-static __attribute__((noinline)) trip_status tell(const granted *permit, trip_event event, trip_magazine *magazine)
-{
-    trip_hearing hearing;
-    trip_hearing_begin(&hearing, permit->circuit, permit->record, magazine);
-    trip_verdict verdict;
-    if (!trip_circuit_apply(&hearing, event, permit->epoch, &verdict))
-        return of_the_gone(permit);
-    if (verdict.opened)
-        trip_magazine_count(magazine, permit->slot, TRIP_COUNT_OPENS);
-    return verdict.status;
 }
 
 static void count_outcome(trip_magazine *magazine, trip_permit_slot *slot, trip_event event)
@@ -181,6 +174,32 @@ static void count_outcome(trip_magazine *magazine, trip_permit_slot *slot, trip_
     }
 }
 
+/* Tell the circuit what became of a call. The permit is settled, and its slot the caller's. */
+static __attribute__((noinline)) trip_status tell(trip_circuit circuit, uint64_t epoch, trip_event event,
+                                                  trip_magazine *magazine, trip_permit_slot *slot)
+{
+    trip_hearing hearing;
+    trip_hearing_begin(&hearing, circuit, trip_record_named(circuit), magazine);
+    trip_verdict verdict;
+    if (!trip_circuit_apply(&hearing, event, epoch, &verdict))
+        verdict = (trip_verdict){.status = of_the_gone(slot)};
+    if (verdict.opened)
+        trip_magazine_count(magazine, slot, TRIP_COUNT_OPENS);
+    if (verdict.status == TRIP_STALE)
+        trip_magazine_count(magazine, slot, TRIP_COUNT_STALE);
+    count_outcome(magazine, slot, event);
+    return verdict.status;
+}
+
+/* A success on a circuit that is as healthy as when the permit was granted. */
+static inline bool teaches_nothing(const granted *permit, trip_event event)
+{
+    const trip_record *record = trip_record_known(permit->circuit);
+    uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
+    return event == TRIP_EVENT_SUCCESS && trip_word_is_healthy(word) && trip_word_epoch(word) == permit->epoch &&
+           trip_record_lives(record, permit->circuit);
+}
+
 static inline trip_status settle(trip_permit handle, trip_event event)
 {
     granted permit;
@@ -188,22 +207,16 @@ static inline trip_status settle(trip_permit handle, trip_event event)
     if (status != TRIP_OK)
         return status;
     uint64_t settled = permit.word + 1; /* free, in the next generation */
-    if (!atomic_compare_exchange_strong_explicit(&permit.slot->word, &permit.word, settled, memory_order_acq_rel,
+    uint64_t expected = permit.word;
+    if (!atomic_compare_exchange_strong_explicit(&permit.at.slot->word, &expected, settled, memory_order_acq_rel,
                                                  memory_order_relaxed))
         return TRIP_E_CONSUMED;
 
     trip_magazine *magazine = trip_magazine_mine();
-    uint64_t word = atomic_load_explicit(&permit.record->cell.word, memory_order_acquire);
-    bool learns_nothing = event == TRIP_EVENT_SUCCESS && trip_word_is_healthy(word) &&
-                          trip_word_epoch(word) == permit.epoch && trip_record_lives(permit.record, permit.circuit);
-    if (!learns_nothing) {
-        status = tell(&permit, event, magazine);
-        if (status == TRIP_STALE)
-            trip_magazine_count(magazine, permit.slot, TRIP_COUNT_STALE);
-        count_outcome(magazine, permit.slot, event);
-    }
-    if (settled >> 1 < trip_handle_generations(TRIP_PERMIT_SLOT_BITS))
-        trip_magazine_put(magazine, permit.number);
+    if (!teaches_nothing(&permit, event))
+        status = tell(permit.circuit, permit.epoch, event, magazine, permit.at.slot);
+    if (!is_used_up(settled))
+        trip_magazine_put(magazine, permit.circuit, permit.at);
     return status;
 }
 
@@ -232,7 +245,7 @@ trip_status trip_permit_cancel(trip_permit permit)
 /* Whether the permit was still out when all was read about it: only then does what was read belong together. */
 static bool still_out(const granted *permit)
 {
-    return atomic_load_explicit(&permit->slot->word, memory_order_acquire) == permit->word;
+    return atomic_load_explicit(&permit->at.slot->word, memory_order_acquire) == permit->word;
 }
 
 trip_status trip_permit_renew(trip_permit handle)
@@ -244,10 +257,10 @@ trip_status trip_permit_renew(trip_permit handle)
     if (!still_out(&permit))
         return TRIP_E_CONSUMED;
     trip_hearing hearing;
-    trip_hearing_begin(&hearing, permit.circuit, permit.record, trip_magazine_mine());
+    trip_hearing_begin(&hearing, permit.circuit, trip_record_known(permit.circuit), trip_magazine_mine());
     trip_verdict verdict;
     bool there = trip_circuit_apply(&hearing, TRIP_EVENT_RENEW, permit.epoch, &verdict);
-    return there ? verdict.status : of_the_gone(&permit);
+    return there ? verdict.status : of_the_gone(permit.at.slot);
 }
 
 trip_status trip_permit_inspect(trip_permit handle, trip_permit_info *out_info)
@@ -259,15 +272,15 @@ trip_status trip_permit_inspect(trip_permit handle, trip_permit_info *out_info)
     if (status != TRIP_OK)
         return status;
     trip_hearing hearing;
-    trip_hearing_begin(&hearing, permit.circuit, permit.record, trip_magazine_mine());
-    uint64_t word = atomic_load_explicit(&permit.record->cell.word, memory_order_acquire);
+    trip_hearing_begin(&hearing, permit.circuit, trip_record_known(permit.circuit), trip_magazine_mine());
+    uint64_t word = atomic_load_explicit(&hearing.record->cell.word, memory_order_acquire);
     trip_circuit_look(&hearing);
     trip_view view = trip_word_view(word, &hearing.setting);
-    bool there = trip_record_lives(permit.record, permit.circuit);
+    bool there = trip_record_lives(hearing.record, permit.circuit);
     if (!still_out(&permit))
         return TRIP_E_CONSUMED;
     if (!there)
-        return of_the_gone(&permit);
+        return of_the_gone(permit.at.slot);
     if (view.epoch != permit.epoch)
         return TRIP_STALE;
     trip_permit_info info = {.is_probe = view.state == TRIP_WORD_HALF_OPEN, .lease_left_ns = view.lease_left_ns};

@@ -28,10 +28,22 @@ typedef struct trip_permit_slot {
 extern trip_pool trip_permits;
 extern _Atomic(char *) trip_permit_chunks[TRIP_PERMITS_MAX >> TRIP_PERMIT_CHUNK_BITS];
 
-static inline trip_permit_slot *trip_permit_slot_at(uint32_t slot)
+/* The slot of a number that was taken from the pool once; and of any number below TRIP_PERMITS_MAX, or NULL. */
+static inline trip_permit_slot *trip_permit_slot_at(uint32_t number)
 {
-    return trip_pool_slot(trip_permit_chunks, TRIP_PERMIT_CHUNK_BITS, sizeof(trip_permit_slot), slot);
+    return trip_pool_made_slot(trip_permit_chunks, TRIP_PERMIT_CHUNK_BITS, sizeof(trip_permit_slot), number);
 }
+
+static inline trip_permit_slot *trip_permit_slot_if_any(uint32_t number)
+{
+    return trip_pool_slot(trip_permit_chunks, TRIP_PERMIT_CHUNK_BITS, sizeof(trip_permit_slot), number);
+}
+
+/* A slot and its number, which go together. */
+typedef struct trip_numbered_slot {
+    trip_permit_slot *slot;
+    uint32_t number;
+} trip_numbered_slot;
 
 /* A free slot for nobody's use but the caller's, from the pool; if that is empty, from among the permits of trackers
    that are gone. TRIP_OK, TRIP_E_NOMEM or TRIP_E_CAPACITY. */

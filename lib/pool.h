@@ -33,12 +33,19 @@ typedef struct trip_pool {
 trip_status trip_pool_take(trip_pool *pool, uint32_t *out_slot);
 void trip_pool_give(trip_pool *pool, uint32_t slot);
 
-/* The memory of a slot below slots_max; NULL where there is none yet. With constants it costs one load. */
-static inline void *trip_pool_slot(_Atomic(char *) *chunks, unsigned chunk_bits, size_t slot_size, uint32_t slot)
+/* The memory of a slot that was made. */
+static inline void *trip_pool_made_slot(_Atomic(char *) *chunks, unsigned chunk_bits, size_t slot_size, uint32_t slot)
 {
     char *chunk = atomic_load_explicit(&chunks[slot >> chunk_bits], memory_order_acquire);
-    uint32_t within = slot & ((UINT32_C(1) << chunk_bits) - 1);
-    return chunk == NULL ? NULL : chunk + within * slot_size;
+    return chunk + (slot & ((UINT32_C(1) << chunk_bits) - 1)) * slot_size;
+}
+
+/* The memory of any slot below slots_max; NULL where there is none yet. */
+static inline void *trip_pool_slot(_Atomic(char *) *chunks, unsigned chunk_bits, size_t slot_size, uint32_t slot)
+{
+    if (atomic_load_explicit(&chunks[slot >> chunk_bits], memory_order_relaxed) == NULL)
+        return NULL;
+    return trip_pool_made_slot(chunks, chunk_bits, slot_size, slot);
 }
 
 static inline void *trip_pool_at(const trip_pool *pool, uint32_t slot)
