@@ -104,9 +104,10 @@ def show(step: Step, log: Path) -> None:
     text = log.read_text(errors="replace")
     if step.read is tally.go:
         text = tally.go_output(text)
+    command = "soak" if step in SOAK else "test"
     for line in text.splitlines()[-LINES_OF_A_FAILURE:]:
         print(f"     | {line}")
-    print(f"     | all of it: {log.relative_to(ROOT)}; again: ./x test {step.name}")
+    print(f"     | all of it: {log.relative_to(ROOT)}; again: ./x {command} {step.name}")
 
 
 def chosen(names: list[str], steps: Sequence[Step]) -> Sequence[Step]:

@@ -106,7 +106,8 @@ install_packages() {
     mapfile -t missing < <(missing_packages)
     [ ${#missing[@]} -gt 0 ] || return 0
     if ! command -v apt-get >/dev/null || ! as_root true 2>/dev/null; then
-        echo "x: missing, and only root on a Debian can install them: ${missing[*]}" >&2
+        echo "x: missing: ${missing[*]}" >&2
+        echo "x: run './x install' as root on a Debian, or install them in your own way" >&2
         return 1
     fi
     echo "x: installing ${missing[*]}"
