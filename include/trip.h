@@ -30,7 +30,7 @@
  *   [since X.Y]      the first version of the ABI that has it
  *   [thread-safe]    may be called by any number of threads at once, with the same arguments too
  *   [fork-safe]      may be called in the child of a fork(), whatever other threads were doing at the fork
- *   [non-blocking]   takes no lock, waits for nobody and calls nobody back
+ *   [non-blocking]   takes no lock, waits for nobody and calls nobody back; a thread's first call may allocate
  *   [signal-safe]    may be called in a signal handler
  *
  * A word in brackets after a parameter or member is its unit.
@@ -258,8 +258,9 @@ TRIP_API trip_status trip_config_init(trip_config *out_config, size_t struct_siz
 TRIP_API trip_status trip_tracker_create(const trip_config *config, trip_tracker *out_tracker, trip_error *out_error);
 
 /**
- * Destroy a tracker with its circuits and permits: their handles get TRIP_E_HANDLE from then on. Safe while other
- * threads use them: each of their calls happens before the destruction or after it.
+ * Destroy a tracker with its circuits and permits: their handles get TRIP_E_HANDLE from then on, a permit that has been
+ * settled TRIP_E_CONSUMED. Safe while other threads use them: each of their calls happens before the destruction or
+ * after it.
  *
  * @param tracker [handle] the tracker
  * @return TRIP_OK; TRIP_E_HANDLE: no such tracker

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-/* Zeroed memory on a cache line of its own, or NULL; errno is preserved. */
+/* Zeroed memory, or NULL; from 64 bytes on it begins on a cache line. errno is preserved. */
 void *trip_allocate(size_t size);
 void trip_release(void *memory);
 

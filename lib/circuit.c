@@ -39,13 +39,13 @@ static const trip_policy *policy_of(trip_hearing *hearing, trip_tracker tracker)
 
 static uint64_t own_time(const trip_record *record, uint64_t tracker_now)
 {
-    uint64_t elapsed = tracker_now - atomic_load_explicit(&record->cell.base_ns, memory_order_relaxed);
+    uint64_t elapsed = tracker_now - atomic_load_explicit(&record->cell.base_ns, memory_order_acquire);
     return (int64_t)elapsed < 0 ? 0 : elapsed; /* the coarse clock may not have reached our beginning yet */
 }
 
 static trip_tracker tracker_of(const trip_record *record)
 {
-    return atomic_load_explicit(&record->tracker, memory_order_relaxed);
+    return atomic_load_explicit(&record->tracker, memory_order_acquire);
 }
 
 static void read_clock(trip_hearing *hearing)
@@ -57,7 +57,7 @@ static void read_clock(trip_hearing *hearing)
 static void consult_policy(trip_hearing *hearing)
 {
     hearing->setting.policy = policy_of(hearing, tracker_of(hearing->record));
-    hearing->setting.salt = atomic_load_explicit(&hearing->record->cell.salt, memory_order_relaxed);
+    hearing->setting.salt = atomic_load_explicit(&hearing->record->cell.salt, memory_order_acquire);
 }
 
 void trip_circuit_look(trip_hearing *hearing)
@@ -105,7 +105,7 @@ bool trip_circuit_apply(trip_hearing *hearing, trip_event event, uint64_t epoch,
             return false;
         if (out_verdict->word == word)
             return true;
-        /* No word comes again in a place, so this succeeds only if the circuit we judged is still there. */
+        /* No word of one life comes again in another, so this succeeds only if the circuit we judged is there. */
     } while (!atomic_compare_exchange_weak_explicit(place, &word, out_verdict->word, memory_order_acq_rel,
                                                     memory_order_acquire));
     return true;
@@ -165,21 +165,21 @@ static void add_slots(tally *sum, trip_circuit circuit)
     uint32_t made = trip_pool_made(&trip_permits);
     for (uint32_t i = 0; i < made; i++) {
         const trip_permit_slot *slot = trip_permit_slot_at(i);
-        if (atomic_load_explicit(&slot->circuit, memory_order_relaxed) != circuit)
+        if (atomic_load_explicit(&slot->circuit, memory_order_acquire) != circuit)
             continue;
         uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
-        sum->settled += (word >> 1) - atomic_load_explicit(&slot->bound_at, memory_order_relaxed);
+        sum->settled += (word >> 1) - atomic_load_explicit(&slot->bound_at, memory_order_acquire);
         sum->out += word & 1;
         for (int c = 0; c < TRIP_COUNTERS; c++)
-            sum->counts[c] += atomic_load_explicit(&slot->counts[c], memory_order_relaxed);
+            sum->counts[c] += atomic_load_explicit(&slot->counts[c], memory_order_acquire);
     }
 }
 
 static tally count_up(const trip_record *record, trip_circuit circuit)
 {
-    tally sum = {.settled = atomic_load_explicit(&record->cell.settled, memory_order_relaxed)};
+    tally sum = {.settled = atomic_load_explicit(&record->cell.settled, memory_order_acquire)};
     for (int c = 0; c < TRIP_COUNTERS; c++)
-        sum.counts[c] = atomic_load_explicit(&record->cell.counts[c], memory_order_relaxed);
+        sum.counts[c] = atomic_load_explicit(&record->cell.counts[c], memory_order_acquire);
     add_slots(&sum, circuit);
     return sum;
 }
@@ -190,6 +190,7 @@ static trip_circuit_info info_of(const trip_view *view, const tally *sum)
     uint64_t failed = counts[TRIP_COUNT_FAILURES];
     uint64_t dropped = counts[TRIP_COUNT_DROPS];
     uint64_t cancelled = counts[TRIP_COUNT_CANCELS];
+    uint64_t others = failed + dropped + cancelled;
     return (trip_circuit_info){
         .state = state_told(view->state),
         .mode = TRIP_MODE_AUTO,
@@ -200,7 +201,7 @@ static trip_circuit_info info_of(const trip_view *view, const tally *sum)
         .retry_after_ns = view->retry_after_ns,
         .open_duration_ns = view->open_duration_ns,
         .permits = sum->settled + sum->out,
-        .successes = sum->settled - failed - dropped - cancelled,
+        .successes = others < sum->settled ? sum->settled - others : 0, /* counted apart: behind, while calls run */
         .failures_total = failed,
         .drops = dropped,
         .cancels = cancelled,
@@ -255,12 +256,13 @@ trip_status trip_circuit_key(trip_circuit circuit, char *out_text, size_t capaci
     trip_record *record = trip_record_named(circuit);
     if (record == NULL)
         return TRIP_E_HANDLE;
-    trip_tracker_record *tracker = trip_tracker_named(tracker_of(record));
+    trip_tracker owner = tracker_of(record);
+    trip_tracker_record *tracker = trip_tracker_named(owner);
     if (tracker == NULL || !trip_record_lives(record, circuit))
         return TRIP_E_HANDLE;
     pthread_mutex_lock(&tracker->registry.mutex);
     trip_status status = TRIP_E_HANDLE;
-    if (trip_record_lives(record, circuit))
+    if (trip_record_lives(record, circuit) && tracker_of(record) == owner) /* else the mutex is not the key's */
         status = copy_key(record, out_text, capacity, out_tenant_len, out_provider_len);
     pthread_mutex_unlock(&tracker->registry.mutex);
     return status;

@@ -21,7 +21,8 @@ uint64_t trip_clock_precise(void)
 uint64_t trip_clock_coarse(void)
 {
     struct timespec t = {0};
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    if (clock_gettime(CLOCK_MONOTONIC_COARSE, &t) != 0)
+        return trip_clock_precise();
     return ns_of(t);
 }
 

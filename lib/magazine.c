@@ -7,6 +7,7 @@
 #include "alloc.h"
 #include "circuit.h"
 
+#include <errno.h>
 #include <pthread.h>
 
 #define SEARCH_MAX 4 /* slots looked at for one that is bound to the right circuit */
@@ -72,7 +73,10 @@ trip_magazine *trip_magazine_find(void)
     trip_magazine *m = inherit();
     if (m == NULL)
         m = create();
-    if (m != NULL && pthread_setspecific(at_thread_exit, m) != 0) {
+    int saved = errno;
+    bool refused = m != NULL && pthread_setspecific(at_thread_exit, m) != 0;
+    errno = saved;
+    if (refused) {
         atomic_store_explicit(&m->taken, 0, memory_order_release);
         return NULL;
     }
@@ -87,6 +91,7 @@ void trip_magazine_after_fork(void)
         atomic_store_explicit(&m->pin, 0, memory_order_relaxed);
         if (m == trip_magazine_of_thread || atomic_load_explicit(&m->taken, memory_order_relaxed) == 0)
             continue;
+        m->policy_of = 0; /* its thread may have been copying a policy */
         empty(m);
         atomic_store_explicit(&m->taken, 0, memory_order_relaxed);
     }
@@ -137,12 +142,17 @@ static void settle_counts(trip_magazine *magazine, trip_permit_slot *slot)
         atomic_store_explicit(&slot->counts[i], 0, memory_order_relaxed);
 }
 
-static void bind(trip_magazine *magazine, trip_permit_slot *slot, trip_circuit circuit)
+/* TRIP_OK, or TRIP_E_HANDLE: the circuit is gone, and its place may be another tracker's. */
+static trip_status bind(trip_magazine *magazine, trip_permit_slot *slot, trip_circuit circuit)
 {
+    const trip_record *record = trip_record_known(circuit);
+    uint64_t tracker = atomic_load_explicit(&record->tracker, memory_order_acquire);
+    if (!trip_record_lives(record, circuit))
+        return TRIP_E_HANDLE;
     settle_counts(magazine, slot);
     atomic_store_explicit(&slot->circuit, circuit, memory_order_relaxed);
-    uint64_t tracker = atomic_load_explicit(&trip_record_named(circuit)->tracker, memory_order_relaxed);
     atomic_store_explicit(&slot->tracker_tag, (uint32_t)tracker, memory_order_relaxed);
+    return TRIP_OK;
 }
 
 void trip_magazine_count(trip_magazine *magazine, trip_permit_slot *slot, trip_counter counter)
@@ -199,10 +209,12 @@ trip_status trip_magazine_reload(trip_magazine *magazine, trip_circuit circuit)
         if (status != TRIP_OK)
             return status;
         trip_numbered_slot fresh = {.slot = trip_permit_slot_at(number), .number = number};
-        bind(magazine, fresh.slot, circuit);
-        trip_magazine_put(magazine, circuit, fresh);
-        return TRIP_OK;
+        status = bind(magazine, fresh.slot, circuit);
+        if (status == TRIP_OK)
+            trip_magazine_put(magazine, circuit, fresh);
+        else
+            trip_pool_give(&trip_permits, number);
+        return status;
     }
-    bind(magazine, trip_permit_slot_at(atomic_load_explicit(first, memory_order_relaxed) - 1), circuit);
-    return TRIP_OK;
+    return bind(magazine, trip_permit_slot_at(atomic_load_explicit(first, memory_order_relaxed) - 1), circuit);
 }

@@ -27,7 +27,7 @@ trip_status trip_magazine_prepare(void);
 /* The calling thread's; NULL when there is no memory for one. */
 static inline trip_magazine *trip_magazine_mine(void);
 
-/* A free slot bound to the circuit. TRIP_OK, TRIP_E_NOMEM, TRIP_E_CAPACITY. */
+/* A free slot bound to the circuit. TRIP_OK, TRIP_E_NOMEM, TRIP_E_CAPACITY; TRIP_E_HANDLE: the circuit is gone. */
 static inline trip_status trip_magazine_take(trip_magazine *magazine, trip_circuit circuit, trip_numbered_slot *out);
 
 /* Keep a free slot that is bound to the circuit. Without a magazine, and when there are many, it goes to the pool. */
@@ -44,7 +44,8 @@ void trip_magazine_after_fork(void);
 
 /* ---- What every call does ---------------------------------------------------------------------------------------- */
 
-#define TRIP_SHELF_MAX 64 /* free slots kept on a shelf */
+#define TRIP_SHELF_MAX 64                        /* free slots kept on a shelf */
+#define TRIP_SHELF_SCARCE (TRIP_PERMITS_MAX / 2) /* of slots from here on, one: threads cannot hoard them all */
 
 extern _Thread_local trip_magazine *trip_magazine_of_thread;
 trip_magazine *trip_magazine_find(void);
@@ -85,7 +86,8 @@ static inline trip_status trip_magazine_take(trip_magazine *magazine, trip_circu
 static inline void trip_magazine_put(trip_magazine *magazine, trip_circuit circuit, trip_numbered_slot free_slot)
 {
     uint32_t shelf = trip_magazine_shelf(circuit);
-    if (__builtin_expect(magazine == NULL || magazine->lengths[shelf] >= TRIP_SHELF_MAX, 0)) {
+    uint32_t room = free_slot.number < TRIP_SHELF_SCARCE ? TRIP_SHELF_MAX : 1;
+    if (__builtin_expect(magazine == NULL || magazine->lengths[shelf] >= room, 0)) {
         trip_pool_give(&trip_permits, free_slot.number);
         return;
     }

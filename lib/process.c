@@ -8,6 +8,7 @@
 #include "magazine.h"
 #include "tracker.h"
 
+#include <errno.h>
 #include <pthread.h>
 
 static pthread_mutex_t process_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -53,11 +54,16 @@ static void forget_probes(void)
 {
     uint32_t made = trip_pool_made(&trip_circuits);
     for (uint32_t i = 0; i < made; i++) {
-        _Atomic uint64_t *word = &trip_record_at(i)->cell.word;
-        uint64_t seen = atomic_load_explicit(word, memory_order_relaxed);
-        uint64_t without = trip_word_forget_probes(seen);
-        if (without != seen)
-            atomic_store_explicit(word, without, memory_order_relaxed);
+        trip_record *record = trip_record_at(i);
+        uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_relaxed);
+        if (trip_word_state_of(word) != TRIP_WORD_HALF_OPEN)
+            continue;
+        trip_hearing hearing;
+        trip_hearing_begin(&hearing, trip_record_handle(atomic_load(&record->life), i), record, NULL);
+        trip_circuit_look(&hearing);
+        bool lease_is_over = hearing.setting.now >= trip_word_deadline(word, hearing.setting.policy);
+        if (!lease_is_over) /* else the probes are lost already, and with what consequence stands in the word */
+            atomic_store_explicit(&record->cell.word, trip_word_forget_probes(word), memory_order_relaxed);
     }
 }
 
@@ -68,11 +74,26 @@ static void in_child(void)
     forget_probes();
 }
 
+static bool handles_forks;
+
+/* When the library is loaded, before its user can register handlers of his own: the first to register locks last and
+   unlocks first, so that handlers registered later may call the library. */
+static __attribute__((constructor)) void handle_forks(void)
+{
+    int saved = errno;
+    handles_forks = pthread_atfork(before_fork, in_parent, in_child) == 0;
+    errno = saved;
+}
+
 /* ---- Preparations ------------------------------------------------------------------------------------------------ */
 
 trip_status trip_process_prepare(void)
 {
-    static enum { NOTHING, RANDOM, KEY, DONE } prepared; /* each step once, in this order */
+    static enum { NOTHING, RANDOM, DONE } prepared; /* each step once, in this order */
+    if (!handles_forks)
+        handle_forks();
+    if (!handles_forks)
+        return TRIP_E_NOMEM;
     if (prepared == NOTHING) {
         if (trip_registry_prepare() != TRIP_OK)
             return TRIP_E_SYSTEM;
@@ -81,11 +102,6 @@ trip_status trip_process_prepare(void)
     if (prepared == RANDOM) {
         if (trip_magazine_prepare() != TRIP_OK)
             return TRIP_E_SYSTEM;
-        prepared = KEY;
-    }
-    if (prepared == KEY) {
-        if (pthread_atfork(before_fork, in_parent, in_child) != 0)
-            return TRIP_E_NOMEM;
         prepared = DONE;
     }
     return TRIP_OK;

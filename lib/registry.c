@@ -200,6 +200,16 @@ static void table_grow(trip_registry *registry)
 
 /* ---- Removing ---------------------------------------------------------------------------------------------------- */
 
+static void remove_key(trip_registry *registry, trip_record *record)
+{
+    if (registry->hand == record)
+        registry->hand = record->by_key.next;
+    HASH_DELETE(by_key, registry->by_key, record);
+    registry->count--;
+    trip_release(record->key);
+    record->key = NULL;
+}
+
 /* The circuit is vacant already: nothing can happen to it any more. Take it out of the registry and free its place. */
 static void forget(trip_registry *registry, trip_record *record)
 {
@@ -210,12 +220,7 @@ static void forget(trip_registry *registry, trip_record *record)
     trip_table *table = atomic_load_explicit(&registry->table, memory_order_relaxed);
     if (table != NULL)
         table_remove(table, record, slot);
-    if (registry->hand == record)
-        registry->hand = record->by_key.next;
-    HASH_DELETE(by_key, registry->by_key, record);
-    registry->count--;
-    trip_release(record->key);
-    record->key = NULL;
+    remove_key(registry, record);
 
     bool used_up = generation == trip_handle_generations(TRIP_CIRCUIT_SLOT_BITS) ||
                    trip_word_stamp(atomic_load_explicit(&record->cell.word, memory_order_relaxed)) > TRIP_STAMP_RETIRE;
@@ -258,34 +263,55 @@ static bool is_needed(const trip_record *record, uint64_t word, const trip_polic
     return view.probes_out > 0 || (view.state == TRIP_WORD_OPEN && view.retry_after_ns > 0);
 }
 
-/*
- * Second chance: go round once from where the last search ended. A circuit that was used since is only unmarked. Of the
- * others the first that is healthy goes, or else the first that is not needed. When all were marked, go round again.
- */
-static bool evict(trip_registry *registry, const trip_policy *policy, uint64_t now)
+#define PATIENCE 64 /* circuits looked at for a healthy one, once another is found that may go */
+
+/* Where a search stands: what may go if nothing better turns up, and how long to look for something better. */
+typedef struct search {
+    trip_record *second_best;
+    uint64_t second_word;
+    uint32_t patience;
+} search;
+
+static bool remove_if_still(trip_registry *registry, trip_record *record, uint64_t word)
 {
-    for (int round = 0; round < 2; round++) {
-        trip_record *second_best = NULL;
-        uint64_t second_word = 0;
-        for (uint32_t i = registry->count; i > 0; i--) {
-            trip_record *record = registry->hand != NULL ? registry->hand : registry->by_key;
-            registry->hand = record->by_key.next;
-            if (atomic_exchange_explicit(&record->mark, 0, memory_order_relaxed) != 0)
+    if (!vacate(record, word))
+        return false;
+    forget(registry, record);
+    return true;
+}
+
+static trip_record *next_at_hand(trip_registry *registry)
+{
+    trip_record *record = registry->hand != NULL ? registry->hand : registry->by_key;
+    registry->hand = record->by_key.next;
+    return record;
+}
+
+/*
+ * Second chance: go round from where the last search ended. A circuit that was used since is only unmarked. Of the
+ * others the first that is healthy goes, or else the first that is not needed. When all were marked, go round again;
+ * and when they were marked again meanwhile, once more without regard to marks. The newcomer stays.
+ */
+static bool evict(trip_registry *registry, const trip_record *newcomer, const trip_policy *policy, uint64_t now)
+{
+    for (int round = 0; round < 3; round++) {
+        search s = {.patience = PATIENCE};
+        for (uint32_t i = registry->count; i > 0 && s.patience > 0; i--) {
+            trip_record *record = next_at_hand(registry);
+            bool marked = atomic_exchange_explicit(&record->mark, 0, memory_order_relaxed) != 0;
+            if (record == newcomer || (marked && round < 2))
                 continue;
             uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
-            if (trip_word_is_healthy(word) && vacate(record, word)) {
-                forget(registry, record);
+            if (trip_word_is_healthy(word) && remove_if_still(registry, record, word))
                 return true;
+            if (s.second_best == NULL && !is_needed(record, word, policy, now)) {
+                s.second_best = record;
+                s.second_word = word;
             }
-            if (second_best == NULL && !is_needed(record, word, policy, now)) {
-                second_best = record;
-                second_word = word;
-            }
+            s.patience -= s.second_best != NULL;
         }
-        if (second_best != NULL && vacate(second_best, second_word)) {
-            forget(registry, second_best);
+        if (s.second_best != NULL && remove_if_still(registry, s.second_best, s.second_word))
             return true;
-        }
     }
     return false;
 }
@@ -316,8 +342,10 @@ static trip_status enter_key(trip_registry *registry, trip_record *record, const
     memcpy(record->key, key->text, key->len);
     unsigned bucket_hash = (unsigned)key->hash.low;
     HASH_ADD_KEYPTR_BYHASHVALUE(by_key, registry->by_key, record->key, key->len, bucket_hash, record);
-    if (record->by_key.tbl != NULL)
+    if (record->by_key.tbl != NULL) {
+        registry->count++;
         return TRIP_OK;
+    }
     trip_release(record->key);
     record->key = NULL;
     return TRIP_E_NOMEM;
@@ -331,27 +359,26 @@ static void begin_life(trip_record *record, trip_tracker tracker, const trip_key
     const unsigned char *tenant = key->text;
     const unsigned char *provider = tenant + 1 + tenant[0];
 
+    /* Released one by one: whoever reads a value of this life also sees that the last one is over. */
     atomic_store_explicit(&record->mark, 0, memory_order_relaxed);
-    atomic_store_explicit(&record->tracker, tracker, memory_order_relaxed);
-    atomic_store_explicit(&record->hash_low, key->hash.low, memory_order_relaxed);
-    atomic_store_explicit(&record->hash_high, key->hash.high, memory_order_relaxed);
-    atomic_store_explicit(&cell->base_ns, now - stamp * TRIP_NS_PER_MS, memory_order_relaxed);
+    atomic_store_explicit(&record->tracker, tracker, memory_order_release);
+    atomic_store_explicit(&record->hash_low, key->hash.low, memory_order_release);
+    atomic_store_explicit(&record->hash_high, key->hash.high, memory_order_release);
+    atomic_store_explicit(&cell->base_ns, now - stamp * TRIP_NS_PER_MS, memory_order_release);
     atomic_store_explicit(&cell->salt, trip_word_salt(tenant + 1, tenant[0], provider + 1, provider[0]),
-                          memory_order_relaxed);
-    atomic_store_explicit(&cell->settled, 0, memory_order_relaxed);
+                          memory_order_release);
+    atomic_store_explicit(&cell->settled, 0, memory_order_release);
     for (int i = 0; i < TRIP_COUNTERS; i++)
-        atomic_store_explicit(&cell->counts[i], 0, memory_order_relaxed);
+        atomic_store_explicit(&cell->counts[i], 0, memory_order_release);
     atomic_store_explicit(&cell->word, trip_word_closed(stamp), memory_order_release);
     uint64_t life = atomic_load_explicit(&record->life, memory_order_relaxed);
     atomic_store_explicit(&record->life, life | 1, memory_order_release);
 }
 
+/* Everything that can fail comes before anybody has to go. */
 static trip_status make(trip_registry *registry, trip_tracker tracker, const trip_policy *policy, const trip_key *key,
                         trip_circuit *out_circuit)
 {
-    uint64_t now = trip_tracker_now(tracker, policy);
-    if (registry->count >= policy->max_circuits && !evict(registry, policy, now))
-        return TRIP_E_CAPACITY;
     uint32_t slot;
     trip_status status = take_place(&slot);
     if (status != TRIP_OK)
@@ -362,7 +389,12 @@ static trip_status make(trip_registry *registry, trip_tracker tracker, const tri
         trip_pool_give(&trip_circuits, slot);
         return status;
     }
-    registry->count++;
+    uint64_t now = trip_tracker_now(tracker, policy);
+    if (registry->count > policy->max_circuits && !evict(registry, record, policy, now)) {
+        remove_key(registry, record);
+        trip_pool_give(&trip_circuits, slot);
+        return TRIP_E_CAPACITY;
+    }
     atomic_store_explicit(&record->link, slot, memory_order_relaxed); /* while it lives: its own number */
     begin_life(record, tracker, key, now);
 

@@ -11,6 +11,7 @@
 #define CHUNK_BITS 4
 #define TRACKERS_MAX ((UINT32_C(1) << TRIP_TRACKER_SLOT_BITS) - 1)
 #define MANUAL_NS_MAX (UINT64_C(5) * 365 * 86400 * 1000000000) /* five years: what every field of a word can hold */
+#define MANUAL_BITS 58 /* that a manual time takes; above it the low bits of the generation that it belongs to */
 
 static _Atomic(char *) chunks[(TRACKERS_MAX + 1) >> CHUNK_BITS];
 trip_pool trip_trackers = TRIP_POOL(sizeof(trip_tracker_record), TRACKERS_MAX, CHUNK_BITS, chunks);
@@ -65,12 +66,22 @@ static void publish_policy(trip_tracker_record *record, const trip_policy *polic
         atomic_store_explicit(&record->policy[i], words[i], memory_order_relaxed);
 }
 
+static uint64_t manual_start(uint64_t generation)
+{
+    return generation << MANUAL_BITS;
+}
+
+static uint64_t manual_time(uint64_t manual)
+{
+    return manual & ((UINT64_C(1) << MANUAL_BITS) - 1);
+}
+
 uint64_t trip_tracker_now(trip_tracker tracker, const trip_policy *policy)
 {
     if (policy->clock == TRIP_CLOCK_MONOTONIC)
         return trip_clock_precise();
     const trip_tracker_record *record = trip_tracker_named(tracker);
-    return record == NULL ? 0 : atomic_load_explicit(&record->manual_ns, memory_order_acquire);
+    return record == NULL ? 0 : manual_time(atomic_load_explicit(&record->manual, memory_order_acquire));
 }
 
 trip_status trip_tracker_advance(trip_tracker tracker, uint64_t ns)
@@ -80,16 +91,20 @@ trip_status trip_tracker_advance(trip_tracker tracker, uint64_t ns)
         return TRIP_E_HANDLE;
     trip_policy policy;
     trip_tracker_policy(tracker, &policy);
-    uint64_t now = atomic_load_explicit(&record->manual_ns, memory_order_acquire);
+    uint64_t manual = atomic_load_explicit(&record->manual, memory_order_acquire);
     if (!trip_tracker_lives(record, tracker))
         return TRIP_E_HANDLE;
     if (policy.clock != TRIP_CLOCK_MANUAL)
         return TRIP_E_UNSUPPORTED;
+    uint64_t start = manual_start(trip_handle_generation(tracker, TRIP_TRACKER_SLOT_BITS));
     uint64_t then;
-    do
-        then = ns < MANUAL_NS_MAX - now ? now + ns : MANUAL_NS_MAX;
-    while (!atomic_compare_exchange_weak_explicit(&record->manual_ns, &now, then, memory_order_acq_rel,
-                                                  memory_order_acquire));
+    do {
+        uint64_t now = manual_time(manual);
+        if (manual != (start | now))
+            return TRIP_E_HANDLE; /* it is the clock of a later tracker by now */
+        then = start | (ns < MANUAL_NS_MAX - now ? now + ns : MANUAL_NS_MAX);
+    } while (!atomic_compare_exchange_weak_explicit(&record->manual, &manual, then, memory_order_acq_rel,
+                                                    memory_order_acquire));
     return TRIP_OK;
 }
 
@@ -151,7 +166,7 @@ static trip_status begin(const trip_policy *policy, trip_tracker *out_tracker)
         life = 1 << 1;
     }
     publish_policy(record, policy);
-    atomic_store_explicit(&record->manual_ns, 0, memory_order_relaxed);
+    atomic_store_explicit(&record->manual, manual_start(life >> 1), memory_order_relaxed);
     atomic_store_explicit(&record->life, life | 1, memory_order_release);
     *out_tracker = trip_handle_make(TRIP_KIND_TRACKER, TRIP_TRACKER_SLOT_BITS, life >> 1, slot);
     return TRIP_OK;

@@ -13,8 +13,8 @@ _Static_assert(sizeof(trip_policy) % sizeof(uint64_t) == 0, "a policy is copied 
 
 typedef struct trip_tracker_record {
     trip_pool_link link;
-    _Atomic uint64_t life; /* generation << 1 | 1 while somebody's tracker, | 0 while free */
-    _Atomic uint64_t manual_ns;
+    _Atomic uint64_t life;   /* generation << 1 | 1 while somebody's tracker, | 0 while free */
+    _Atomic uint64_t manual; /* the manual clock: low bits of the generation << 58 | ns */
     _Atomic uint64_t policy[TRIP_POLICY_WORDS];
     trip_registry registry;
 } trip_tracker_record;

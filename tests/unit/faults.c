@@ -78,6 +78,26 @@ START_TEST(a_destroyed_tracker_leaves_nothing_behind_but_what_is_used_again)
 }
 END_TEST
 
+START_TEST(a_name_that_cannot_be_entered_evicts_nobody)
+{
+    trip_config config = manual_config();
+    config.max_circuits = 1;
+    trip_tracker tracker = tracker_with(&config);
+    trip_circuit first = circuit_of(tracker, "acme", "openai"), second = 7;
+    for (int left = 0;; left++) {
+        atomic_store(&allocations_left, left);
+        trip_status status = trip_tracker_circuit(tracker, "acme", 4, "anthropic", 9, &second);
+        atomic_store(&allocations_left, INT64_MAX);
+        if (status == TRIP_OK)
+            break;
+        ck_assert_int_eq(status, TRIP_E_NOMEM);
+        ck_assert_int_eq(trip_circuit_peek(first, NULL), TRIP_OK);
+    }
+    ck_assert_int_eq(trip_circuit_peek(first, NULL), TRIP_E_HANDLE);
+    ck_assert_int_eq(trip_circuit_peek(second, NULL), TRIP_OK);
+}
+END_TEST
+
 static void *settle_without_memory(void *argument)
 {
     trip_permit *permits = argument;
@@ -250,7 +270,9 @@ START_TEST(the_manual_clock_stops_at_five_years_and_nothing_wraps)
     ck_assert_uint_eq(info.state, TRIP_STATE_OPEN);
     ck_assert_uint_ge(info.retry_after_ns, config.initial_open_ns);
     ck_assert_uint_le(info.retry_after_ns, 2 * config.initial_open_ns);
-    uint64_t now = atomic_load(&trip_tracker_named(tracker)->manual_ns);
+    trip_policy policy;
+    trip_tracker_policy(tracker, &policy);
+    uint64_t now = trip_tracker_now(tracker, &policy);
     ck_assert_uint_eq(now, UINT64_C(5) * 365 * 86400 * SECOND);
 }
 END_TEST
@@ -292,6 +314,7 @@ static Suite *faults_suite(void)
     tcase_set_timeout(memory, 300);
     tcase_add_loop_test(memory, each_allocation_may_fail_once, 0, 120);
     tcase_add_test(memory, a_destroyed_tracker_leaves_nothing_behind_but_what_is_used_again);
+    tcase_add_test(memory, a_name_that_cannot_be_entered_evicts_nobody);
     tcase_add_test(memory, a_thread_without_memory_can_still_settle_and_look);
     tcase_add_test(memory, a_thread_without_memory_is_still_refused_by_an_open_circuit);
     suite_add_tcase(suite, memory);

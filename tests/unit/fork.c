@@ -75,6 +75,58 @@ START_TEST(in_the_child_a_probe_is_cancelled_and_its_permit_stale)
 }
 END_TEST
 
+static int probe_stays_lost(void *argument)
+{
+    family *f = argument;
+    trip_circuit_info info = look(f->circuit);
+    REQUIRE(info.state == TRIP_STATE_OPEN);
+    REQUIRE(info.level == 1);
+    REQUIRE(info.opens == 2);
+    REQUIRE(trip_permit_record_success(f->permit) == TRIP_STALE);
+    return 0;
+}
+
+START_TEST(in_the_child_a_probe_whose_lease_was_over_has_failed)
+{
+    family f = {.tracker = fragile_tracker()};
+    f.circuit = circuit_of(f.tracker, "acme", "openai");
+    fail_once(f.circuit);
+    ck_assert_int_eq(trip_tracker_advance(f.tracker, SECOND), TRIP_OK);
+    f.permit = permit_of(f.circuit);
+    ck_assert_int_eq(trip_tracker_advance(f.tracker, 600 * SECOND + MS), TRIP_OK);
+    ck_assert_uint_eq(info_of(f.circuit).state, TRIP_STATE_OPEN);
+    ck_assert_int_eq(in_child(probe_stays_lost, &f), 0);
+}
+END_TEST
+
+static family of_handler;
+static int handler_failed;
+
+static void call_in_handler(void)
+{
+    trip_circuit circuit;
+    trip_permit permit;
+    handler_failed =
+        of_handler.tracker != 0 &&
+        (trip_tracker_circuit(of_handler.tracker, "new", 3, "name", 4, &circuit) != TRIP_OK ||
+         trip_circuit_permit(circuit, &permit, NULL) != TRIP_OK || trip_permit_record_success(permit) != TRIP_OK);
+}
+
+static int handler_was_well(void *argument)
+{
+    (void)argument;
+    return handler_failed;
+}
+
+START_TEST(fork_handlers_of_the_program_may_call_the_library)
+{
+    ck_assert_int_eq(pthread_atfork(call_in_handler, call_in_handler, call_in_handler), 0); /* before any tracker */
+    of_handler.tracker = fragile_tracker();
+    ck_assert_int_eq(in_child(handler_was_well, NULL), 0);
+    ck_assert_int_eq(handler_failed, 0);
+}
+END_TEST
+
 static int goes_its_own_way(void *argument)
 {
     family *f = argument;
@@ -283,6 +335,8 @@ static Suite *fork_suite(void)
     TCase *forking = tcase_create("fork");
     tcase_set_timeout(forking, 300);
     tcase_add_test(forking, in_the_child_a_probe_is_cancelled_and_its_permit_stale);
+    tcase_add_test(forking, in_the_child_a_probe_whose_lease_was_over_has_failed);
+    tcase_add_test(forking, fork_handlers_of_the_program_may_call_the_library);
     tcase_add_test(forking, parent_and_child_go_their_own_ways);
     tcase_add_test(forking, a_child_of_a_busy_process_can_do_everything);
     tcase_add_test(forking, a_child_may_fork);

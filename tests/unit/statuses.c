@@ -235,7 +235,7 @@ static void require_subset(const char *function, json_t *one, json_t *other, con
 {
     const char *status;
     json_t *unused;
-    json_object_foreach (one, status, unused)
+    json_object_foreach(one, status, unused)
         ck_assert_msg(json_object_get(other, status) != NULL, "%s: %s %s", function, status, complaint);
 }
 
@@ -259,7 +259,7 @@ START_TEST(every_listed_status_happens_and_every_status_that_happens_is_listed)
     ck_assert_msg(signatures != NULL, "%s: %s", TRIP_SIGNATURES, where.text);
     const char *function;
     json_t *signature;
-    json_object_foreach (json_object_get(signatures, "functions"), function, signature) {
+    json_object_foreach(json_object_get(signatures, "functions"), function, signature) {
         json_t *listed = json_object_get(signature, "statuses");
         json_t *happened = json_object_get(told, function);
         if (json_object_size(listed) == 0)

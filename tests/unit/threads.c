@@ -216,6 +216,50 @@ START_TEST(a_thread_may_end_with_permits_out)
 }
 END_TEST
 
+typedef struct hoard {
+    trip_permit *permits; /* those of each thread, one after another */
+    _Atomic uint32_t next;
+    pthread_barrier_t settled, done;
+} hoard;
+
+enum { HOARDERS = 520, HOARD = 2048 };
+
+static void *settle_and_stay(void *argument)
+{
+    hoard *h = argument;
+    const trip_permit *own = h->permits + atomic_fetch_add(&h->next, 1) * HOARD;
+    for (int i = 0; i < HOARD; i++)
+        trip_permit_record_success(own[i]); /* the last threads' share was never granted */
+    pthread_barrier_wait(&h->settled);
+    pthread_barrier_wait(&h->done);
+    return NULL;
+}
+
+START_TEST(threads_that_only_settle_do_not_keep_every_place)
+{
+    trip_tracker tracker = fragile_tracker();
+    trip_circuit circuits[TRIP_MAGAZINE_SHELVES];
+    for (int i = 0; i < TRIP_MAGAZINE_SHELVES; i++) {
+        char provider = (char)('A' + i);
+        ck_assert_int_eq(trip_tracker_circuit(tracker, "acme", 4, &provider, 1, &circuits[i]), TRIP_OK);
+    }
+    hoard h = {.permits = calloc(HOARDERS * HOARD, sizeof(trip_permit))};
+    ck_assert_ptr_nonnull(h.permits);
+    for (uint32_t i = 0; i < TRIP_PERMITS_MAX; i++)
+        h.permits[i] = permit_of(circuits[i % TRIP_MAGAZINE_SHELVES]);
+    pthread_barrier_init(&h.settled, NULL, HOARDERS + 1);
+    pthread_barrier_init(&h.done, NULL, HOARDERS + 1);
+    pthread_t threads[HOARDERS];
+    start(threads, HOARDERS, settle_and_stay, &h);
+    pthread_barrier_wait(&h.settled);
+    for (int i = 0; i < 1000; i++)
+        permit_of(circuits[i % TRIP_MAGAZINE_SHELVES]);
+    pthread_barrier_wait(&h.done);
+    join(threads, HOARDERS);
+    free(h.permits);
+}
+END_TEST
+
 /* ---- Settling twice at once -------------------------------------------------------------------------------------- */
 
 typedef struct duel {
@@ -325,6 +369,36 @@ START_TEST(a_tracker_may_be_destroyed_while_others_call)
 }
 END_TEST
 
+static void *use_without_end(void *argument)
+{
+    stage *s = argument;
+    while (!atomic_load(&s->stop)) {
+        trip_permit permit;
+        if (trip_circuit_permit(atomic_load(&s->tracker), &permit, NULL) == TRIP_OK) /* here: a circuit */
+            trip_permit_record_success(permit);
+    }
+    return NULL;
+}
+
+START_TEST(a_healthy_circuit_can_be_evicted_however_busy_it_is)
+{
+    trip_config config = manual_config();
+    config.max_circuits = 1;
+    trip_tracker tracker = tracker_with(&config);
+    stage s = {.seed = 0};
+    atomic_store(&s.tracker, circuit_of(tracker, "acme", "openai"));
+    pthread_t threads[3];
+    start(threads, 3, use_without_end, &s);
+    for (uint32_t i = 0; i < 20000; i++) {
+        trip_circuit circuit;
+        ck_assert_int_eq(trip_tracker_circuit(tracker, "acme", 4, (char *)&i, sizeof i, &circuit), TRIP_OK);
+        atomic_store(&s.tracker, circuit);
+    }
+    atomic_store(&s.stop, 1);
+    join(threads, 3);
+}
+END_TEST
+
 static Suite *threads_suite(void)
 {
     Suite *suite = suite_create("threads");
@@ -342,7 +416,9 @@ static Suite *threads_suite(void)
     tcase_set_timeout(wandering, 300);
     tcase_add_test(wandering, a_permit_may_be_settled_on_another_thread);
     tcase_add_test(wandering, a_thread_may_end_with_permits_out);
+    tcase_add_test(wandering, threads_that_only_settle_do_not_keep_every_place);
     tcase_add_test(wandering, a_tracker_may_be_destroyed_while_others_call);
+    tcase_add_test(wandering, a_healthy_circuit_can_be_evicted_however_busy_it_is);
     suite_add_tcase(suite, wandering);
     return suite;
 }

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 #: unknown negative value is a failure.
 trip_status = c_int32
 
-#: A set of circuits with one config and one clock. It belongs to whoever created it and may be shared by all threads.
+#: A set of circuits with one config and one clock. It belongs to whoever created it; all threads may share it.
 trip_tracker = c_uint64
 
 #: The circuit of one (tenant, provider). It belongs to its tracker: nobody frees it.
 trip_circuit = c_uint64
 
-#: The right to make one call. It belongs to whoever was granted it, is settled once, on any thread, and is gone then.
+#: The right to make one call. It belongs to whoever was granted it, and is settled once, on any thread.
 trip_permit = c_uint64
 
 #: Done; for a permit: go ahead.
@@ -124,11 +124,11 @@ class trip_config(ctypes.Structure):
     half_open_successes: int
     #: [TRIP_DROP_*] what a dropped permit counts as; default TRIP_DROP_FAILURE
     on_drop: int
-    #: [ns] after this an unsettled probe counts as dropped; 4 ms to one year, default 600 s
+    #: [ns] after this a probe counts as dropped; 4 ms to one year, default 600 s
     probe_lease_ns: int
-    #: [ns] retry_after_ns of TRIP_REJECTED_PROBING; at most one year, default 50 ms
+    #: [ns] what TRIP_REJECTED_PROBING says; at most one year, default 50 ms
     probe_retry_ns: int
-    #: [ratio] open periods are stretched by up to this share, past the cap; 0 to 1, default 0
+    #: [ratio] open periods are stretched by up to this share; 0 to 1, default 0
     jitter: float
     #: [TRIP_CLOCK_*] what measures time; default TRIP_CLOCK_MONOTONIC
     clock: int
@@ -215,7 +215,7 @@ class trip_circuit_info(ctypes.Structure):
     mode: int
     #: [count] closed: failures in a row; else the threshold plus level
     failures: int
-    #: [count] probes that failed since the circuit last closed, at most 31; 0 when closed
+    #: [count] failed probes since it last closed, at most 31; 0 when closed
     level: int
     #: [count] probes granted and not settled, when half-open
     probes_out: int
@@ -326,7 +326,8 @@ class Library:
             POINTER(trip_error),
         )
 
-        #: (tracker): Destroy a tracker with its circuits and permits: their handles get TRIP_E_HANDLE from then on.
+        #: (tracker): Destroy a tracker with its circuits and permits: their handles get TRIP_E_HANDLE from then on, a
+        #: permit that has been settled TRIP_E_CONSUMED.
         self.trip_tracker_destroy: Callable[[int], int] = _bound(
             releasing_gil.trip_tracker_destroy, trip_status, trip_tracker
         )

@@ -31,11 +31,11 @@ pub const TRIP_E_TOO_NEW: trip_status = -7;
 pub const TRIP_E_UNSUPPORTED: trip_status = -8;
 /// The operating system refused something: random numbers, a thread key, a clock.
 pub const TRIP_E_SYSTEM: trip_status = -9;
-/// A set of circuits with one config and one clock. It belongs to whoever created it and may be shared by all threads.
+/// A set of circuits with one config and one clock. It belongs to whoever created it; all threads may share it.
 pub type trip_tracker = u64;
 /// The circuit of one (tenant, provider). It belongs to its tracker: nobody frees it.
 pub type trip_circuit = u64;
-/// The right to make one call. It belongs to whoever was granted it, is settled once, on any thread, and is gone then.
+/// The right to make one call. It belongs to whoever was granted it, and is settled once, on any thread.
 pub type trip_permit = u64;
 /// Calls pass; failures in a row are counted.
 pub const TRIP_STATE_CLOSED: u32 = 0;
@@ -82,11 +82,11 @@ pub struct trip_config {
     pub half_open_successes: u32,
     /// \[TRIP_DROP_*\] what a dropped permit counts as; default TRIP_DROP_FAILURE
     pub on_drop: u32,
-    /// \[ns\] after this an unsettled probe counts as dropped; 4 ms to one year, default 600 s
+    /// \[ns\] after this a probe counts as dropped; 4 ms to one year, default 600 s
     pub probe_lease_ns: u64,
-    /// \[ns\] retry_after_ns of TRIP_REJECTED_PROBING; at most one year, default 50 ms
+    /// \[ns\] what TRIP_REJECTED_PROBING says; at most one year, default 50 ms
     pub probe_retry_ns: u64,
-    /// \[ratio\] open periods are stretched by up to this share, past the cap; 0 to 1, default 0
+    /// \[ratio\] open periods are stretched by up to this share; 0 to 1, default 0
     pub jitter: f64,
     /// \[TRIP_CLOCK_*\] what measures time; default TRIP_CLOCK_MONOTONIC
     pub clock: u32,
@@ -193,7 +193,7 @@ pub struct trip_circuit_info {
     pub mode: u32,
     /// \[count\] closed: failures in a row; else the threshold plus level
     pub failures: u32,
-    /// \[count\] probes that failed since the circuit last closed, at most 31; 0 when closed
+    /// \[count\] failed probes since it last closed, at most 31; 0 when closed
     pub level: u32,
     /// \[count\] probes granted and not settled, when half-open
     pub probes_out: u32,
@@ -326,8 +326,9 @@ extern "C" {
         out_tracker: *mut trip_tracker,
         out_error: *mut trip_error,
     ) -> trip_status;
-    /// Destroy a tracker with its circuits and permits: their handles get TRIP_E_HANDLE from then on. Safe while other
-    /// threads use them: each of their calls happens before the destruction or after it.
+    /// Destroy a tracker with its circuits and permits: their handles get TRIP_E_HANDLE from then on, a permit that has
+    /// been settled TRIP_E_CONSUMED. Safe while other threads use them: each of their calls happens before the
+    /// destruction or after it.
     ///
     /// - tracker \[handle\] the tracker
     /// - returns TRIP_OK; TRIP_E_HANDLE: no such tracker
