@@ -18,6 +18,8 @@ RUNNERS = {
     "go": "cd bindings/go && go test -count=1 -run '^TestContract$' -v .",
 }
 
+LINES_OF_A_FAILURE = 30
+
 
 def existing(folder: Path) -> int:
     return sum(len(json.loads(file.read_text())["vectors"]) for file in folder.glob("*.json"))
@@ -30,7 +32,7 @@ def run(command: str) -> int | None:
     said = re.findall(r"contract vectors: (\d+) run", printed)
     if ran.returncode == 0 and said:
         return int(said[-1])
-    print(printed, file=sys.stderr)
+    print(*printed.splitlines()[-LINES_OF_A_FAILURE:], sep="\n", file=sys.stderr)
     return None
 
 

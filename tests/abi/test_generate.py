@@ -525,7 +525,7 @@ def test_no_status_can_be_misspelt(name: str, status: str, tmp_path: Path) -> No
     start, _ = FUNCTIONS[name]
     returned = HEADER.index("@return", start)
     at = HEADER.index(status, returned)
-    text = f"{HEADER[:at]}TRIP_X_{HEADER[at + len('TRIP_'):]}"
+    text = f"{HEADER[:at]}TRIP_X_{HEADER[at + len('TRIP_') :]}"
     said = complaints(text, tmp_path)
     wrong = f"{name}: @return has {status.replace('TRIP_', 'TRIP_X_', 1)}, which is no status"
     assert any(complaint.endswith(wrong) for complaint in said), said

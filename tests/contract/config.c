@@ -6,11 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
-typedef enum field_type {
-    U32,
-    U64,
-    RATIO
-} field_type;
+typedef enum field_type { U32, U64, RATIO } field_type;
 
 typedef struct field {
     const char *name;
@@ -105,8 +101,7 @@ trip_config config_of(const place *where, const json_t *json)
     config.clock = TRIP_CLOCK_MANUAL;
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)json, key, value)
-    {
+    json_object_foreach((json_t *)json, key, value) {
         const field *f = field_named(key);
         if (f == NULL)
             wrong(where, "config: unknown key \"%s\"", key);

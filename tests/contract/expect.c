@@ -88,8 +88,7 @@ void compare(const place *where, const json_t *expected, const facts *found)
     compare_one(where, "status", member(where, expected, "status", JSON_STRING), found);
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)expected, key, value)
-    {
+    json_object_foreach((json_t *)expected, key, value) {
         compare_one(where, key, value, found);
     }
 }

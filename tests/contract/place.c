@@ -24,8 +24,7 @@ void only_keys(const place *where, const json_t *object, const char *const *allo
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)object, key, value)
-    {
+    json_object_foreach((json_t *)object, key, value) {
         bool known = false;
         for (size_t i = 0; i < count && !known; i++)
             known = allowed[i] != NULL && strcmp(key, allowed[i]) == 0;

@@ -60,8 +60,7 @@ static void add_vectors(const char *file, const json_t *content)
         give_up("%s: not a file of vectors in format 1", file);
     size_t index;
     json_t *json;
-    json_array_foreach((json_t *)list, index, json)
-    {
+    json_array_foreach((json_t *)list, index, json) {
         add_vector(file, json);
     }
 }
@@ -99,8 +98,7 @@ static void read_folder(const char *folder)
     free(entries);
     const char *file;
     json_t *content;
-    json_object_foreach(files, file, content)
-    {
+    json_object_foreach(files, file, content) {
         add_vectors(file, content);
     }
     if (vector_count == 0)

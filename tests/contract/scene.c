@@ -314,8 +314,7 @@ static void run_steps(scene *s, const json_t *steps)
         wrong(&s->where, "\"steps\" is empty");
     size_t end = strlen(s->where.step), index;
     json_t *step;
-    json_array_foreach((json_t *)steps, index, step)
-    {
+    json_array_foreach((json_t *)steps, index, step) {
         snprintf(s->where.step + end, sizeof s->where.step - end, "%zu", index + 1);
         const char *name = text_member(&s->where, step, "do");
         if (strcmp(name, "repeat") == 0)

@@ -19,6 +19,9 @@ class _Extensible(IntEnum):
         unknown._value_ = value
         return unknown
 
+    def __reduce_ex__(self, protocol: object) -> tuple[type[_Extensible], tuple[int]]:
+        return type(self), (int(self),)  # by value: some Pythons pickle by name, and an unknown value has none
+
 
 class State(_Extensible):
     """What a circuit does with calls."""
