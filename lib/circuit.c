@@ -113,6 +113,16 @@ bool trip_circuit_apply(trip_hearing *hearing, trip_event event, uint64_t epoch,
 
 /* ---- Looking ----------------------------------------------------------------------------------------------------- */
 
+/* Begin to look at a circuit. False: there is none. */
+static bool find(trip_circuit circuit, trip_hearing *out_hearing)
+{
+    trip_record *record = trip_record_named(circuit);
+    if (record == NULL || !trip_record_lives(record, circuit))
+        return false;
+    trip_hearing_begin(out_hearing, circuit, record, trip_magazine_mine());
+    return true;
+}
+
 static uint32_t state_told(trip_word_state state)
 {
     return (uint32_t)state - TRIP_WORD_CLOSED + TRIP_STATE_CLOSED;
@@ -137,16 +147,13 @@ trip_status trip_circuit_peek(trip_circuit circuit, trip_rejection *out_rejectio
 {
     if (!trip_abi_may_write(out_rejection, TRIP_REJECTION_SIZE_1_0))
         return TRIP_E_INVALID;
-    trip_record *record = trip_record_named(circuit);
-    if (record == NULL || !trip_record_lives(record, circuit))
-        return TRIP_E_HANDLE;
     trip_hearing hearing;
-    trip_hearing_begin(&hearing, circuit, record, trip_magazine_mine());
-
-    uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
+    if (!find(circuit, &hearing))
+        return TRIP_E_HANDLE;
+    uint64_t word = atomic_load_explicit(&hearing.record->cell.word, memory_order_acquire);
     consult_policy(&hearing);
     trip_verdict verdict = judge(&hearing, word, TRIP_EVENT_PERMIT, 0);
-    if (!trip_record_lives(record, circuit))
+    if (!trip_record_lives(hearing.record, circuit))
         return TRIP_E_HANDLE;
     if (verdict.status > 0)
         trip_circuit_refuse(&hearing, &verdict, out_rejection);
@@ -215,17 +222,14 @@ trip_status trip_circuit_inspect(trip_circuit circuit, trip_circuit_info *out_in
 {
     if (out_info == NULL || !trip_abi_may_write(out_info, TRIP_CIRCUIT_INFO_SIZE_1_0))
         return TRIP_E_INVALID;
-    trip_record *record = trip_record_named(circuit);
-    if (record == NULL || !trip_record_lives(record, circuit))
-        return TRIP_E_HANDLE;
     trip_hearing hearing;
-    trip_hearing_begin(&hearing, circuit, record, trip_magazine_mine());
-
-    uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
+    if (!find(circuit, &hearing))
+        return TRIP_E_HANDLE;
+    uint64_t word = atomic_load_explicit(&hearing.record->cell.word, memory_order_acquire);
     trip_circuit_look(&hearing);
     trip_view view = trip_word_view(word, &hearing.setting);
-    tally sum = count_up(record, circuit);
-    if (view.state == TRIP_WORD_VACANT || !trip_record_lives(record, circuit))
+    tally sum = count_up(hearing.record, circuit);
+    if (view.state == TRIP_WORD_VACANT || !trip_record_lives(hearing.record, circuit))
         return TRIP_E_HANDLE;
     trip_circuit_info info = info_of(&view, &sum);
     trip_abi_write(out_info, &info, sizeof info);
