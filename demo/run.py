@@ -156,7 +156,8 @@ async def main(arguments: Sequence[str]) -> None:
             raise SystemExit(f"The {language} client is not built: {command[-1]} is missing.")
     task = asyncio.current_task()
     assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for ending in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs begin with it ignored
+        asyncio.get_running_loop().add_signal_handler(ending, task.cancel)
 
     print("\n".join(report.opening(scenario)), flush=True)
     calls = await replay(scenario, out)
