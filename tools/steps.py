@@ -88,7 +88,7 @@ def bite(language: str, options: str, limit: int = 900) -> Step:
     )
 
 
-C_FILES = "find include lib tests -name '*.[ch]' -print0"
+C_FILES = "find include lib tests bench -name '*.[ch]' -print0"
 
 
 def in_crates(command: str) -> str:
@@ -110,7 +110,8 @@ STEPS = (
     check_only(
         "python-types",
         "mypy --strict",
-        "mypy --strict tools tests/docs && (cd bindings/python && mypy --strict) && cd demo && mypy",
+        "mypy --strict tools tests/docs && (cd bindings/python && mypy --strict) && (cd demo && mypy) && "
+        "cd bench && mypy",
     ),
     check_only("python-lint", "ruff", "ruff check . && ruff format --check ."),
     Step(
@@ -133,7 +134,7 @@ STEPS = (
         tally.go,
     ),
     check_only("go-vet", "go vet", "(cd bindings/go && go vet ./...) && cd demo/clients/go && go vet ."),
-    check_only("go-format", "gofmt", 'files=$(gofmt -l bindings/go demo) && echo "$files" && [ -z "$files" ]'),
+    check_only("go-format", "gofmt", 'files=$(gofmt -l bindings/go demo bench) && echo "$files" && [ -z "$files" ]'),
     check_only("vectors", "every language has run every contract vector", "python tools/vectors.py"),
     *(bite(language, "--sample 10 --seed 1") for language in vectors.RUNNERS),
     Step(
@@ -143,6 +144,7 @@ STEPS = (
         tally.plain,
     ),
     pytest("demo", "the figures of the demo", "demo/tests", before="tools/build-clients.sh && "),
+    pytest("bench", "the arithmetic and the protocol of the bench; no time is asserted", "bench/tests"),
     pytest("docs", "every block of code in README.md, ABI.md and docs/", "tests/docs"),
     check_only("c-format", "clang-format", f"{C_FILES} | xargs -0 clang-format-14 --dry-run --Werror"),
     check_only("shell", "shellcheck", "shellcheck x .ci/run tools/*.sh"),

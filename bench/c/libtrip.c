@@ -1,0 +1,271 @@
+/* libtrip, called from C through its shared library as any program calls it. Owns how each column uses it. */
+#include "stand.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <trip.h>
+
+#define NS_PER_S UINT64_C(1000000000)
+
+/* What a column works on, and one thread's own place in it. */
+typedef struct subject {
+    trip_tracker tracker;
+    trip_circuit circuit;
+    bench_requests requests;
+} subject;
+
+static trip_tracker tracker_of(uint32_t threshold, uint64_t open_ns, uint32_t max_circuits)
+{
+    trip_config config;
+    trip_tracker tracker = 0;
+    trip_config_init(&config, sizeof config);
+    config.failure_threshold = threshold;
+    config.initial_open_ns = open_ns;
+    config.max_open_ns = open_ns > config.max_open_ns ? open_ns : config.max_open_ns;
+    config.max_circuits = max_circuits;
+    bench_require(trip_tracker_create(&config, &tracker, NULL) == TRIP_OK, "no tracker");
+    return tracker;
+}
+
+static trip_status find(trip_tracker tracker, const bench_request *request, trip_circuit *out_circuit)
+{
+    return trip_tracker_circuit(tracker, request->tenant, request->tenant_len, request->provider, request->provider_len,
+                                out_circuit);
+}
+
+static void fill_tracker(trip_tracker tracker, uint64_t circuits)
+{
+    for (uint64_t i = 0; i < circuits; i++) {
+        bench_request request = bench_name(i);
+        trip_circuit circuit;
+        bench_require(find(tracker, &request, &circuit) == TRIP_OK, "no circuit");
+    }
+}
+
+static subject *subject_of(trip_tracker tracker, uint64_t name)
+{
+    bench_request request = bench_name(name);
+    subject *made = calloc(1, sizeof *made);
+    bench_require(made != NULL, "out of memory");
+    made->tracker = tracker;
+    bench_require(find(tracker, &request, &made->circuit) == TRIP_OK, "no circuit");
+    return made;
+}
+
+/* ---- Pairs ------------------------------------------------------------------------------------------------------- */
+
+static void *prepare_one(const bench_column *column, uint32_t thread)
+{
+    static trip_tracker tracker; /* the threads of a column meet on one circuit */
+    (void)column, (void)thread;
+    if (tracker == 0)
+        tracker = tracker_of(5, 30 * NS_PER_S, 1024);
+    return subject_of(tracker, 0);
+}
+
+static void *prepare_many(const bench_column *column, uint32_t thread)
+{
+    static trip_tracker tracker;
+    (void)column;
+    if (tracker == 0)
+        tracker = tracker_of(5, 30 * NS_PER_S, 1024);
+    return subject_of(tracker, thread);
+}
+
+static uint64_t run_pair(void *given, uint64_t calls)
+{
+    const subject *on = given;
+    trip_rejection refused = {.struct_size = sizeof refused};
+    trip_permit permit = 0;
+    uint64_t wrong = 0;
+    for (uint64_t i = 0; i < calls; i++) {
+        wrong += trip_circuit_permit(on->circuit, &permit, &refused) != TRIP_OK;
+        wrong += trip_permit_record_success(permit) != TRIP_OK;
+    }
+    return wrong;
+}
+
+/* ---- Failures and refusals --------------------------------------------------------------------------------------- */
+
+static void *prepare_failure(const bench_column *column, uint32_t thread)
+{
+    (void)column;
+    return subject_of(tracker_of(8388607, 30 * NS_PER_S, 1024), thread);
+}
+
+/* First a success, so that the failures in a row begin at 0: no run is long enough to reach the threshold. */
+static uint64_t run_failure(void *given, uint64_t calls)
+{
+    const subject *on = given;
+    trip_rejection refused = {.struct_size = sizeof refused};
+    trip_permit permit = 0;
+    uint64_t wrong = run_pair(given, 1);
+    for (uint64_t i = 0; i < calls; i++) {
+        wrong += trip_circuit_permit(on->circuit, &permit, &refused) != TRIP_OK;
+        wrong += trip_permit_record_failure(permit) != TRIP_OK;
+    }
+    return wrong;
+}
+
+static void *prepare_refusal(const bench_column *column, uint32_t thread)
+{
+    (void)column;
+    subject *on = subject_of(tracker_of(5, 24 * 3600 * NS_PER_S, 1024), thread);
+    bench_require(run_failure(on, 5) == 0, "the circuit does not open");
+    return on;
+}
+
+static uint64_t run_refusal(void *given, uint64_t calls)
+{
+    const subject *on = given;
+    trip_rejection refused = {.struct_size = sizeof refused};
+    trip_permit permit;
+    uint64_t wrong = 0;
+    for (uint64_t i = 0; i < calls; i++)
+        wrong += trip_circuit_permit(on->circuit, &permit, &refused) != TRIP_REJECTED_OPEN;
+    return wrong;
+}
+
+/* ---- Names ------------------------------------------------------------------------------------------------------- */
+
+static void *prepare_lookup(const bench_column *column, uint32_t thread)
+{
+    static trip_tracker shared;
+    static uint32_t shared_keys;
+    if (thread == 0) {
+        shared = tracker_of(5, 30 * NS_PER_S, column->keys);
+        shared_keys = column->keys;
+        fill_tracker(shared, column->keys);
+    }
+    bench_require(shared_keys == column->keys, "the threads of a look-up share a tracker");
+    subject *on = subject_of(shared, 0);
+    bench_draw(&on->requests, column->keys, thread);
+    return on;
+}
+
+static uint64_t run_lookup(void *given, uint64_t calls)
+{
+    subject *on = given;
+    trip_rejection refused = {.struct_size = sizeof refused};
+    trip_permit permit = 0;
+    trip_circuit circuit = 0;
+    uint64_t wrong = 0;
+    for (uint64_t i = 0; i < calls; i++) {
+        wrong += find(on->tracker, bench_next(&on->requests), &circuit) != TRIP_OK;
+        wrong += trip_circuit_permit(circuit, &permit, &refused) != TRIP_OK;
+        wrong += trip_permit_record_success(permit) != TRIP_OK;
+    }
+    return wrong;
+}
+
+/* So many names come round that each is long evicted when it does. */
+#define CREATED_NAMES 16384
+
+static uint64_t run_create(void *given, uint64_t calls)
+{
+    subject *on = given;
+    uint64_t wrong = 0;
+    for (uint64_t i = 0; i < calls; i++)
+        wrong += find(on->tracker, bench_next(&on->requests), &on->circuit) != TRIP_OK;
+    return wrong;
+}
+
+static void *prepare_create(const bench_column *column, uint32_t thread)
+{
+    (void)thread;
+    subject *on = subject_of(tracker_of(5, 30 * NS_PER_S, column->keys), 0);
+    const trip_circuit first = on->circuit;
+    bench_list(&on->requests, CREATED_NAMES);
+    bench_require(run_create(on, CREATED_NAMES) == 0, "no circuit");
+    bench_require(trip_circuit_peek(first, NULL) == TRIP_E_HANDLE, "a full tracker has not evicted its first circuit");
+    return on;
+}
+
+static void fill(uint64_t circuits)
+{
+    fill_tracker(tracker_of(5, 30 * NS_PER_S, (uint32_t)circuits), circuits);
+}
+
+static const bench_column columns[] = {
+    {"pair", 1, 0, prepare_one, run_pair},
+    {"failure", 1, 0, prepare_failure, run_failure},
+    {"refusal", 1, 0, prepare_refusal, run_refusal},
+    {"lookup_8", 1, 8, prepare_lookup, run_lookup},
+    {"lookup_1k", 1, 1000, prepare_lookup, run_lookup},
+    {"lookup_100k", 1, 100000, prepare_lookup, run_lookup},
+    {"lookup_1M", 1, 1000000, prepare_lookup, run_lookup},
+    {"lookup_1k_2t", 2, 1000, prepare_lookup, run_lookup},
+    {"create_evict", 1, 1024, prepare_create, run_create},
+    {"pair_2t_one", 2, 0, prepare_one, run_pair},
+    {"pair_2t_many", 2, 0, prepare_many, run_pair},
+};
+
+const bench_peer bench_libtrip = {
+    .name = "libtrip",
+    .version = trip_version,
+    .licence = "MIT",
+    .configuration = "5 failures in a row, 30 s; through libtrip.so. failure: threshold 8388607. refusal: open for a "
+                     "day. create_evict: a tracker of 1024, full",
+    .columns = columns,
+    .column_count = sizeof columns / sizeof *columns,
+    .fill = fill,
+};
+
+/* ---- Yardsticks -------------------------------------------------------------------------------------------------- */
+
+static void *prepare_nothing(const bench_column *column, uint32_t thread)
+{
+    static uint64_t places[BENCH_THREADS_MAX * 8]; /* a cache line each */
+    (void)column;
+    return &places[(size_t)thread * 8];
+}
+
+/* What a pair would cost if it did nothing: two calls into the same library. */
+static uint64_t run_empty_calls(void *given, uint64_t calls)
+{
+    const uint32_t version = trip_abi_version();
+    uint64_t wrong = 0;
+    (void)given;
+    for (uint64_t i = 0; i < calls; i++) {
+        wrong += trip_abi_version() != version;
+        wrong += trip_has_feature(TRIP_FEATURE_CIRCUITS) != 1;
+    }
+    return wrong;
+}
+
+/* Work that no thread shares with another: what two threads cost more than one here, the machine costs. */
+static uint64_t run_loop(void *given, uint64_t calls)
+{
+    uint64_t *own = given, x = *own | 1;
+    for (uint64_t i = 0; i < calls; i++) {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+    }
+    *own = x;
+    return x == 0; /* xorshift never reaches 0 */
+}
+
+static const bench_column empty_columns[] = {{"pair", 1, 0, prepare_nothing, run_empty_calls}};
+static const bench_column loop_columns[] = {
+    {"loop", 1, 0, prepare_nothing, run_loop},
+    {"loop_2t", 2, 0, prepare_nothing, run_loop},
+};
+
+const bench_peer bench_two_empty_calls = {
+    .name = "two_empty_calls",
+    .version = trip_version,
+    .licence = "MIT",
+    .configuration = "trip_abi_version and trip_has_feature through libtrip.so: what two calls cost that do nothing",
+    .columns = empty_columns,
+    .column_count = 1,
+};
+
+const bench_peer bench_independent_loops = {
+    .name = "independent_loops",
+    .version = trip_version,
+    .licence = "MIT",
+    .configuration = "arithmetic in registers on one thread and on two: what the machine itself takes for a second",
+    .columns = loop_columns,
+    .column_count = 2,
+};

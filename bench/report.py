@@ -1,0 +1,215 @@
+"""What was measured, as JSON and as a table for the terminal."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from figures import Key, Spread, against_empty_calls, against_libtrip, scaling
+from measured import Measured
+
+# The order of the table: what a caller meets most comes first. Each block is one table per language.
+BLOCKS = (
+    (
+        ("pair", "permit+success"),
+        ("call", "wrapped call"),
+        ("failure", "failure"),
+        ("refusal", "refusal"),
+    ),
+    (
+        ("with", "with block"),
+        ("async", "async call"),
+        ("pair_2t_one", "2 on one"),
+        ("pair_2t_many", "2 on one each"),
+        ("loop", "loop"),
+        ("loop_2t", "2 loops"),
+    ),
+    (
+        ("lookup_8", "look-up of 8"),
+        ("lookup_1k", "of 1k"),
+        ("lookup_100k", "of 100k"),
+        ("lookup_1M", "of 1M"),
+    ),
+    (
+        ("lookup_1k_2t", "2 look up 1k"),
+        ("create_evict", "create+evict"),
+    ),
+)
+LANGUAGES = {"c": "C", "rust": "Rust", "go": "Go", "python": "Python", "java": "Java", "node": "Node"}
+BUSY = 0.05  # runs that waited longer than this share of their time were not alone on the machine
+
+
+def library(load: Spread, size: dict[str, int]) -> dict[str, Any]:
+    return {"load_ns": _spread(load), **size}
+
+
+def results(
+    measured: Measured, run: dict[str, Any], machine: dict[str, Any], library: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "format": 1,
+        "run": {**run, "waited_share": _mean(measured.waited_shares)},
+        "machine": machine,
+        "library": library,
+        "peers": [_peer(measured, language, name) for language, name in measured.peers],
+        "missing": [missing._asdict() for missing in measured.missing],
+        "failed": [{**key._asdict(), "reason": reason} for key, reason in measured.failed.items()],
+    }
+
+
+def _peer(measured: Measured, language: str, name: str) -> dict[str, Any]:
+    peer = measured.peers[language, name]
+    told: dict[str, Any] = {
+        "language": language,
+        "name": name,
+        "version": peer.version,
+        "licence": peer.licence,
+        "configuration": peer.configuration,
+        "columns": {key.column: _column(measured, key) for key in measured.samples if key[:2] == (language, name)},
+    }
+    if (language, name) in measured.memory:
+        told["bytes_per_circuit"] = measured.memory[language, name]
+    return told
+
+
+def _column(measured: Measured, key: Key) -> dict[str, Any]:
+    """`scaling` is there for two threads only, and no ratio where there is nothing to compare with."""
+    samples = measured.samples
+    told: dict[str, Any] = {
+        "ns": _spread(Spread.of(samples[key])),
+        "calls_per_run": measured.calls[key],
+        "rounds": len(samples[key]),
+        "samples_ns": list(samples[key]),
+    }
+    ratios = {
+        "of_libtrip": against_libtrip(samples, key),
+        "of_two_empty_calls": against_empty_calls(samples, key),
+        "scaling": scaling(samples, key),
+    }
+    return told | {name: _spread(ratio) for name, ratio in ratios.items() if ratio}
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+def _spread(spread: Spread) -> dict[str, float]:
+    return {"median": spread.median, "lower": spread.lower, "upper": spread.upper, "spread": spread.share}
+
+
+def write(results: dict[str, Any], path: Path) -> None:
+    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+def table(results: dict[str, Any]) -> str:
+    return "\n".join(
+        [
+            *_heading(results),
+            *(line for language in LANGUAGES for line in _language(results["peers"], language)),
+            *_memory(results),
+            *_absent(results),
+            *_configurations(results["peers"]),
+        ]
+    )
+
+
+def _heading(results: dict[str, Any]) -> list[str]:
+    run, machine = results["run"], results["machine"]
+    lines = [
+        f"libtrip bench: {run['rounds']} rounds in {run['seconds']:.0f} s on {machine['cores']} cores, "
+        f"{machine['cpu']}, Linux {machine['kernel']}",
+        "Each cell: nanoseconds per call, median ± half the distance between the quartiles; then how many times (×)",
+        "libtrip's in the same language and column, and for libtrip itself how many times two empty calls (∅).",
+    ]
+    if run["waited_share"] > BUSY:
+        lines.append(
+            f"The machine was busy: runs on one thread waited {run['waited_share']:.0%} of their time for a processor. "
+            "Ratios hold better than nanoseconds."
+        )
+    return lines
+
+
+def _language(peers: Iterable[dict[str, Any]], language: str) -> list[str]:
+    own = [peer for peer in peers if peer["language"] == language]
+    lines = []
+    for block in BLOCKS:
+        columns = [(column, title) for column, title in block if any(column in peer["columns"] for peer in own)]
+        rows = [peer for peer in own if any(column in peer["columns"] for column, _ in columns)]
+        if rows:
+            lines += ["", f"{LANGUAGES[language]:<34}" + "".join(f"{title:>20}" for _, title in columns)]
+            lines += [_row(peer, [column for column, _ in columns]) for peer in rows]
+    return lines
+
+
+def _row(peer: dict[str, Any], columns: list[str]) -> str:
+    base = ("∅", "of_two_empty_calls") if peer["name"] == "libtrip" else ("×", "of_libtrip")
+    return f"  {peer['name']:<32}" + "".join(f"{_cell(peer['columns'].get(column), *base):>20}" for column in columns)
+
+
+def _cell(column: dict[str, Any] | None, sign: str, base: str) -> str:
+    if column is None:
+        return "·"
+    ratio = f" {sign}{number(column[base]['median'])}" if base in column else ""
+    return f"{number(column['ns']['median'])} ±{column['ns']['spread']:.0%}{ratio}"
+
+
+def number(value: float) -> str:
+    """Three digits that count."""
+    if value >= 100:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _memory(results: dict[str, Any]) -> list[str]:
+    lines = ["", f"Resident bytes per circuit, with its name, at {results['run']['circuits']} circuits"]
+    lines += [
+        f"  {LANGUAGES[peer['language']]:<8}{peer['name']:<24}{peer['bytes_per_circuit']:>8.0f}"
+        for peer in results["peers"]
+        if "bytes_per_circuit" in peer
+    ]
+    library = results["library"]
+    return [
+        *lines,
+        "",
+        f"libtrip.so: {library['load_ns']['median'] / 1000:.0f} µs to load, {library['loaded_bytes'] / 1024:.0f} KiB "
+        f"mapped, {library['file_bytes'] / 1024:.0f} KiB on disk",
+        *_scaling(results["peers"]),
+    ]
+
+
+def _scaling(peers: Iterable[dict[str, Any]]) -> list[str]:
+    """Two threads against one; the table shows what each of the two threads takes."""
+    lines = [
+        "",
+        "Two threads to one: a call's time on two by its time on one, by the same of two loops that share nothing.",
+        "At 1 the second thread adds all that the machine has; above 2 one thread alone would have done more.",
+    ]
+    for peer in peers:
+        told = [
+            f"{column} {number(figures['scaling']['median'])} ±{figures['scaling']['spread']:.0%}"
+            for column, figures in peer["columns"].items()
+            if "scaling" in figures
+        ]
+        if told:
+            lines.append(f"  {LANGUAGES[peer['language']]:<8}{peer['name']:<32}{'   '.join(told)}")
+    return lines
+
+
+def _absent(results: dict[str, Any]) -> list[str]:
+    lines = [f"  {LANGUAGES[gone['language']]:<8}{gone['name']}: {gone['reason']}" for gone in results["missing"]]
+    lines += [
+        f"  {LANGUAGES[gone['language']]:<8}{gone['peer']} {gone['column']}: {gone['reason']}"
+        for gone in results["failed"]
+    ]
+    return ["", "Not measured", *lines] if lines else []
+
+
+def _configurations(peers: Iterable[dict[str, Any]]) -> list[str]:
+    lines = ["", "Versions, licences and configurations"]
+    for peer in peers:
+        lines.append(f"  {LANGUAGES[peer['language']]:<8}{peer['name']} {peer['version']} ({peer['licence']})")
+        lines += textwrap.wrap(peer["configuration"], 118, initial_indent=" " * 10, subsequent_indent=" " * 10)
+    return lines

@@ -1,0 +1,16 @@
+//! The stand of the small breakers, libtrip among them.
+
+mod failsafe;
+mod libtrip;
+mod recloser;
+mod tower;
+
+const LOCK: &str = include_str!("../Cargo.lock");
+
+fn version(package: &str) -> String {
+    stand::locked_version(LOCK, package)
+}
+
+fn main() {
+    stand::serve(&[libtrip::peer(), libtrip::two_empty_calls(), failsafe::peer(), recloser::peer(), tower::peer()]);
+}

@@ -1,0 +1,6 @@
+"""Where the conductor's modules lie."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
