@@ -204,7 +204,8 @@ def _absent(results: dict[str, Any]) -> list[str]:
         f"  {LANGUAGES[gone['language']]:<8}{gone['peer']} {gone['column']}: {gone['reason']}"
         for gone in results["failed"]
     ]
-    return ["", "Not measured", *lines] if lines else []
+    wrapped = [part for line in lines for part in textwrap.wrap(line, 118, subsequent_indent=" " * 10)]
+    return ["", "Not measured", *wrapped] if lines else []
 
 
 def _configurations(peers: Iterable[dict[str, Any]]) -> list[str]:

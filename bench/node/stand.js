@@ -1,5 +1,5 @@
-// A stand: times breakers in Node, one run per line of its input; the bench's README.md has the protocol. This file owns
-// the protocol and the clock; it knows no peer.
+// A stand: times breakers in Node, one run per line of its input; the bench's README.md has the protocol. This file
+// owns the protocol and the clock; it knows no peer.
 "use strict";
 
 const readline = require("node:readline");

@@ -9,8 +9,8 @@ import java.util.concurrent.CyclicBarrier;
 import java.util.stream.Collectors;
 
 /**
- * A stand: times breakers in Java, one run per line of its input; the bench's README.md has the protocol. This class owns
- * the protocol and the clock; it knows no peer.
+ * A stand: times breakers in Java, one run per line of its input; the bench's README.md has the protocol. This class
+ * owns the protocol and the clock; it knows no peer.
  */
 public final class Stand {
     private static final int FIRST_CALLS = 64;
