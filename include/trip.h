@@ -84,7 +84,8 @@ typedef uint64_t trip_tracker;
 /** The circuit of one (tenant, provider). It belongs to its tracker: nobody frees it. */
 typedef uint64_t trip_circuit;
 
-/** The right to make one call. It belongs to whoever was granted it, and is settled once, on any thread. */
+/** The right to make one call. It belongs to whoever was granted it, and is settled once, on any thread. That of an
+    express lane is the exception: it serves any number of calls, and settling it settles one of them. */
 typedef uint64_t trip_permit;
 
 /* ---- Constants --------------------------------------------------------------------------------------------------- */
@@ -115,7 +116,12 @@ enum {
 };
 
 enum {
-    TRIP_FEATURE_CIRCUITS = 1 /**< Trackers, circuits and permits: always there. */
+    TRIP_FEATURE_CIRCUITS = 1, /**< Trackers, circuits and permits: always there. */
+    TRIP_FEATURE_EXPRESS = 2   /**< trip_circuit_express and trip_circuit_count. */
+};
+
+enum {
+    TRIP_EXPRESS_LAYOUT_WORD = 1 /**< One word of 64 bits, aligned to 8, which only atomic loads read. */
 };
 
 /* ---- Structs ----------------------------------------------------------------------------------------------------- */
@@ -190,6 +196,25 @@ typedef struct trip_permit_info {
     uint32_t is_probe;      /**< [flag] 1: this call decides whether the circuit closes; 0: it is one of many */
     uint64_t lease_left_ns; /**< [ns] a probe must be settled or renewed within this; 0 for a permit that is no probe */
 } trip_permit_info;
+
+/**
+ * The express lane of a circuit: how a program admits calls to it without calling the library. ABI.md has the rules.
+ *
+ *     uint64_t seen = __atomic_load_n(lane.word, __ATOMIC_ACQUIRE);
+ *     if ((seen & lane.mask) == lane.value) ...                      lane.permit admits a call: make it
+ *
+ * The call has succeeded: load again; if it still matches there is nothing to do, else trip_permit_record_success of
+ * lane.permit. Any other end: the ordinary call with lane.permit. Who admits calls this way settles each of them once
+ * himself: lane.permit admits any number of calls and is never TRIP_E_CONSUMED.
+ */
+typedef struct trip_express {
+    uint32_t struct_size; /**< [bytes] sizeof(trip_express) */
+    uint32_t layout;      /**< [TRIP_EXPRESS_*] what word is; who does not know it uses permits */
+    uint64_t mask;        /**< [bits] which bits of the word matter */
+    uint64_t value;       /**< [bits] what they must be; a word can never match when mask is 0 and value is 1 */
+    trip_permit permit;   /**< [handle] admits calls while the word matches; 0 where there is no lane */
+    const uint64_t *word; /**< [bits] the library's; readable as long as the library is loaded */
+} trip_express;
 
 /* ---- The library ------------------------------------------------------------------------------------------------- */
 
@@ -357,6 +382,32 @@ TRIP_API trip_status trip_circuit_inspect(trip_circuit circuit, trip_circuit_inf
  */
 TRIP_API trip_status trip_circuit_key(trip_circuit circuit, char *out_text, size_t capacity, size_t *out_tenant_len,
                                       size_t *out_provider_len);
+
+/**
+ * The express lane of a circuit, with which calls are admitted and recorded as successes without calling the library.
+ * There is a lane while the circuit is closed: it matches while no failure counts against it, and what was told is dead
+ * for ever once the circuit has opened, was steered, evicted or destroyed. Then use permits, and ask again when a
+ * closed circuit has granted one. Where there is no lane the mask is 0 and the value 1.
+ *
+ * @param circuit [handle] the circuit
+ * @param out_express [trip_express] written on TRIP_OK
+ * @return TRIP_OK; TRIP_E_INVALID: out_express is NULL or its struct_size out of range; TRIP_E_HANDLE: no such circuit
+ * [since 1.1] [thread-safe] [fork-safe] [non-blocking]
+ */
+TRIP_API trip_status trip_circuit_express(trip_circuit circuit, trip_express *out_express);
+
+/**
+ * Count calls that were admitted by an express lane and ended as successes without the library's knowledge: in batches,
+ * as often as the caller likes. Whatever is settled by a call counts itself, admission and outcome, and is not counted
+ * here. The two counts may come at different times; what is admitted and not yet ended is told as a permit that is out.
+ *
+ * @param circuit [handle] the circuit
+ * @param permits [count] calls admitted
+ * @param successes [count] calls that ended well
+ * @return TRIP_OK; TRIP_E_HANDLE: no such circuit
+ * [since 1.1] [thread-safe] [fork-safe] [non-blocking]
+ */
+TRIP_API trip_status trip_circuit_count(trip_circuit circuit, uint64_t permits, uint64_t successes);
 
 /* ---- Permits ----------------------------------------------------------------------------------------------------- */
 

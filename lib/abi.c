@@ -8,7 +8,7 @@
 
 uint32_t trip_abi_version(void)
 {
-    return UINT32_C(1) << 16 | 0;
+    return UINT32_C(1) << 16 | 1;
 }
 
 const char *trip_version(void)
@@ -44,7 +44,7 @@ const char *trip_status_name(trip_status status)
 
 uint32_t trip_has_feature(uint32_t feature)
 {
-    return feature == TRIP_FEATURE_CIRCUITS;
+    return feature == TRIP_FEATURE_CIRCUITS || feature == TRIP_FEATURE_EXPRESS;
 }
 
 /* ---- Structs ----------------------------------------------------------------------------------------------------- */

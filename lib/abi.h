@@ -8,12 +8,13 @@
 
 #define TRIP_TEXT_MAX 255
 
-/* Sizes at the first release: a caller's struct is never smaller. */
+/* Sizes at the release that first had them: a caller's struct is never smaller. */
 #define TRIP_CONFIG_SIZE_1_0 80
 #define TRIP_ERROR_SIZE_1_0 256
 #define TRIP_REJECTION_SIZE_1_0 32
 #define TRIP_CIRCUIT_INFO_SIZE_1_0 112
 #define TRIP_PERMIT_INFO_SIZE_1_0 16
+#define TRIP_EXPRESS_SIZE_1_1 sizeof(trip_express) /* holds a pointer: 40 bytes where pointers are 8 */
 
 bool trip_abi_size_fits(size_t struct_size, size_t first_released);
 

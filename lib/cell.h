@@ -28,7 +28,9 @@ typedef struct trip_cell {
     _Alignas(8) _Atomic uint64_t word;
     _Alignas(8) _Atomic uint64_t base_ns; /* the tracker's clock minus this is the circuit's own; fixed for its life */
     _Alignas(8) _Atomic uint64_t salt;    /* trip_word_salt of the key; fixed for its life */
+    _Alignas(8) _Atomic uint64_t born;    /* the stamp of its first epoch; fixed for its life */
     _Alignas(8) _Atomic uint64_t settled; /* permits */
+    _Alignas(8) _Atomic uint64_t lent;    /* permits out on the express lane, as their holders tell; may be negative */
     _Alignas(8) _Atomic uint64_t counts[TRIP_COUNTERS];
 } trip_cell;
 

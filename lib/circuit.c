@@ -184,7 +184,8 @@ static void add_slots(tally *sum, trip_circuit circuit)
 
 static tally count_up(const trip_record *record, trip_circuit circuit)
 {
-    tally sum = {.settled = atomic_load_explicit(&record->cell.settled, memory_order_acquire)};
+    tally sum = {.settled = atomic_load_explicit(&record->cell.settled, memory_order_acquire),
+                 .out = atomic_load_explicit(&record->cell.lent, memory_order_acquire)};
     for (int c = 0; c < TRIP_COUNTERS; c++)
         sum.counts[c] = atomic_load_explicit(&record->cell.counts[c], memory_order_acquire);
     add_slots(&sum, circuit);

@@ -7,6 +7,12 @@
  *   circuit  kind 2       generation 33     slot 26
  *   permit   kind 3       generation 39     slot 20
  *
+ * The permit of an express lane is the exception. It has no slot of its own, but names a circuit's and the epoch in
+ * which that is closed:
+ *
+ *            bit 63        then              then
+ *   express  1             stamp 37          slot 26
+ *
  * Arithmetic only: whether anything lives there is for the owner of the slots to say.
  */
 #ifndef TRIP_HANDLE_H
@@ -47,6 +53,24 @@ static inline uint64_t trip_handle_generation(uint64_t handle, unsigned slot_bit
 static inline uint64_t trip_handle_generations(unsigned slot_bits)
 {
     return UINT64_C(1) << (TRIP_HANDLE_KIND_SHIFT - slot_bits);
+}
+
+#define TRIP_EXPRESS_BIT (UINT64_C(1) << 63)
+#define TRIP_EXPRESS_STAMP_MASK ((TRIP_EXPRESS_BIT >> TRIP_CIRCUIT_SLOT_BITS) - 1)
+
+static inline uint64_t trip_express_make(uint64_t stamp, uint32_t circuit_slot)
+{
+    return TRIP_EXPRESS_BIT | (stamp & TRIP_EXPRESS_STAMP_MASK) << TRIP_CIRCUIT_SLOT_BITS | circuit_slot;
+}
+
+static inline uint64_t trip_express_stamp(uint64_t handle)
+{
+    return (handle & ~TRIP_EXPRESS_BIT) >> TRIP_CIRCUIT_SLOT_BITS;
+}
+
+static inline bool trip_is_express(uint64_t handle)
+{
+    return (handle & TRIP_EXPRESS_BIT) != 0;
 }
 
 #endif

@@ -142,6 +142,20 @@ static void settle_counts(trip_magazine *magazine, trip_permit_slot *slot)
         atomic_store_explicit(&slot->counts[i], 0, memory_order_relaxed);
 }
 
+bool trip_magazine_count_express(trip_magazine *magazine, trip_circuit circuit, uint64_t permits, uint64_t successes)
+{
+    trip_record *record = trip_record_known(circuit);
+    atomic_store_explicit(&magazine->pin, trip_handle_slot(circuit, TRIP_CIRCUIT_SLOT_BITS) + 1, memory_order_seq_cst);
+    atomic_thread_fence(memory_order_seq_cst);
+    bool lives = trip_record_lives(record, circuit);
+    if (lives) {
+        hand_in(&record->cell.settled, successes);
+        hand_in(&record->cell.lent, permits - successes);
+    }
+    atomic_store_explicit(&magazine->pin, 0, memory_order_release);
+    return lives;
+}
+
 /* TRIP_OK, or TRIP_E_HANDLE: the circuit is gone, and its place may be another tracker's. */
 static trip_status bind(trip_magazine *magazine, trip_permit_slot *slot, trip_circuit circuit)
 {

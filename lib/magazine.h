@@ -8,6 +8,7 @@
 
 #include "permit.h"
 #include "policy.h"
+#include "word.h"
 
 #define TRIP_MAGAZINE_SHELVES 32 /* by the low bits of the circuit's slot */
 
@@ -35,6 +36,12 @@ static inline void trip_magazine_put(trip_magazine *magazine, trip_circuit circu
 
 /* Count one thing in a slot that the caller owns. */
 void trip_magazine_count(trip_magazine *magazine, trip_permit_slot *slot, trip_counter counter);
+
+/* Count how a permit ended, in a slot that the caller owns; successes are what is left over. */
+void trip_permit_count_outcome(trip_magazine *magazine, trip_permit_slot *slot, trip_event event);
+
+/* Count permits that nobody was granted in a slot, and successes, for a circuit. False: it is gone. */
+bool trip_magazine_count_express(trip_magazine *magazine, trip_circuit circuit, uint64_t permits, uint64_t successes);
 
 /* Some thread is handing in counts to this circuit slot. */
 bool trip_magazine_pins(uint32_t circuit_slot);

@@ -7,6 +7,7 @@
 
 #include "abi.h"
 #include "circuit.h"
+#include "express.h"
 #include "tracker.h"
 
 _Atomic(char *) trip_permit_chunks[TRIP_PERMITS_MAX >> TRIP_PERMIT_CHUNK_BITS];
@@ -157,7 +158,7 @@ static trip_status of_the_gone(const trip_permit_slot *slot)
     return trip_tracker_tag_lives(tag) ? TRIP_STALE : TRIP_E_HANDLE;
 }
 
-static void count_outcome(trip_magazine *magazine, trip_permit_slot *slot, trip_event event)
+void trip_permit_count_outcome(trip_magazine *magazine, trip_permit_slot *slot, trip_event event)
 {
     switch (event) {
     case TRIP_EVENT_FAILURE:
@@ -187,7 +188,7 @@ static __attribute__((noinline)) trip_status tell(trip_circuit circuit, uint64_t
         trip_magazine_count(magazine, slot, TRIP_COUNT_OPENS);
     if (verdict.status == TRIP_STALE)
         trip_magazine_count(magazine, slot, TRIP_COUNT_STALE);
-    count_outcome(magazine, slot, event);
+    trip_permit_count_outcome(magazine, slot, event);
     return verdict.status;
 }
 
@@ -202,6 +203,8 @@ static inline bool teaches_nothing(const granted *permit, trip_event event)
 
 static inline trip_status settle(trip_permit handle, trip_event event)
 {
+    if (trip_is_express(handle))
+        return trip_express_settle(handle, event);
     granted permit;
     trip_status status = find(handle, &permit);
     if (status != TRIP_OK)
@@ -250,6 +253,8 @@ static bool still_out(const granted *permit)
 
 trip_status trip_permit_renew(trip_permit handle)
 {
+    if (trip_is_express(handle))
+        return trip_express_settle(handle, TRIP_EVENT_RENEW);
     granted permit;
     trip_status status = find(handle, &permit);
     if (status != TRIP_OK)
@@ -267,6 +272,12 @@ trip_status trip_permit_inspect(trip_permit handle, trip_permit_info *out_info)
 {
     if (out_info == NULL || !trip_abi_may_write(out_info, TRIP_PERMIT_INFO_SIZE_1_0))
         return TRIP_E_INVALID;
+    if (trip_is_express(handle)) {
+        trip_status answer = trip_express_settle(handle, TRIP_EVENT_RENEW);
+        if (answer == TRIP_OK)
+            trip_abi_write(out_info, &(trip_permit_info){.is_probe = 0}, sizeof *out_info);
+        return answer;
+    }
     granted permit;
     trip_status status = find(handle, &permit);
     if (status != TRIP_OK)

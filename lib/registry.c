@@ -367,7 +367,9 @@ static void begin_life(trip_record *record, trip_tracker tracker, const trip_key
     atomic_store_explicit(&cell->base_ns, now - stamp * TRIP_NS_PER_MS, memory_order_release);
     atomic_store_explicit(&cell->salt, trip_word_salt(tenant + 1, tenant[0], provider + 1, provider[0]),
                           memory_order_release);
+    atomic_store_explicit(&cell->born, stamp, memory_order_release);
     atomic_store_explicit(&cell->settled, 0, memory_order_release);
+    atomic_store_explicit(&cell->lent, 0, memory_order_release);
     for (int i = 0; i < TRIP_COUNTERS; i++)
         atomic_store_explicit(&cell->counts[i], 0, memory_order_release);
     atomic_store_explicit(&cell->word, trip_word_closed(stamp), memory_order_release);

@@ -23,6 +23,7 @@ from clang.cindex import (  # type: ignore[import-untyped]
 from . import comment
 from .model import (
     STATUS_GROUP,
+    WORD_POINTER,
     Alias,
     Complaint,
     Constant,
@@ -53,6 +54,7 @@ UNITS = {
     "version": {"uint32_t"},
     "text": {"char"},
     "none": {"uint32_t", "uint64_t"},
+    "bits": {"uint64_t"},
 }
 
 OUTSIDE = {
@@ -347,6 +349,8 @@ class Reader:
         if member:
             allowed = INTEGERS | self.aliases.keys() | {"double"}
             if kind.spelling in allowed or re.fullmatch(r"char\[\d+\]", kind.spelling):
+                return None
+            if kind.spelling == WORD_POINTER:
                 return None
             if canonical.kind == TypeKind.POINTER or kind.spelling == "size_t":
                 return f"is a {kind.spelling}, whose size is not the same everywhere; members have one layout"

@@ -147,6 +147,7 @@ class Contract:
 
 
 STATUS_GROUP = "TRIP_*"
+WORD_POINTER = "const uint64_t *"  # the one pointer that a member may be: to a word of the library
 
 
 def base_of(type_name: str) -> str:

@@ -6,7 +6,7 @@ import re
 from textwrap import wrap
 
 from . import NOTICE
-from .model import Contract, Function, Parameter, Struct
+from .model import WORD_POINTER, Contract, Function, Parameter, Struct
 
 PATH = "bindings/python/src/trip/_abi.py"
 WIDTH = 120
@@ -19,6 +19,7 @@ CTYPES = {
     "size_t": "c_size_t",
     "double": "c_double",
     "char": "c_char",
+    WORD_POINTER: "c_void_p",  # ctypes gives its value as a number, which from_address takes
 }
 
 HEAD = f'''\
@@ -31,7 +32,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from ctypes import POINTER, c_char, c_char_p, c_double, c_int32, c_size_t, c_uint32, c_uint64
+from ctypes import POINTER, c_char, c_char_p, c_double, c_int32, c_size_t, c_uint32, c_uint64, c_void_p
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ def structure(struct: Struct) -> str:
 
 
 def python_value(c_type: str) -> str:
+    if c_type == WORD_POINTER:
+        return "int | None"
     return "float" if c_type == "double" else "bytes" if c_type.startswith("char[") else "int"
 
 

@@ -115,6 +115,20 @@ func _() {
 	_ = agreed[unsafe.Offsetof(C.trip_permit_info{}.lease_left_ns)-8]
 	_ = agreed[unsafe.Sizeof(C.trip_permit_info{}.lease_left_ns)-8]
 
+	_ = agreed[unsafe.Sizeof(C.trip_express{})-40]
+	_ = agreed[unsafe.Offsetof(C.trip_express{}.struct_size)]
+	_ = agreed[unsafe.Sizeof(C.trip_express{}.struct_size)-4]
+	_ = agreed[unsafe.Offsetof(C.trip_express{}.layout)-4]
+	_ = agreed[unsafe.Sizeof(C.trip_express{}.layout)-4]
+	_ = agreed[unsafe.Offsetof(C.trip_express{}.mask)-8]
+	_ = agreed[unsafe.Sizeof(C.trip_express{}.mask)-8]
+	_ = agreed[unsafe.Offsetof(C.trip_express{}.value)-16]
+	_ = agreed[unsafe.Sizeof(C.trip_express{}.value)-8]
+	_ = agreed[unsafe.Offsetof(C.trip_express{}.permit)-24]
+	_ = agreed[unsafe.Sizeof(C.trip_express{}.permit)-8]
+	_ = agreed[unsafe.Offsetof(C.trip_express{}.word)-32]
+	_ = agreed[unsafe.Sizeof(C.trip_express{}.word)-8]
+
 	_ = agreed[C.TRIP_OK]
 	_ = agreed[C.TRIP_REJECTED_OPEN-1]
 	_ = agreed[C.TRIP_REJECTED_PROBING-2]
@@ -140,4 +154,6 @@ func _() {
 	_ = agreed[C.TRIP_CLOCK_MONOTONIC]
 	_ = agreed[C.TRIP_CLOCK_MANUAL-1]
 	_ = agreed[C.TRIP_FEATURE_CIRCUITS-1]
+	_ = agreed[C.TRIP_FEATURE_EXPRESS-2]
+	_ = agreed[C.TRIP_EXPRESS_LAYOUT_WORD-1]
 }

@@ -102,6 +102,20 @@ _Static_assert(sizeof(((trip_permit_info *)0)->is_probe) == 4, "size of trip_per
 _Static_assert(offsetof(trip_permit_info, lease_left_ns) == 8, "offset of trip_permit_info.lease_left_ns");
 _Static_assert(sizeof(((trip_permit_info *)0)->lease_left_ns) == 8, "size of trip_permit_info.lease_left_ns");
 
+_Static_assert(sizeof(trip_express) == 40, "size of trip_express");
+_Static_assert(offsetof(trip_express, struct_size) == 0, "offset of trip_express.struct_size");
+_Static_assert(sizeof(((trip_express *)0)->struct_size) == 4, "size of trip_express.struct_size");
+_Static_assert(offsetof(trip_express, layout) == 4, "offset of trip_express.layout");
+_Static_assert(sizeof(((trip_express *)0)->layout) == 4, "size of trip_express.layout");
+_Static_assert(offsetof(trip_express, mask) == 8, "offset of trip_express.mask");
+_Static_assert(sizeof(((trip_express *)0)->mask) == 8, "size of trip_express.mask");
+_Static_assert(offsetof(trip_express, value) == 16, "offset of trip_express.value");
+_Static_assert(sizeof(((trip_express *)0)->value) == 8, "size of trip_express.value");
+_Static_assert(offsetof(trip_express, permit) == 24, "offset of trip_express.permit");
+_Static_assert(sizeof(((trip_express *)0)->permit) == 8, "size of trip_express.permit");
+_Static_assert(offsetof(trip_express, word) == 32, "offset of trip_express.word");
+_Static_assert(sizeof(((trip_express *)0)->word) == 8, "size of trip_express.word");
+
 _Static_assert(TRIP_OK == 0, "TRIP_OK");
 _Static_assert(TRIP_REJECTED_OPEN == 1, "TRIP_REJECTED_OPEN");
 _Static_assert(TRIP_REJECTED_PROBING == 2, "TRIP_REJECTED_PROBING");
@@ -127,3 +141,5 @@ _Static_assert(TRIP_DROP_CANCEL == 1, "TRIP_DROP_CANCEL");
 _Static_assert(TRIP_CLOCK_MONOTONIC == 0, "TRIP_CLOCK_MONOTONIC");
 _Static_assert(TRIP_CLOCK_MANUAL == 1, "TRIP_CLOCK_MANUAL");
 _Static_assert(TRIP_FEATURE_CIRCUITS == 1, "TRIP_FEATURE_CIRCUITS");
+_Static_assert(TRIP_FEATURE_EXPRESS == 2, "TRIP_FEATURE_EXPRESS");
+_Static_assert(TRIP_EXPRESS_LAYOUT_WORD == 1, "TRIP_EXPRESS_LAYOUT_WORD");

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from ctypes import POINTER, c_char, c_char_p, c_double, c_int32, c_size_t, c_uint32, c_uint64
+from ctypes import POINTER, c_char, c_char_p, c_double, c_int32, c_size_t, c_uint32, c_uint64, c_void_p
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ trip_tracker = c_uint64
 #: The circuit of one (tenant, provider). It belongs to its tracker: nobody frees it.
 trip_circuit = c_uint64
 
-#: The right to make one call. It belongs to whoever was granted it, and is settled once, on any thread.
+#: The right to make one call. It belongs to whoever was granted it, and is settled once, on any thread. That of an
+#: express lane is the exception: it serves any number of calls, and settling it settles one of them.
 trip_permit = c_uint64
 
 #: Done; for a permit: go ahead.
@@ -82,6 +83,11 @@ TRIP_CLOCK_MANUAL: Final = 1
 
 #: Trackers, circuits and permits: always there.
 TRIP_FEATURE_CIRCUITS: Final = 1
+#: trip_circuit_express and trip_circuit_count.
+TRIP_FEATURE_EXPRESS: Final = 2
+
+#: One word of 64 bits, aligned to 8, which only atomic loads read.
+TRIP_EXPRESS_LAYOUT_WORD: Final = 1
 
 STATUS_NAMES: Final[dict[int, str]] = {
     TRIP_OK: "TRIP_OK",
@@ -280,6 +286,38 @@ class trip_permit_info(ctypes.Structure):
     ]
 
 
+class trip_express(ctypes.Structure):
+    """The express lane of a circuit: how a program admits calls to it without calling the library. ABI.md has the
+    rules. uint64_t seen = __atomic_load_n(lane.word, __ATOMIC_ACQUIRE); if ((seen & lane.mask) == lane.value) ...
+    lane.permit admits a call: make it The call has succeeded: load again; if it still matches there is nothing to
+    do, else trip_permit_record_success of lane.permit. Any other end: the ordinary call with lane.permit. Who
+    admits calls this way settles each of them once himself: lane.permit admits any number of calls and is never
+    TRIP_E_CONSUMED.
+    """
+
+    #: [bytes] sizeof(trip_express)
+    struct_size: int
+    #: [TRIP_EXPRESS_*] what word is; who does not know it uses permits
+    layout: int
+    #: [bits] which bits of the word matter
+    mask: int
+    #: [bits] what they must be; a word can never match when mask is 0 and value is 1
+    value: int
+    #: [handle] admits calls while the word matches; 0 where there is no lane
+    permit: int
+    #: [bits] the library's; readable as long as the library is loaded
+    word: int | None
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("layout", c_uint32),
+        ("mask", c_uint64),
+        ("value", c_uint64),
+        ("permit", trip_permit),
+        ("word", c_void_p),
+    ]
+
+
 def load(path: str) -> Library:
     """Load the library at a path, or one that the loader finds under a name; OSError when there is none.
 
@@ -375,6 +413,18 @@ class Library:
             c_size_t,
             POINTER(c_size_t),
             POINTER(c_size_t),
+        )
+
+        #: (circuit, out_express): The express lane of a circuit, with which calls are admitted and recorded as
+        #: successes without calling the library.
+        self.trip_circuit_express: Callable[[int, Reference], int] = _bound(
+            keeping_gil.trip_circuit_express, trip_status, trip_circuit, POINTER(trip_express)
+        )
+
+        #: (circuit, permits, successes): Count calls that were admitted by an express lane and ended as successes
+        #: without the library's knowledge: in batches, as often as the caller likes.
+        self.trip_circuit_count: Callable[[int, int, int], int] = _bound(
+            keeping_gil.trip_circuit_count, trip_status, trip_circuit, c_uint64, c_uint64
         )
 
         #: (permit, out_info): Whether a permit is a probe, and how much of its lease is left, so that a program need

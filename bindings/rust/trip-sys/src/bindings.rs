@@ -35,7 +35,8 @@ pub const TRIP_E_SYSTEM: trip_status = -9;
 pub type trip_tracker = u64;
 /// The circuit of one (tenant, provider). It belongs to its tracker: nobody frees it.
 pub type trip_circuit = u64;
-/// The right to make one call. It belongs to whoever was granted it, and is settled once, on any thread.
+/// The right to make one call. It belongs to whoever was granted it, and is settled once, on any thread. That of an
+/// express lane is the exception: it serves any number of calls, and settling it settles one of them.
 pub type trip_permit = u64;
 /// Calls pass; failures in a row are counted.
 pub const TRIP_STATE_CLOSED: u32 = 0;
@@ -59,6 +60,10 @@ pub const TRIP_CLOCK_MONOTONIC: u32 = 0;
 pub const TRIP_CLOCK_MANUAL: u32 = 1;
 /// Trackers, circuits and permits: always there.
 pub const TRIP_FEATURE_CIRCUITS: u32 = 1;
+/// trip_circuit_express and trip_circuit_count.
+pub const TRIP_FEATURE_EXPRESS: u32 = 2;
+/// One word of 64 bits, aligned to 8, which only atomic loads read.
+pub const TRIP_EXPRESS_LAYOUT_WORD: u32 = 1;
 /// How the circuits of a tracker behave. Fill it with trip_config_init, then change what you want changed. Values out
 /// of range are refused when the tracker is created, so that nothing can fail later.
 #[repr(C)]
@@ -268,6 +273,50 @@ const _: () = {
     ["Offset of field: trip_permit_info::lease_left_ns"]
         [::core::mem::offset_of!(trip_permit_info, lease_left_ns) - 8usize];
 };
+/// The express lane of a circuit: how a program admits calls to it without calling the library. ABI.md has the rules.
+///
+/// uint64_t seen = __atomic_load_n(lane.word, __ATOMIC_ACQUIRE); if ((seen & lane.mask) == lane.value) ...
+/// lane.permit admits a call: make it
+///
+/// The call has succeeded: load again; if it still matches there is nothing to do, else trip_permit_record_success of
+/// lane.permit. Any other end: the ordinary call with lane.permit. Who admits calls this way settles each of them once
+/// himself: lane.permit admits any number of calls and is never TRIP_E_CONSUMED.
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct trip_express {
+    /// \[bytes\] sizeof(trip_express)
+    pub struct_size: u32,
+    /// \[TRIP_EXPRESS_*\] what word is; who does not know it uses permits
+    pub layout: u32,
+    /// \[bits\] which bits of the word matter
+    pub mask: u64,
+    /// \[bits\] what they must be; a word can never match when mask is 0 and value is 1
+    pub value: u64,
+    /// \[handle\] admits calls while the word matches; 0 where there is no lane
+    pub permit: trip_permit,
+    /// \[bits\] the library's; readable as long as the library is loaded
+    pub word: *const u64,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of trip_express"][::core::mem::size_of::<trip_express>() - 40usize];
+    ["Alignment of trip_express"][::core::mem::align_of::<trip_express>() - 8usize];
+    ["Offset of field: trip_express::struct_size"][::core::mem::offset_of!(trip_express, struct_size) - 0usize];
+    ["Offset of field: trip_express::layout"][::core::mem::offset_of!(trip_express, layout) - 4usize];
+    ["Offset of field: trip_express::mask"][::core::mem::offset_of!(trip_express, mask) - 8usize];
+    ["Offset of field: trip_express::value"][::core::mem::offset_of!(trip_express, value) - 16usize];
+    ["Offset of field: trip_express::permit"][::core::mem::offset_of!(trip_express, permit) - 24usize];
+    ["Offset of field: trip_express::word"][::core::mem::offset_of!(trip_express, word) - 32usize];
+};
+impl Default for trip_express {
+    fn default() -> Self {
+        let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::core::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
 extern "C" {
     /// The version of the ABI that this library has: major << 16 | minor. A library with the same major and a minor at
     /// least as high as your header's is compatible.
@@ -428,6 +477,30 @@ extern "C" {
         out_tenant_len: *mut usize,
         out_provider_len: *mut usize,
     ) -> trip_status;
+    /// The express lane of a circuit, with which calls are admitted and recorded as successes without calling the
+    /// library. There is a lane while the circuit is closed: it matches while no failure counts against it, and what
+    /// was told is dead for ever once the circuit has opened, was steered, evicted or destroyed. Then use permits, and
+    /// ask again when a closed circuit has granted one. Where there is no lane the mask is 0 and the value 1.
+    ///
+    /// - circuit \[handle\] the circuit
+    /// - out_express \[trip_express\] written on TRIP_OK
+    /// - returns TRIP_OK; TRIP_E_INVALID: out_express is NULL or its struct_size out of range; TRIP_E_HANDLE: no such
+    ///   circuit
+    ///
+    /// \[since 1.1\] \[thread-safe\] \[fork-safe\] \[non-blocking\]
+    pub fn trip_circuit_express(circuit: trip_circuit, out_express: *mut trip_express) -> trip_status;
+    /// Count calls that were admitted by an express lane and ended as successes without the library's knowledge: in
+    /// batches, as often as the caller likes. Whatever is settled by a call counts itself, admission and outcome, and
+    /// is not counted here. The two counts may come at different times; what is admitted and not yet ended is told as a
+    /// permit that is out.
+    ///
+    /// - circuit \[handle\] the circuit
+    /// - permits \[count\] calls admitted
+    /// - successes \[count\] calls that ended well
+    /// - returns TRIP_OK; TRIP_E_HANDLE: no such circuit
+    ///
+    /// \[since 1.1\] \[thread-safe\] \[fork-safe\] \[non-blocking\]
+    pub fn trip_circuit_count(circuit: trip_circuit, permits: u64, successes: u64) -> trip_status;
     /// Whether a permit is a probe, and how much of its lease is left, so that a program need not probe with its
     /// longest call.
     ///
