@@ -37,7 +37,7 @@ trip_status trip_circuit_express(trip_circuit circuit, trip_express *out_express
 typedef struct lane {
     trip_record *record;
     trip_circuit circuit; /* that lives there */
-    uint64_t epoch;       /* of the permit, if it is current */
+    uint64_t epoch;       /* of the permit */
     bool is_of_this_life;
 } lane;
 
@@ -60,59 +60,45 @@ static trip_status find(trip_permit permit, lane *out)
         return TRIP_E_HANDLE;
     out->record = record;
     out->circuit = trip_record_handle(life, slot);
-    out->epoch = trip_word_epoch(word);
+    out->epoch = trip_word_epoch(trip_word_closed(trip_word_stamp(word) - behind));
     out->is_of_this_life = (life & 1) != 0 && trip_word_stamp(word) - behind >= born;
     bool current =
         behind == 0 && trip_word_state_of(word) == TRIP_WORD_CLOSED && trip_record_lives(record, out->circuit);
     return current ? TRIP_OK : TRIP_STALE;
 }
 
-/* Count a call that was admitted by the lane and has ended: in a slot of our own, as if it had been granted there. */
-static void trip_express_counts(trip_magazine *magazine, trip_circuit circuit, trip_event event, trip_status status,
-                                bool opened)
+trip_status trip_express_inspect(trip_permit permit)
 {
-    trip_numbered_slot own;
-    if (magazine == NULL || trip_magazine_take(magazine, circuit, &own) != TRIP_OK)
-        return;
-    uint64_t word = atomic_load_explicit(&own.slot->word, memory_order_relaxed);
-    atomic_store_explicit(&own.slot->word, word + 2, memory_order_release);
-    if (opened)
-        trip_magazine_count(magazine, own.slot, TRIP_COUNT_OPENS);
-    if (status == TRIP_STALE)
-        trip_magazine_count(magazine, own.slot, TRIP_COUNT_STALE);
-    trip_permit_count_outcome(magazine, own.slot, event);
-    trip_magazine_put(magazine, circuit, own);
+    lane on;
+    return find(permit, &on);
 }
 
 trip_status trip_express_settle(trip_permit permit, trip_event event)
 {
     lane on;
     trip_status status = find(permit, &on);
-    if (event == TRIP_EVENT_RENEW || status < 0)
+    if (status < 0 || !on.is_of_this_life)
         return status;
-    trip_magazine *magazine = trip_magazine_mine();
-    if (status == TRIP_OK) {
-        trip_hearing hearing;
-        trip_verdict verdict;
-        trip_hearing_begin(&hearing, on.circuit, on.record, magazine);
-        if (!trip_circuit_apply(&hearing, event, on.epoch, &verdict))
-            return TRIP_STALE;
-        status = verdict.status;
-        trip_express_counts(magazine, on.circuit, event, status, verdict.opened);
-        return status;
-    }
-    if (on.is_of_this_life)
-        trip_express_counts(magazine, on.circuit, event, status, false);
+    trip_hearing hearing;
+    trip_hearing_begin(&hearing, on.circuit, on.record, trip_magazine_mine());
+    if (!trip_circuit_tell(&hearing, event, on.epoch, &status))
+        return TRIP_STALE;
+    trip_magazine_count(hearing.magazine, on.circuit, TRIP_COUNT_PERMITS, 1);
     return status;
 }
 
+/* ---- Counting ---------------------------------------------------------------------------------------------------- */
+
+#define BATCH_MAX (UINT64_MAX >> (64 - TRIP_COUNT_BITS + 1)) /* half of what a counter holds */
+
 trip_status trip_circuit_count(trip_circuit circuit, uint64_t permits, uint64_t successes)
 {
+    if (permits > BATCH_MAX || successes > BATCH_MAX)
+        return TRIP_E_INVALID;
     const trip_record *record = trip_record_named(circuit);
     if (record == NULL || !trip_record_lives(record, circuit))
         return TRIP_E_HANDLE;
-    trip_magazine *magazine = trip_magazine_mine();
-    if (magazine == NULL)
-        return TRIP_E_NOMEM;
-    return trip_magazine_count_express(magazine, circuit, permits, successes) ? TRIP_OK : TRIP_E_HANDLE;
+    trip_circuit_count_in_cell(circuit, TRIP_COUNT_PERMITS, permits);
+    trip_circuit_count_in_cell(circuit, TRIP_COUNT_OUT, permits - successes);
+    return TRIP_OK;
 }

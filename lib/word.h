@@ -116,6 +116,12 @@ static inline uint64_t trip_word_stamp(uint64_t word)
     return word >> TRIP_WORD_STAMP_SHIFT & TRIP_STAMP_MAX;
 }
 
+/* State and stamp in their places: the word of an epoch before anything has happened in it. */
+static inline uint64_t trip_word_bare(uint64_t word)
+{
+    return word & ~TRIP_WORD_PAYLOAD;
+}
+
 static inline uint64_t trip_word_epoch(uint64_t word)
 {
     return word >> TRIP_WORD_STATE_SHIFT << TRIP_WORD_STAMP_BITS | trip_word_stamp(word);

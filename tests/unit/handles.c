@@ -205,31 +205,69 @@ END_TEST
 
 /* ---- Slots that are used up -------------------------------------------------------------------------------------- */
 
+/* As after 2^39 permits but for the last three. */
+static uint64_t age(uint64_t word)
+{
+    uint64_t generation = trip_handle_generations(TRIP_PERMIT_SLOT_BITS) - 3;
+    return (word & TRIP_PERMIT_SPARE) | generation << TRIP_PERMIT_SLOT_BITS | trip_permit_number(word);
+}
+
+/* Permits, some of which are granted in an aged slot, until that is used up and for some time after. */
+static void use_up(trip_circuit circuit, trip_permit first, uint64_t already)
+{
+    uint64_t last = trip_handle_generations(TRIP_PERMIT_SLOT_BITS) - 1;
+    uint64_t seen = last - 3;
+    for (int i = 0; i < 100; i++) {
+        trip_permit permit = permit_of(circuit);
+        if (trip_permit_number(permit) == trip_permit_number(first))
+            ck_assert_uint_eq(trip_handle_generation(permit, TRIP_PERMIT_SLOT_BITS), ++seen);
+        ck_assert_int_eq(trip_permit_record_success(permit), TRIP_OK);
+        ck_assert_int_eq(trip_permit_record_success(permit), TRIP_E_CONSUMED);
+    }
+    ck_assert_uint_eq(seen, last);
+    ck_assert_int_eq(trip_permit_record_success(first), TRIP_E_CONSUMED);
+    ck_assert_uint_eq(info_of(circuit).successes, already + 100);
+}
+
 START_TEST(a_permit_slot_whose_generations_are_used_up_is_retired)
 {
     trip_circuit circuit = circuit_of(fragile_tracker(), "acme", "openai");
     trip_permit first = permit_of(circuit);
     ck_assert_int_eq(trip_permit_record_success(first), TRIP_OK);
-    uint32_t number = trip_handle_slot(first, TRIP_PERMIT_SLOT_BITS);
-    trip_permit_slot *slot = trip_permit_slot_at(number);
-    uint64_t last = trip_handle_generations(TRIP_PERMIT_SLOT_BITS) - 1;
-    atomic_store(&slot->word, (last - 2) << 1); /* as after 2^39 permits */
-    atomic_store(&slot->bound_at, last - 3);
+    trip_own_slot *own = &trip_magazine_mine()->own[0];
+    trip_permit_slot *slot = atomic_load(&own->slot);
+    ck_assert_uint_eq(trip_permit_number(own->free), trip_permit_number(first));
+    own->free = age(own->free);
+    atomic_store(&slot->word, own->free);
+    use_up(circuit, first, 1);
+    ck_assert_ptr_ne(atomic_load(&own->slot), slot); /* the thread has another in its stead */
+}
+END_TEST
 
-    for (uint64_t generation = last - 2; generation <= last; generation++) {
-        trip_permit permit = permit_of(circuit);
-        ck_assert_uint_eq(trip_handle_slot(permit, TRIP_PERMIT_SLOT_BITS), number);
-        ck_assert_uint_eq(trip_handle_generation(permit, TRIP_PERMIT_SLOT_BITS), generation);
-        ck_assert_int_eq(trip_permit_record_success(permit), TRIP_OK);
-        ck_assert_int_eq(trip_permit_record_success(permit), TRIP_E_CONSUMED);
-    }
-    for (int i = 0; i < 100; i++) {
-        trip_permit permit = permit_of(circuit);
-        ck_assert_uint_ne(trip_handle_slot(permit, TRIP_PERMIT_SLOT_BITS), number);
-        ck_assert_int_eq(trip_permit_record_success(permit), TRIP_OK);
-    }
-    ck_assert_int_eq(trip_permit_record_success(first), TRIP_E_CONSUMED);
-    ck_assert_uint_eq(info_of(circuit).successes, 104); /* what the retired slot counted is not lost */
+/* Open the circuit, let it probe, and give the probe back: the slot of probes is a spare. */
+static trip_permit probe(trip_tracker tracker, trip_circuit circuit)
+{
+    ck_assert_int_eq(trip_tracker_advance(tracker, UINT64_C(400000000000)), TRIP_OK);
+    trip_permit permit = permit_of(circuit);
+    ck_assert_int_eq(trip_permit_cancel(permit), TRIP_OK);
+    return permit;
+}
+
+START_TEST(a_spare_permit_slot_whose_generations_are_used_up_is_retired)
+{
+    trip_tracker tracker = fragile_tracker();
+    trip_circuit circuit = circuit_of(tracker, "acme", "openai");
+    while (trip_circuit_peek(circuit, NULL) == TRIP_OK)
+        trip_permit_record_failure(permit_of(circuit));
+    trip_permit first = probe(tracker, circuit);
+    trip_permit_slot *slot = trip_permit_slot_at(trip_permit_number(first));
+    atomic_store(&slot->word, age(atomic_load(&slot->word)));
+    for (int left = 3; left > 0; left--)
+        ck_assert_uint_eq(trip_permit_number(probe(tracker, circuit)), trip_permit_number(first));
+    for (int i = 0; i < 100; i++)
+        ck_assert_uint_ne(trip_permit_number(probe(tracker, circuit)), trip_permit_number(first));
+    ck_assert_int_eq(trip_permit_cancel(first), TRIP_E_CONSUMED);
+    ck_assert_uint_eq(info_of(circuit).cancels, 104);
 }
 END_TEST
 
@@ -346,6 +384,7 @@ static Suite *handles_suite(void)
     TCase *retired = tcase_create("retired");
     tcase_set_timeout(retired, 120);
     tcase_add_test(retired, a_permit_slot_whose_generations_are_used_up_is_retired);
+    tcase_add_test(retired, a_spare_permit_slot_whose_generations_are_used_up_is_retired);
     tcase_add_test(retired, a_circuit_slot_whose_generations_are_used_up_is_retired);
     tcase_add_test(retired, a_circuit_slot_that_has_seen_too_much_time_is_retired);
     tcase_add_test(retired, an_epoch_never_comes_again_in_a_slot);

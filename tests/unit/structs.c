@@ -326,7 +326,7 @@ END_TEST
 
 START_TEST(versions_names_and_features_are_constants)
 {
-    ck_assert_uint_eq(trip_abi_version(), 1u << 16);
+    ck_assert_uint_eq(trip_abi_version(), 1u << 16 | 1);
     ck_assert_str_eq(trip_version(), TRIP_VERSION);
     ck_assert_str_eq(trip_status_name(TRIP_OK), "TRIP_OK");
     ck_assert_str_eq(trip_status_name(TRIP_E_SYSTEM), "TRIP_E_SYSTEM");
@@ -336,6 +336,7 @@ START_TEST(versions_names_and_features_are_constants)
     ck_assert_str_eq(trip_status_name(TRIP_STALE + 1), "TRIP_UNKNOWN");
     ck_assert_str_eq(trip_status_name(INT32_MIN), "TRIP_UNKNOWN");
     ck_assert_uint_eq(trip_has_feature(TRIP_FEATURE_CIRCUITS), 1);
+    ck_assert_uint_eq(trip_has_feature(TRIP_FEATURE_EXPRESS), 1);
     ck_assert_uint_eq(trip_has_feature(0), 0);
     ck_assert_uint_eq(trip_has_feature(UINT32_MAX), 0);
 }
