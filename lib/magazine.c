@@ -158,13 +158,9 @@ trip_account *trip_magazine_open_account(trip_magazine *magazine, trip_circuit c
     return trip_account_open(account, circuit) ? account : NULL;
 }
 
-void trip_magazine_count(trip_magazine *magazine, trip_circuit circuit, trip_counter counter, uint64_t amount)
+void trip_magazine_count_in_cell(trip_circuit circuit, trip_counter counter, uint64_t amount)
 {
-    trip_account *account = trip_magazine_account(magazine, circuit);
-    if (account != NULL)
-        trip_account_add(account, counter, amount);
-    else
-        trip_circuit_count_in_cell(circuit, counter, amount);
+    trip_circuit_count_in_cell(circuit, counter, amount);
 }
 
 static bool is_out_for(const trip_own_slot *own, trip_circuit circuit)

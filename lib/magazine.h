@@ -55,7 +55,8 @@ trip_status trip_magazine_take(trip_magazine *magazine, trip_permit_slot **out_s
 void trip_magazine_put(trip_magazine *magazine, trip_permit_slot *spare);
 
 /* Count for a circuit: in the thread's account if it has one, else at once in the cell. */
-void trip_magazine_count(trip_magazine *magazine, trip_circuit circuit, trip_counter counter, uint64_t amount);
+static inline void trip_magazine_count(trip_magazine *magazine, trip_circuit circuit, trip_counter counter,
+                                       uint64_t amount);
 
 /* Add to `sum` what all threads have counted for a circuit and not handed in. */
 void trip_magazines_tally(trip_circuit circuit, uint64_t sum[TRIP_COUNTERS]);
@@ -68,6 +69,7 @@ void trip_magazine_after_fork(void);
 extern _Thread_local trip_magazine *trip_magazine_of_thread;
 trip_magazine *trip_magazine_find(void);
 trip_account *trip_magazine_open_account(trip_magazine *magazine, trip_circuit circuit);
+void trip_magazine_count_in_cell(trip_circuit circuit, trip_counter counter, uint64_t amount);
 
 static inline trip_magazine *trip_magazine_mine(void)
 {
@@ -82,6 +84,16 @@ static inline trip_account *trip_magazine_account(trip_magazine *magazine, trip_
     trip_account *account = trip_account_at(magazine->accounts, magazine->mask, circuit);
     bool is_it = atomic_load_explicit(&account->circuit, memory_order_relaxed) == circuit;
     return __builtin_expect(is_it, 1) ? account : trip_magazine_open_account(magazine, circuit);
+}
+
+static inline void trip_magazine_count(trip_magazine *magazine, trip_circuit circuit, trip_counter counter,
+                                       uint64_t amount)
+{
+    trip_account *account = trip_magazine_account(magazine, circuit);
+    if (__builtin_expect(account != NULL, 1))
+        trip_account_add(account, counter, amount);
+    else
+        trip_magazine_count_in_cell(circuit, counter, amount);
 }
 
 #endif
