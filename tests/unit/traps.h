@@ -16,7 +16,10 @@ typedef struct trapped {
     _Atomic int64_t system_call; /* the number of the first */
 } trapped;
 
-/* From now on this thread is watched. It can never do a system call again but _exit. Failure ends the process. */
+/* From now on this thread is watched, and can make no system call but to leave. Failure aborts. */
 void traps_set(trapped *out_trapped);
+
+/* End the process from a thread that is watched. */
+void traps_leave(int status);
 
 #endif
