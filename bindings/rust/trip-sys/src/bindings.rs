@@ -495,9 +495,9 @@ extern "C" {
     /// permit that is out.
     ///
     /// - circuit \[handle\] the circuit
-    /// - permits \[count\] calls admitted
-    /// - successes \[count\] calls that ended well
-    /// - returns TRIP_OK; TRIP_E_HANDLE: no such circuit
+    /// - permits \[count\] calls admitted; below 2^47
+    /// - successes \[count\] calls that ended well; below 2^47
+    /// - returns TRIP_OK; TRIP_E_INVALID: a count is out of range; TRIP_E_HANDLE: no such circuit
     ///
     /// \[since 1.1\] \[thread-safe\] \[fork-safe\] \[non-blocking\]
     pub fn trip_circuit_count(circuit: trip_circuit, permits: u64, successes: u64) -> trip_status;
