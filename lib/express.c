@@ -99,12 +99,8 @@ trip_status trip_express_settle(trip_permit permit, trip_event event)
 
 /* ---- Counting ---------------------------------------------------------------------------------------------------- */
 
-#define BATCH_MAX (UINT64_MAX >> (64 - TRIP_COUNT_BITS + 1)) /* half of what a counter holds */
-
 trip_status trip_circuit_count(trip_circuit circuit, uint64_t permits, uint64_t successes)
 {
-    if (permits > BATCH_MAX || successes > BATCH_MAX)
-        return TRIP_E_INVALID;
     const trip_record *record = trip_record_named(circuit);
     if (record == NULL || !trip_record_lives(record, circuit))
         return TRIP_E_HANDLE;
