@@ -406,7 +406,8 @@ TRIP_API trip_status trip_circuit_express(trip_circuit circuit, trip_express *ou
  *
  * @param permits [count] calls admitted
  * @param successes [count] calls that ended well
- * @return TRIP_OK; TRIP_E_HANDLE: no such circuit
+ * @return TRIP_OK;
+ *         TRIP_E_HANDLE: no such circuit
  * [since 1.1] [thread-safe] [fork-safe] [non-blocking]
  */
 TRIP_API trip_status trip_circuit_count(trip_circuit circuit, uint64_t permits, uint64_t successes);

@@ -498,7 +498,8 @@ extern "C" {
     ///
     /// - permits \[count\] calls admitted
     /// - successes \[count\] calls that ended well
-    /// - returns TRIP_OK; TRIP_E_HANDLE: no such circuit
+    /// - returns TRIP_OK;
+    ///   - TRIP_E_HANDLE: no such circuit
     ///
     /// \[since 1.1\] \[thread-safe\] \[fork-safe\] \[non-blocking\]
     pub fn trip_circuit_count(circuit: trip_circuit, permits: u64, successes: u64) -> trip_status;
