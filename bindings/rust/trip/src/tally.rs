@@ -30,8 +30,12 @@ pub(crate) struct Tally {
 
 impl Tally {
     pub(crate) const fn new() -> Self {
-        const ZERO: AtomicU64 = AtomicU64::new(0);
-        Tally { version: ZERO, circuit: ZERO, permits: ZERO, successes: ZERO }
+        Tally {
+            version: AtomicU64::new(0),
+            circuit: AtomicU64::new(0),
+            permits: AtomicU64::new(0),
+            successes: AtomicU64::new(0),
+        }
     }
 
     #[inline]
@@ -163,9 +167,8 @@ impl Block {
     }
 
     fn take() -> Option<&'static Block> {
-        let is_free = |block: &&Block| {
-            block.is_taken.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
-        };
+        let is_free =
+            |block: &&Block| block.is_taken.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok();
         Block::all().find(is_free).or_else(Block::make)
     }
 
