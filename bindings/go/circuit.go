@@ -157,8 +157,11 @@ func (c *Circuit) Key() (tenant, provider string, err error) {
 }
 
 func (c *Circuit) admit() (permit C.trip_permit, err error) {
+	if c == nil {
+		return 0, ErrHandle
+	}
 	rejection := C.trip_rejection{struct_size: C.sizeof_trip_rejection}
-	status := C.trip_circuit_permit(C.trip_circuit(c.Handle()), &permit, &rejection)
+	status := C.trip_circuit_permit(C.trip_circuit(c.handle.Load()), &permit, &rejection)
 	if status == C.TRIP_E_HANDLE { // only now: reaching costs, and this is asked most
 		status = c.reach(func(handle C.trip_circuit) C.trip_status {
 			return C.trip_circuit_permit(handle, &permit, &rejection)

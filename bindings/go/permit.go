@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 )
 
 // Permit is the right to make one call. It is settled once, by RecordSuccess, RecordFailure, Cancel or Drop, on any
@@ -41,7 +42,8 @@ type grant struct {
 // permit in each turn, because a finalizer costs as much as ten permits: the one it has is set when it is made.
 type place struct {
 	turn  atomic.Uint64
-	grant grant // in this turn, unsettled; zero in between
+	grant grant                                  // in this turn, unsettled; zero in between
+	_     [128 - 8 - unsafe.Sizeof(grant{})]byte // two places in use by two processors share no cache lines
 }
 
 // places are those that have no permit now. The garbage collector empties them.
