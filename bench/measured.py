@@ -21,6 +21,7 @@ class Weight(NamedTuple):
 class Measured:
     """All that came of a run."""
 
+    rounds: int = 0
     peers: dict[tuple[str, str], Peer] = field(default_factory=dict)  # by language and name
     samples: dict[Key, list[float]] = field(default_factory=dict)
     calls: dict[Key, int] = field(default_factory=dict)

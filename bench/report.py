@@ -64,7 +64,7 @@ def results(
         "missing": [missing._asdict() for missing in measured.missing],
         "failed": [{**key._asdict(), "reason": reason} for key, reason in measured.failed.items()],
         "left_out": [{"language": language, "column": column} for language, column in _left_out(measured)],
-        "targets": judge(measured, run["seconds"] if run["is_quick"] else None),
+        "targets": judge(measured, run["seconds"] if run["plan"]["is_quick"] else None),
     }
 
 
@@ -135,6 +135,8 @@ def _heading(results: dict[str, Any]) -> list[str]:
         "Each cell: nanoseconds per call, median ± half the distance between the quartiles; then how many times (×)",
         "libtrip's in the same language and column, and for libtrip itself how many times two empty calls (∅).",
     ]
+    if run["rounds"] < run["plan"]["rounds"]:
+        lines.append(f"Of {run['plan']['rounds']} rounds {run['rounds']} were made: then the time was up.")
     if run["waited_share"] > BUSY:
         lines.append(
             f"The machine was busy: runs on one thread waited {run['waited_share']:.0%} of their time for a processor. "

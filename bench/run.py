@@ -70,7 +70,8 @@ def main(arguments: Sequence[str]) -> int:
 
     run = {
         "command": _command(options),
-        **asdict(plan),
+        "plan": asdict(plan),
+        "rounds": measured.rounds,
         "seed": options.seed,
         "seconds": round(time.monotonic() - began, 1),
     }

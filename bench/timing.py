@@ -6,6 +6,7 @@ This file decides what is timed when, for how long, and which run counts; it bui
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import statistics
 import sys
@@ -34,6 +35,7 @@ NOT_QUICK = {"c": {"lookup_100k"}, "": {"lookup_100k", "lookup_1M"}}
 class Plan:
     """How much is measured."""
 
+    seconds: float | None  # for all sittings: where they are up, what is left of the rounds is not made
     sittings: int  # in each the stands are started anew: where code and data come to lie makes a difference
     rounds: int  # of all sittings together
     run_ns: float  # how long a run is to take
@@ -61,6 +63,7 @@ class Plan:
 
 
 QUICK = Plan(
+    seconds=46,
     sittings=3,
     rounds=12,
     run_ns=4e6,
@@ -72,6 +75,7 @@ QUICK = Plan(
     is_quick=True,
 )
 FULL = Plan(
+    seconds=None,
     sittings=5,
     rounds=40,
     run_ns=20e6,
@@ -85,9 +89,10 @@ FULL = Plan(
 
 
 def measure(recipes: Sequence[Recipe], plan: Plan, seed: int, measured: Measured) -> None:
-    order, patience = random.Random(seed), Patience(plan.patience_s)
+    order, patience, began = random.Random(seed), Patience(plan.patience_s), time.monotonic()
     for sitting in range(plan.sittings):
-        sit(recipes, plan.rounds_of(sitting), plan, order, patience, measured)
+        until = math.inf if plan.seconds is None else began + plan.seconds * (sitting + 1) / plan.sittings
+        sit(recipes, plan.rounds_of(sitting), plan, until, order, patience, measured)
     weigh(recipes, plan, measured)
 
 
@@ -102,7 +107,13 @@ class Patience:
 
 
 def sit(
-    recipes: Sequence[Recipe], rounds: int, plan: Plan, order: random.Random, patience: Patience, measured: Measured
+    recipes: Sequence[Recipe],
+    rounds: int,
+    plan: Plan,
+    until: float,
+    order: random.Random,
+    patience: Patience,
+    measured: Measured,
 ) -> None:
     """Some rounds with stands that are started for them."""
     with ExitStack() as stack:
@@ -113,11 +124,15 @@ def sit(
         measured.left_out |= {key for key in wanted if plan.leaves_out(key)}
         timed = {key: stand for key, stand in wanted.items() if key not in measured.left_out}
         prepare({key: stand for key, stand in timed.items() if not stand.harness}, plan, measured)
-        for number in range(1, rounds + 1):
-            tell(f"round {number} of {rounds} in this sitting")
+        made, took = 0, 0.0
+        while made < rounds and (made == 0 or time.monotonic() + took < until):
+            began = time.monotonic()
+            tell(f"round {made + 1} of {rounds} in this sitting")
             go_round(timed, order, patience, measured)
+            made, took = made + 1, time.monotonic() - began
+        measured.rounds += made
         for stand in {stand for stand in timed.values() if stand.harness}:
-            let_time(stand, [key for key in timed if timed[key] is stand], rounds, plan.harness_ns, measured)
+            let_time(stand, [key for key in timed if timed[key] is stand], made, plan.harness_ns, measured)
 
 
 def start(recipes: Sequence[Recipe], stack: ExitStack, measured: Measured) -> dict[Key, Stand]:

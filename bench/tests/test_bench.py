@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from figures import CONTROL_ONE, CONTROL_TWO, Key, Spread, against_empty_calls, 
 from measured import Measured, Weight
 from protocol import Missing, Peer, Stand, StandError
 
+LATER = math.inf
 OWN, PEER = Key("rust", "libtrip", "pair"), Key("rust", "failsafe", "pair")
 
 
@@ -218,9 +220,19 @@ def test_a_column_that_fails_once_has_no_figure() -> None:
     assert measured.failed.keys() == {Key("c", "a", "call")}
 
 
+def test_when_the_time_is_up_a_round_is_the_last() -> None:
+    """Every column has the rounds that were made."""
+    for until, made in ((LATER, 3), (0.0, 1)):
+        measured = Measured()
+        a = recipe("a", [sys.executable, "-c", TIRED, HELLO % '["pair"]'])
+        timing.sit([a], 3, timing.QUICK, until, random.Random(1), timing.Patience(60), measured)
+        assert measured.rounds == made
+        assert len(measured.samples[Key("c", "a", "pair")]) == made
+
+
 def test_a_stand_that_does_not_start_again_has_no_figures() -> None:
     measured = Measured(samples={OWN: [1.0]})
-    timing.sit([], 1, timing.QUICK, random.Random(1), timing.Patience(60), measured)
+    timing.sit([], 1, timing.QUICK, LATER, random.Random(1), timing.Patience(60), measured)
     assert measured.samples == {}
     assert "did not start again" in measured.failed[OWN]
 
@@ -232,9 +244,8 @@ TOLD = '{"peer": "a", "column": "%s", "ns_per_call": [1.5, 2.5]}'
 def sitting_of(*lines: str) -> Measured:
     """Two rounds with a stand that times itself and says these lines."""
     measured = Measured()
-    rounds = replace(timing.QUICK, rounds=2)
     java = replace(recipe("a", scripted(*lines)), language="java")
-    timing.sit([java], 2, rounds, random.Random(1), timing.Patience(60), measured)
+    timing.sit([java], 2, timing.QUICK, LATER, random.Random(1), timing.Patience(60), measured)
     return measured
 
 
@@ -264,7 +275,7 @@ def test_what_a_harness_does_not_tell_has_no_figure(answer: str) -> None:
 def test_a_quick_run_says_what_it_leaves_out() -> None:
     measured = Measured()
     hello = HELLO % '["lookup_100k", "lookup_1M"]'
-    timing.sit([recipe("a", scripted(hello))], 0, timing.QUICK, random.Random(1), timing.Patience(60), measured)
+    timing.sit([recipe("a", scripted(hello))], 0, timing.QUICK, LATER, random.Random(1), timing.Patience(60), measured)
     assert measured.left_out == {Key("c", "a", "lookup_100k")}  # in C the million stays
 
 
@@ -405,8 +416,10 @@ def test_what_is_missing_is_in_the_table() -> None:
     measured.failed[Key("c", "libtrip", "refusal")] = "2 calls were granted"
     machine = {"cpu": "a CPU", "cores": 2, "kernel": "6", "load_at_start": [0.0, 0.0, 0.0]}
     library = report.library(Spread.of([1.0]), {"file_bytes": 1, "loaded_bytes": 1})
-    table = report.table(report.results(measured, {"rounds": 1, "seconds": 1.0, "is_quick": False}, machine, library))
+    told = {"rounds": 1, "seconds": 1.0, "plan": {"rounds": 2, "is_quick": False}}
+    table = report.table(report.results(measured, told, machine, library))
     assert "Not measured" in table
+    assert "Of 2 rounds 1 were made: then the time was up." in table
     assert "somebody: does not build: no network" in table
     assert "libtrip refusal: 2 calls were granted" in table
     assert "12.5 ±0%" in table
@@ -425,12 +438,9 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_writes_every_promised_field(quick: Path) -> None:
     results = json.loads((quick / "results.json").read_text())
-    assert results["run"].keys() == {field.name for field in fields(timing.Plan)} | {
-        "command",
-        "seed",
-        "seconds",
-        "waited_share",
-    }
+    assert results["run"].keys() == {"command", "plan", "rounds", "seed", "seconds", "waited_share"}
+    assert results["run"]["plan"].keys() == {field.name for field in fields(timing.Plan)}
+    assert results["run"]["rounds"] == 1
     assert results["run"]["command"] == "./x bench --quick --only c --rounds 1"
     assert {"cpu", "cores", "kernel", "load_at_start"} <= results["machine"].keys()
     assert results["library"].keys() == {"load_ns", "file_bytes", "loaded_bytes"}
