@@ -91,15 +91,16 @@ FULL = Plan(
 
 
 def measure(recipes: Sequence[Recipe], plan: Plan, seed: int, measured: Measured) -> None:
-    order, patience, began = random.Random(seed), Patience(plan.patience_s), time.monotonic()
-    took = 0.0
+    order, patience = random.Random(seed), Patience(plan.patience_s)
+    began, took = time.monotonic(), 0.0
     for sitting in range(plan.sittings):
-        start_s = time.monotonic()
+        began += measured.harness_s  # what a harness takes is no part of it: only who asks for all has one
+        start_s, measured.harness_s = time.monotonic(), 0.0
         if plan.seconds is not None and start_s + took > began + plan.seconds + GRACE_S:
             break
         until = math.inf if plan.seconds is None else began + plan.seconds * (sitting + 1) / plan.sittings
         sit(recipes, plan.rounds_of(sitting), plan, until, order, patience, measured)
-        took = time.monotonic() - start_s
+        took = time.monotonic() - start_s - measured.harness_s
     weigh(recipes, plan, measured)
 
 
@@ -216,12 +217,15 @@ def least_disturbed(stand: Stand, key: Key, calls: int, patience: Patience) -> t
 def let_time(stand: Stand, keys: Sequence[Key], rounds: int, round_ns: int, measured: Measured) -> None:
     """The rounds of a stand whose own harness times it, one after another, while all others wait."""
     tell(f"{stand.harness} measures {rounds} rounds of {len(keys)} columns")
+    began = time.monotonic()
     try:
         told = stand.rounds(rounds, round_ns)
     except StandError as error:
         for key in keys:
             measured.fail(key, error)
         return
+    finally:
+        measured.harness_s += time.monotonic() - began
     for key in keys:
         samples = told.get((key.peer, key.column), [])
         if len(samples) == rounds:
