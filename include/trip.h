@@ -402,9 +402,12 @@ TRIP_API trip_status trip_circuit_express(trip_circuit circuit, trip_express *ou
  * here. The two counts may come at different times; what is admitted and not yet ended is told as a permit that is out.
  *
  * @param circuit [handle] the circuit
+ * Counters are kept modulo 2^48: the complement of a number takes it back.
+ *
  * @param permits [count] calls admitted
  * @param successes [count] calls that ended well
- * @return TRIP_OK; TRIP_E_HANDLE: no such circuit
+ * @return TRIP_OK;
+ *         TRIP_E_HANDLE: no such circuit
  * [since 1.1] [thread-safe] [fork-safe] [non-blocking]
  */
 TRIP_API trip_status trip_circuit_count(trip_circuit circuit, uint64_t permits, uint64_t successes);

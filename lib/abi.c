@@ -2,9 +2,6 @@
 #include "abi.h"
 
 #include <stdint.h>
-#include <string.h>
-
-#define STRUCT_SIZE_MAX 4096
 
 uint32_t trip_abi_version(void)
 {
@@ -49,28 +46,11 @@ uint32_t trip_has_feature(uint32_t feature)
 
 /* ---- Structs ----------------------------------------------------------------------------------------------------- */
 
-static uint32_t size_said(const void *a_struct)
-{
-    uint32_t size;
-    memcpy(&size, a_struct, sizeof size); /* callers' structs may lie anywhere */
-    return size;
-}
-
-bool trip_abi_size_fits(size_t struct_size, size_t first_released)
-{
-    return struct_size >= first_released && struct_size <= STRUCT_SIZE_MAX;
-}
-
-bool trip_abi_says_size(const void *out, size_t first_released)
-{
-    return trip_abi_size_fits(size_said(out), first_released);
-}
-
-void trip_abi_write(void *out, const void *from, size_t known)
+void trip_abi_write_any(void *out, const void *from, size_t known)
 {
     if (out == NULL)
         return;
-    size_t size = size_said(out);
+    size_t size = trip_abi_size_said(out);
     size_t fits = size < known ? size : known;
     memcpy((char *)out + sizeof(uint32_t), (const char *)from + sizeof(uint32_t), fits - sizeof(uint32_t));
     memset((char *)out + fits, 0, size - fits);
@@ -78,7 +58,7 @@ void trip_abi_write(void *out, const void *from, size_t known)
 
 trip_status trip_abi_read(const void *from, void *to, size_t known, size_t first_released)
 {
-    size_t size = size_said(from);
+    size_t size = trip_abi_size_said(from);
     if (!trip_abi_size_fits(size, first_released))
         return TRIP_E_INVALID;
     for (size_t i = known; i < size; i++)

@@ -5,6 +5,7 @@
 #include "trip.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 #define TRIP_TEXT_MAX 255
 
@@ -16,17 +17,35 @@
 #define TRIP_PERMIT_INFO_SIZE_1_0 16
 #define TRIP_EXPRESS_SIZE_1_1 sizeof(trip_express) /* holds a pointer: 40 bytes where pointers are 8 */
 
-bool trip_abi_size_fits(size_t struct_size, size_t first_released);
+#define TRIP_STRUCT_SIZE_MAX 4096
+
+static inline bool trip_abi_size_fits(size_t struct_size, size_t first_released)
+{
+    return struct_size - first_released <= TRIP_STRUCT_SIZE_MAX - first_released; /* below the first, it wraps */
+}
+
+static inline uint32_t trip_abi_size_said(const void *a_struct)
+{
+    uint32_t size;
+    memcpy(&size, a_struct, sizeof size); /* callers' structs may lie anywhere */
+    return size;
+}
 
 /* Whether a caller's output struct, which may be NULL, says a size that it can have. */
-bool trip_abi_says_size(const void *out, size_t first_released);
 static inline bool trip_abi_may_write(const void *out, size_t first_released)
 {
-    return out == NULL || trip_abi_says_size(out, first_released);
+    return out == NULL || trip_abi_size_fits(trip_abi_size_said(out), first_released);
 }
 
 /* Copy into a caller's struct what fits, zero the rest, leave its struct_size alone. NULL: nothing. */
-void trip_abi_write(void *out, const void *from, size_t known);
+void trip_abi_write_any(void *out, const void *from, size_t known);
+static inline void trip_abi_write(void *out, const void *from, size_t known)
+{
+    if (out != NULL && trip_abi_size_said(out) == known) /* a copy of constant length */
+        memcpy((char *)out + sizeof(uint32_t), (const char *)from + sizeof(uint32_t), known - sizeof(uint32_t));
+    else
+        trip_abi_write_any(out, from, known);
+}
 
 /* Copy a caller's struct of any version over `to`, which holds what older versions did not say. TRIP_OK,
    TRIP_E_INVALID or TRIP_E_TOO_NEW. */

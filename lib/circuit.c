@@ -17,7 +17,8 @@ trip_pool trip_circuits =
     TRIP_POOL(sizeof(trip_record), UINT32_C(1) << TRIP_CIRCUIT_SLOT_BITS, TRIP_CIRCUIT_CHUNK_BITS, trip_circuit_chunks);
 
 _Static_assert(sizeof(trip_record) % 64 == 0, "records do not share cache lines");
-_Static_assert(offsetof(trip_record, cell.counts) >= 64, "what is counted lies apart from what every call reads");
+_Static_assert(offsetof(trip_record, cell.counts[TRIP_COUNT_FAILURES]) <= 64,
+               "a hand-in after successes alone needs no second line");
 
 /* ---- Judging ----------------------------------------------------------------------------------------------------- */
 
@@ -111,6 +112,57 @@ bool trip_circuit_apply(trip_hearing *hearing, trip_event event, uint64_t epoch,
     return true;
 }
 
+bool trip_circuit_refuses_from_afar(trip_hearing *hearing, uint64_t word, trip_verdict *out_verdict)
+{
+    if (trip_word_state_of(word) != TRIP_WORD_OPEN)
+        return false;
+    consult_policy(hearing);
+    *out_verdict = (trip_verdict){.word = word, .status = TRIP_REJECTED_OPEN}; /* what trip_word_step would say */
+    return refused_from_afar(hearing, word) && trip_record_lives(hearing->record, hearing->circuit);
+}
+
+static void count_outcome(const trip_hearing *hearing, trip_event event)
+{
+    static const trip_counter counters[] = {
+        [TRIP_EVENT_FAILURE] = TRIP_COUNT_FAILURES,
+        [TRIP_EVENT_DROP] = TRIP_COUNT_DROPS,
+        [TRIP_EVENT_CANCEL] = TRIP_COUNT_CANCELS,
+    };
+    if (event != TRIP_EVENT_SUCCESS) /* which is what is left over */
+        trip_magazine_count(hearing->magazine, hearing->circuit, counters[event], 1);
+}
+
+/* A failure that only counts: the epoch says that the circuit lives, and the swap that it still does. */
+static inline bool count_failure(trip_hearing *hearing, uint64_t epoch)
+{
+    _Atomic uint64_t *place = &hearing->record->cell.word;
+    uint64_t word = atomic_load_explicit(place, memory_order_acquire);
+    const trip_policy *policy = policy_of(hearing, tracker_of(hearing->record));
+    while (trip_word_only_counts(word, epoch, policy))
+        if (atomic_compare_exchange_weak_explicit(place, &word, word + 1, memory_order_acq_rel, memory_order_acquire))
+            return true;
+    return false;
+}
+
+bool trip_circuit_tell(trip_hearing *hearing, trip_event event, uint64_t epoch, trip_status *out_status)
+{
+    if (event == TRIP_EVENT_FAILURE && count_failure(hearing, epoch)) {
+        trip_magazine_count(hearing->magazine, hearing->circuit, TRIP_COUNT_FAILURES, 1);
+        *out_status = TRIP_OK;
+        return true;
+    }
+    trip_verdict verdict;
+    if (!trip_circuit_apply(hearing, event, epoch, &verdict))
+        return false;
+    if (verdict.opened)
+        trip_magazine_count(hearing->magazine, hearing->circuit, TRIP_COUNT_OPENS, 1);
+    if (verdict.status == TRIP_STALE)
+        trip_magazine_count(hearing->magazine, hearing->circuit, TRIP_COUNT_STALE, 1);
+    count_outcome(hearing, event);
+    *out_status = verdict.status;
+    return true;
+}
+
 /* ---- Looking ----------------------------------------------------------------------------------------------------- */
 
 /* Begin to look at a circuit. False: there is none. */
@@ -128,18 +180,30 @@ static uint32_t state_told(trip_word_state state)
     return (uint32_t)state - TRIP_WORD_CLOSED + TRIP_STATE_CLOSED;
 }
 
+/* Member by member: a struct that was written in small pieces and is at once copied in large ones makes the processor
+   wait until the pieces have reached the cache. */
+static void write_rejection(trip_rejection *out_rejection, trip_status status, const trip_view *view)
+{
+    typedef trip_rejection anywhere __attribute__((aligned(1)));
+    anywhere *out = out_rejection;
+    out->status = status;
+    out->state = state_told(view->state);
+    out->failures = view->failures;
+    out->retry_after_ns = view->retry_after_ns;
+    out->open_duration_ns = view->open_duration_ns;
+}
+
 void trip_circuit_refuse(const trip_hearing *hearing, const trip_verdict *verdict, trip_rejection *out_rejection)
 {
     if (out_rejection == NULL)
         return;
     trip_view view = trip_word_view(verdict->word, &hearing->setting);
-    trip_rejection rejection = {
-        .status = verdict->status,
-        .state = state_told(view.state),
-        .failures = view.failures,
-        .retry_after_ns = view.retry_after_ns,
-        .open_duration_ns = view.open_duration_ns,
-    };
+    if (trip_abi_size_said(out_rejection) == sizeof *out_rejection) {
+        write_rejection(out_rejection, verdict->status, &view);
+        return;
+    }
+    trip_rejection rejection;
+    write_rejection(&rejection, verdict->status, &view);
     trip_abi_write(out_rejection, &rejection, sizeof rejection);
 }
 
@@ -160,45 +224,23 @@ trip_status trip_circuit_peek(trip_circuit circuit, trip_rejection *out_rejectio
     return verdict.status;
 }
 
-typedef struct tally {
-    uint64_t settled;
-    uint64_t out;
-    uint64_t counts[TRIP_COUNTERS];
-} tally;
-
-/* What the permit slots bound to a circuit have counted and not handed in yet. */
-static void add_slots(tally *sum, trip_circuit circuit)
+/* What is in the cell, and what threads have not handed in yet. */
+static void count_up(const trip_record *record, trip_circuit circuit, uint64_t out_counts[TRIP_COUNTERS])
 {
-    uint32_t made = trip_pool_made(&trip_permits);
-    for (uint32_t i = 0; i < made; i++) {
-        const trip_permit_slot *slot = trip_permit_slot_at(i);
-        if (atomic_load_explicit(&slot->circuit, memory_order_acquire) != circuit)
-            continue;
-        uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
-        sum->settled += (word >> 1) - atomic_load_explicit(&slot->bound_at, memory_order_acquire);
-        sum->out += word & 1;
-        for (int c = 0; c < TRIP_COUNTERS; c++)
-            sum->counts[c] += atomic_load_explicit(&slot->counts[c], memory_order_acquire);
-    }
-}
-
-static tally count_up(const trip_record *record, trip_circuit circuit)
-{
-    tally sum = {.settled = atomic_load_explicit(&record->cell.settled, memory_order_acquire),
-                 .out = atomic_load_explicit(&record->cell.lent, memory_order_acquire)};
     for (int c = 0; c < TRIP_COUNTERS; c++)
-        sum.counts[c] = atomic_load_explicit(&record->cell.counts[c], memory_order_acquire);
-    add_slots(&sum, circuit);
-    return sum;
+        out_counts[c] = atomic_load_explicit(&record->cell.counts[c], memory_order_acquire);
+    trip_magazines_tally(circuit, out_counts);
+    for (int c = 0; c < TRIP_COUNTERS; c++)
+        out_counts[c] = trip_count_value(out_counts[c]);
 }
 
-static trip_circuit_info info_of(const trip_view *view, const tally *sum)
+static trip_circuit_info info_of(const trip_view *view, const uint64_t counts[TRIP_COUNTERS])
 {
-    const uint64_t *counts = sum->counts;
     uint64_t failed = counts[TRIP_COUNT_FAILURES];
     uint64_t dropped = counts[TRIP_COUNT_DROPS];
     uint64_t cancelled = counts[TRIP_COUNT_CANCELS];
-    uint64_t others = failed + dropped + cancelled;
+    uint64_t succeeded = counts[TRIP_COUNT_PERMITS] - counts[TRIP_COUNT_OUT] - failed - dropped - cancelled;
+    bool is_ahead = succeeded >> (TRIP_COUNT_BITS - 1) != 0; /* counts are read one by one while calls run */
     return (trip_circuit_info){
         .state = state_told(view->state),
         .mode = TRIP_MODE_AUTO,
@@ -208,8 +250,8 @@ static trip_circuit_info info_of(const trip_view *view, const tally *sum)
         .epoch = view->epoch,
         .retry_after_ns = view->retry_after_ns,
         .open_duration_ns = view->open_duration_ns,
-        .permits = sum->settled + sum->out,
-        .successes = others < sum->settled ? sum->settled - others : 0, /* counted apart: behind, while calls run */
+        .permits = counts[TRIP_COUNT_PERMITS],
+        .successes = is_ahead ? 0 : succeeded,
         .failures_total = failed,
         .drops = dropped,
         .cancels = cancelled,
@@ -229,10 +271,11 @@ trip_status trip_circuit_inspect(trip_circuit circuit, trip_circuit_info *out_in
     uint64_t word = atomic_load_explicit(&hearing.record->cell.word, memory_order_acquire);
     trip_circuit_look(&hearing);
     trip_view view = trip_word_view(word, &hearing.setting);
-    tally sum = count_up(hearing.record, circuit);
+    uint64_t counts[TRIP_COUNTERS];
+    count_up(hearing.record, circuit, counts);
     if (view.state == TRIP_WORD_VACANT || !trip_record_lives(hearing.record, circuit))
         return TRIP_E_HANDLE;
-    trip_circuit_info info = info_of(&view, &sum);
+    trip_circuit_info info = info_of(&view, counts);
     trip_abi_write(out_info, &info, sizeof info);
     return TRIP_OK;
 }

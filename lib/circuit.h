@@ -64,6 +64,20 @@ static inline bool trip_record_lives(const trip_record *record, trip_circuit cir
     return life == (trip_handle_generation(circuit, TRIP_CIRCUIT_SLOT_BITS) << 1 | 1);
 }
 
+/* Mark the circuit as used, for the registry: a write only when nobody has since it last looked. */
+static inline void trip_record_use(trip_record *record)
+{
+    if (atomic_load_explicit(&record->mark, memory_order_relaxed) == 0)
+        atomic_store_explicit(&record->mark, 1, memory_order_relaxed);
+}
+
+/* Count for a circuit in its cell, if it still lives. */
+static inline void trip_circuit_count_in_cell(trip_circuit circuit, trip_counter counter, uint64_t amount)
+{
+    uint64_t generation = trip_handle_generation(circuit, TRIP_CIRCUIT_SLOT_BITS);
+    trip_cell_add(&trip_record_known(circuit)->cell, generation, counter, amount);
+}
+
 /* What a call about one circuit works with. */
 typedef struct trip_hearing {
     trip_circuit circuit;
@@ -83,6 +97,13 @@ static inline void trip_hearing_begin(trip_hearing *hearing, trip_circuit circui
 
 /* Let an event happen: judge it and replace the word, as often as others are faster. False: the circuit is gone. */
 bool trip_circuit_apply(trip_hearing *hearing, trip_event event, uint64_t epoch, trip_verdict *out_verdict);
+
+/* The same for how a call ended, and count it. False: the circuit is gone, and nothing was counted. */
+bool trip_circuit_tell(trip_hearing *hearing, trip_event event, uint64_t epoch, trip_status *out_status);
+
+/* Whether a circuit with this word refuses a permit, as far as that can be told by a glance at the coarse clock. Says
+   false when in doubt, or when the circuit is gone. */
+bool trip_circuit_refuses_from_afar(trip_hearing *hearing, uint64_t word, trip_verdict *out_verdict);
 
 /* Fill hearing->setting for a look at `record` now. */
 void trip_circuit_look(trip_hearing *hearing);

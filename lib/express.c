@@ -33,86 +33,78 @@ trip_status trip_circuit_express(trip_circuit circuit, trip_express *out_express
 
 /* ---- Settling ---------------------------------------------------------------------------------------------------- */
 
-/* How an express permit stands to what lives in its place now. */
+/* How the permit of a lane stands to what lives in its place now. */
 typedef struct lane {
     trip_record *record;
     trip_circuit circuit; /* that lives there */
-    uint64_t epoch;       /* of the permit, if it is current */
-    bool is_of_this_life;
+    uint64_t word;        /* its word */
+    uint64_t epoch;       /* the permit's */
+    bool is_its_own;      /* the circuit is the one that the permit was told for */
 } lane;
 
-/* TRIP_OK: current; TRIP_STALE: it was once; TRIP_E_HANDLE: it never was, or its tracker is gone. */
-static trip_status find(trip_permit permit, lane *out)
+/* A permit that does not name the present epoch. TRIP_STALE: it once did; TRIP_E_HANDLE: it never did, or its tracker is
+   gone. */
+static __attribute__((noinline)) trip_status place(trip_permit permit, lane *on)
 {
-    uint32_t slot = trip_handle_slot(permit, TRIP_CIRCUIT_SLOT_BITS);
-    trip_record *record = trip_record_at(slot);
-    if (record == NULL)
-        return TRIP_E_HANDLE;
-    uint64_t life = atomic_load_explicit(&record->life, memory_order_acquire);
-    uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
-    uint64_t born = atomic_load_explicit(&record->cell.born, memory_order_acquire);
-    trip_tracker tracker = atomic_load_explicit(&record->tracker, memory_order_acquire);
+    uint64_t life = atomic_load_explicit(&on->record->life, memory_order_acquire);
+    uint64_t born = atomic_load_explicit(&on->record->cell.born, memory_order_acquire);
+    trip_tracker tracker = atomic_load_explicit(&on->record->tracker, memory_order_acquire);
     const trip_tracker_record *owner = trip_tracker_named(tracker);
     if (owner == NULL || !trip_tracker_lives(owner, tracker))
         return TRIP_E_HANDLE;
-    uint64_t behind = (trip_word_stamp(word) - trip_express_stamp(permit)) & TRIP_EXPRESS_STAMP_MASK;
+    uint64_t behind = (trip_word_stamp(on->word) - trip_express_stamp(permit)) & TRIP_EXPRESS_STAMP_MASK;
     if (behind > TRIP_EXPRESS_STAMP_MASK / 2)
         return TRIP_E_HANDLE;
-    out->record = record;
-    out->circuit = trip_record_handle(life, slot);
-    out->epoch = trip_word_epoch(word);
-    out->is_of_this_life = (life & 1) != 0 && trip_word_stamp(word) - behind >= born;
-    bool current =
-        behind == 0 && trip_word_state_of(word) == TRIP_WORD_CLOSED && trip_record_lives(record, out->circuit);
-    return current ? TRIP_OK : TRIP_STALE;
+    uint64_t stamp = trip_word_stamp(on->word) - behind;
+    on->epoch = trip_word_epoch(trip_word_closed(stamp));
+    on->is_its_own = (life & 1) != 0 && stamp >= born;
+    return TRIP_STALE;
 }
 
-/* Count a call that was admitted by the lane and has ended: in a slot of our own, as if it had been granted there. */
-static void trip_express_counts(trip_magazine *magazine, trip_circuit circuit, trip_event event, trip_status status,
-                                bool opened)
+static inline trip_status find(trip_permit permit, lane *out)
 {
-    trip_numbered_slot own;
-    if (magazine == NULL || trip_magazine_take(magazine, circuit, &own) != TRIP_OK)
-        return;
-    uint64_t word = atomic_load_explicit(&own.slot->word, memory_order_relaxed);
-    atomic_store_explicit(&own.slot->word, word + 2, memory_order_release);
-    if (opened)
-        trip_magazine_count(magazine, own.slot, TRIP_COUNT_OPENS);
-    if (status == TRIP_STALE)
-        trip_magazine_count(magazine, own.slot, TRIP_COUNT_STALE);
-    trip_permit_count_outcome(magazine, own.slot, event);
-    trip_magazine_put(magazine, circuit, own);
+    uint32_t slot = trip_handle_slot(permit, TRIP_CIRCUIT_SLOT_BITS);
+    out->record = trip_record_at(slot);
+    if (out->record == NULL)
+        return TRIP_E_HANDLE;
+    out->word = atomic_load_explicit(&out->record->cell.word, memory_order_acquire);
+    out->circuit = trip_record_handle(atomic_load_explicit(&out->record->life, memory_order_acquire), slot);
+    out->epoch = trip_word_epoch(out->word);
+    out->is_its_own = true;
+    bool is_current = trip_word_state_of(out->word) == TRIP_WORD_CLOSED &&
+                      trip_express_make(trip_word_stamp(out->word), slot) == permit &&
+                      trip_record_lives(out->record, out->circuit);
+    return is_current ? TRIP_OK : place(permit, out);
+}
+
+trip_status trip_express_inspect(trip_permit permit)
+{
+    lane on;
+    return find(permit, &on);
 }
 
 trip_status trip_express_settle(trip_permit permit, trip_event event)
 {
     lane on;
     trip_status status = find(permit, &on);
-    if (event == TRIP_EVENT_RENEW || status < 0)
+    if (status < 0 || !on.is_its_own)
         return status;
-    trip_magazine *magazine = trip_magazine_mine();
-    if (status == TRIP_OK) {
-        trip_hearing hearing;
-        trip_verdict verdict;
-        trip_hearing_begin(&hearing, on.circuit, on.record, magazine);
-        if (!trip_circuit_apply(&hearing, event, on.epoch, &verdict))
-            return TRIP_STALE;
-        status = verdict.status;
-        trip_express_counts(magazine, on.circuit, event, status, verdict.opened);
-        return status;
-    }
-    if (on.is_of_this_life)
-        trip_express_counts(magazine, on.circuit, event, status, false);
+    trip_hearing hearing;
+    trip_hearing_begin(&hearing, on.circuit, on.record, trip_magazine_mine());
+    if (!trip_circuit_tell(&hearing, event, on.epoch, &status))
+        return TRIP_STALE;
+    trip_magazine_count(hearing.magazine, on.circuit, TRIP_COUNT_PERMITS, 1);
     return status;
 }
+
+/* ---- Counting ---------------------------------------------------------------------------------------------------- */
 
 trip_status trip_circuit_count(trip_circuit circuit, uint64_t permits, uint64_t successes)
 {
     const trip_record *record = trip_record_named(circuit);
     if (record == NULL || !trip_record_lives(record, circuit))
         return TRIP_E_HANDLE;
-    trip_magazine *magazine = trip_magazine_mine();
-    if (magazine == NULL)
-        return TRIP_E_NOMEM;
-    return trip_magazine_count_express(magazine, circuit, permits, successes) ? TRIP_OK : TRIP_E_HANDLE;
+    trip_circuit_count_in_cell(circuit, TRIP_COUNT_PERMITS, permits);
+    trip_circuit_count_in_cell(circuit, TRIP_COUNT_OUT, permits - successes);
+    return TRIP_OK;
 }

@@ -7,8 +7,10 @@
 
 #include "word.h"
 
-/* Settle one call that an express permit admitted; for TRIP_EVENT_RENEW, only say whether one could. TRIP_OK,
-   TRIP_STALE, TRIP_E_HANDLE. */
+/* Settle one call that an express permit admitted. TRIP_OK, TRIP_STALE, TRIP_E_HANDLE. */
 trip_status trip_express_settle(trip_permit permit, trip_event event);
+
+/* What the permit of a lane is worth now, with the same statuses. */
+trip_status trip_express_inspect(trip_permit permit);
 
 #endif

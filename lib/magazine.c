@@ -1,5 +1,5 @@
 /*
- * Magazines, as magazine.h describes them. Nothing here blocks: the list of magazines only grows, shelves are the
+ * Magazines, as magazine.h describes them. Nothing here blocks: the list of magazines only grows, what is in one is the
  * owning thread's alone, and the pool is lock-free.
  */
 #include "magazine.h"
@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <pthread.h>
 
-#define SEARCH_MAX 4 /* slots looked at for one that is bound to the right circuit */
+#define SPARES_MAX 64 /* that a thread keeps; of scarce ones, one */
 
 static _Atomic(trip_magazine *) all;
 static pthread_key_t at_thread_exit;
@@ -18,17 +18,37 @@ _Thread_local trip_magazine *trip_magazine_of_thread;
 
 /* ---- A thread and its magazine ----------------------------------------------------------------------------------- */
 
+/* Let go of an own slot: to the pool, or to whoever settles the permit that is out in it. */
+static void part(trip_own_slot *own)
+{
+    trip_permit_slot *slot = atomic_load_explicit(&own->slot, memory_order_relaxed);
+    if (slot == NULL)
+        return;
+    atomic_store_explicit(&own->slot, NULL, memory_order_relaxed);
+    trip_circuit circuit = atomic_load_explicit(&slot->circuit, memory_order_relaxed);
+    uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
+    while (!atomic_compare_exchange_weak_explicit(&slot->word, &word, word | TRIP_PERMIT_SPARE, memory_order_acq_rel,
+                                                  memory_order_acquire))
+        ;
+    if (trip_permit_is_out(word, atomic_load_explicit(&slot->granted, memory_order_relaxed)))
+        trip_circuit_count_in_cell(circuit, TRIP_COUNT_OUT, 1);
+    else if (!trip_permit_is_used_up(word))
+        trip_pool_give(&trip_permits, trip_permit_number(word));
+}
+
 static void empty(trip_magazine *magazine)
 {
-    for (int i = 0; i < TRIP_MAGAZINE_SHELVES; i++) {
-        uint32_t link = atomic_load_explicit(&magazine->shelves[i], memory_order_relaxed);
-        atomic_store_explicit(&magazine->shelves[i], 0, memory_order_relaxed);
-        magazine->lengths[i] = 0;
-        while (link != 0) {
-            uint32_t slot = link - 1;
-            link = atomic_load_explicit(&trip_permit_slot_at(slot)->link, memory_order_relaxed);
-            trip_pool_give(&trip_permits, slot);
-        }
+    for (uint32_t i = 0; i <= magazine->mask; i++)
+        trip_account_close(&magazine->accounts[i]);
+    for (int i = 0; i < TRIP_OWN_SLOTS; i++)
+        part(&magazine->own[i]);
+    uint32_t link = atomic_load_explicit(&magazine->spares, memory_order_relaxed);
+    atomic_store_explicit(&magazine->spares, 0, memory_order_relaxed);
+    magazine->spare_count = 0;
+    while (link != 0) {
+        uint32_t number = link - 1;
+        link = atomic_load_explicit(&trip_permit_slot_at(number)->link, memory_order_relaxed);
+        trip_pool_give(&trip_permits, number);
     }
 }
 
@@ -56,12 +76,30 @@ static trip_magazine *inherit(void)
     return NULL;
 }
 
+static bool set_table(trip_magazine *magazine, trip_accounts *accounts)
+{
+    if (accounts == NULL)
+        return false;
+    magazine->accounts = accounts->at;
+    magazine->mask = accounts->mask;
+    magazine->collisions = 0;
+    atomic_store_explicit(&magazine->table, accounts, memory_order_release);
+    return true;
+}
+
 static trip_magazine *create(void)
 {
     trip_magazine *m = trip_allocate(sizeof *m);
     if (m == NULL)
         return NULL;
+    if (!set_table(m, trip_accounts_create(NULL))) {
+        trip_release(m);
+        return NULL;
+    }
     atomic_init(&m->taken, 1);
+    m->turn = &m->own[0];
+    for (int i = 0; i < TRIP_OWN_SLOTS; i++)
+        m->own[i].next = &m->own[(i + 1) % TRIP_OWN_SLOTS];
     m->next = atomic_load_explicit(&all, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(&all, &m->next, m, memory_order_release, memory_order_relaxed))
         ;
@@ -88,147 +126,104 @@ void trip_magazine_after_fork(void)
 {
     trip_magazine *m = atomic_load_explicit(&all, memory_order_acquire);
     for (; m != NULL; m = m->next) {
-        atomic_store_explicit(&m->pin, 0, memory_order_relaxed);
         if (m == trip_magazine_of_thread || atomic_load_explicit(&m->taken, memory_order_relaxed) == 0)
             continue;
         m->policy_of = 0; /* its thread may have been copying a policy */
+        trip_accounts *table = atomic_load_explicit(&m->table, memory_order_relaxed); /* or growing */
+        m->accounts = table->at;
+        m->mask = table->mask;
         empty(m);
         atomic_store_explicit(&m->taken, 0, memory_order_relaxed);
     }
 }
 
-/* ---- Handing in counts ------------------------------------------------------------------------------------------- */
+/* ---- Accounts ---------------------------------------------------------------------------------------------------- */
 
-bool trip_magazine_pins(uint32_t circuit_slot)
+/* Have a larger table when the accounts get in each other's way. Without memory for one they go on doing so. */
+static void make_room(trip_magazine *magazine)
 {
-    trip_magazine *m = atomic_load_explicit(&all, memory_order_acquire);
-    for (; m != NULL; m = m->next)
-        if (atomic_load_explicit(&m->pin, memory_order_seq_cst) == circuit_slot + 1)
-            return true;
-    return false;
+    trip_accounts *table = atomic_load_explicit(&magazine->table, memory_order_relaxed);
+    if (trip_accounts_should_grow(table, ++magazine->collisions))
+        set_table(magazine, trip_accounts_create(table));
 }
 
-static void hand_in(_Atomic uint64_t *total, uint64_t count)
+trip_account *trip_magazine_open_account(trip_magazine *magazine, trip_circuit circuit)
 {
-    if (count != 0)
-        atomic_fetch_add_explicit(total, count, memory_order_relaxed);
-}
-
-/*
- * Hand the counts of a slot that the caller owns in to the cell of its circuit, if that still lives. The pin keeps the
- * cell from being given to another circuit meanwhile: either whoever reuses it sees the pin, or we see that the circuit
- * is gone.
- */
-static void settle_counts(trip_magazine *magazine, trip_permit_slot *slot)
-{
-    trip_circuit circuit = atomic_load_explicit(&slot->circuit, memory_order_relaxed);
-    uint64_t generation = atomic_load_explicit(&slot->word, memory_order_relaxed) >> 1;
-    uint64_t settled = generation - atomic_load_explicit(&slot->bound_at, memory_order_relaxed);
-    trip_record *record = trip_record_named(circuit);
-
-    if (record != NULL) {
-        uint32_t pin = trip_handle_slot(circuit, TRIP_CIRCUIT_SLOT_BITS) + 1;
-        atomic_store_explicit(&magazine->pin, pin, memory_order_seq_cst);
-        atomic_thread_fence(memory_order_seq_cst);
-        if (trip_record_lives(record, circuit)) {
-            hand_in(&record->cell.settled, settled);
-            for (int i = 0; i < TRIP_COUNTERS; i++)
-                hand_in(&record->cell.counts[i], atomic_load_explicit(&slot->counts[i], memory_order_relaxed));
-        }
-        atomic_store_explicit(&magazine->pin, 0, memory_order_release);
+    trip_account *account = trip_account_at(magazine->accounts, magazine->mask, circuit);
+    trip_circuit other = atomic_load_explicit(&account->circuit, memory_order_relaxed);
+    if (other != 0 && trip_record_lives(account->record, other)) {
+        make_room(magazine);
+        account = trip_account_at(magazine->accounts, magazine->mask, circuit);
     }
-    atomic_store_explicit(&slot->bound_at, generation, memory_order_relaxed);
-    for (int i = 0; i < TRIP_COUNTERS; i++)
-        atomic_store_explicit(&slot->counts[i], 0, memory_order_relaxed);
+    return trip_account_open(account, circuit) ? account : NULL;
 }
 
-bool trip_magazine_count_express(trip_magazine *magazine, trip_circuit circuit, uint64_t permits, uint64_t successes)
+void trip_magazine_count_in_cell(trip_circuit circuit, trip_counter counter, uint64_t amount)
 {
-    trip_record *record = trip_record_known(circuit);
-    atomic_store_explicit(&magazine->pin, trip_handle_slot(circuit, TRIP_CIRCUIT_SLOT_BITS) + 1, memory_order_seq_cst);
-    atomic_thread_fence(memory_order_seq_cst);
-    bool lives = trip_record_lives(record, circuit);
-    if (lives) {
-        hand_in(&record->cell.settled, successes);
-        hand_in(&record->cell.lent, permits - successes);
+    trip_circuit_count_in_cell(circuit, counter, amount);
+}
+
+static bool is_out_for(const trip_own_slot *own, trip_circuit circuit)
+{
+    const trip_permit_slot *slot = atomic_load_explicit(&own->slot, memory_order_acquire);
+    return slot != NULL && atomic_load_explicit(&slot->circuit, memory_order_acquire) == circuit &&
+           trip_permit_is_out(atomic_load_explicit(&slot->word, memory_order_acquire),
+                              atomic_load_explicit(&slot->granted, memory_order_acquire));
+}
+
+void trip_magazines_tally(trip_circuit circuit, uint64_t sum[TRIP_COUNTERS])
+{
+    const trip_magazine *m = atomic_load_explicit(&all, memory_order_acquire);
+    for (; m != NULL; m = m->next) {
+        trip_accounts *table = atomic_load_explicit(&m->table, memory_order_acquire);
+        trip_account_tally(trip_account_at(table->at, table->mask, circuit), circuit, sum);
+        for (int i = 0; i < TRIP_OWN_SLOTS; i++)
+            sum[TRIP_COUNT_OUT] += is_out_for(&m->own[i], circuit);
     }
-    atomic_store_explicit(&magazine->pin, 0, memory_order_release);
-    return lives;
 }
 
-/* TRIP_OK, or TRIP_E_HANDLE: the circuit is gone, and its place may be another tracker's. */
-static trip_status bind(trip_magazine *magazine, trip_permit_slot *slot, trip_circuit circuit)
+/* ---- Slots ------------------------------------------------------------------------------------------------------- */
+
+/* Stores are ordered so that a fork finds a sound list: a slot is lost at worst. */
+trip_status trip_magazine_take(trip_magazine *magazine, trip_permit_slot **out_slot)
 {
-    const trip_record *record = trip_record_known(circuit);
-    uint64_t tracker = atomic_load_explicit(&record->tracker, memory_order_acquire);
-    if (!trip_record_lives(record, circuit))
-        return TRIP_E_HANDLE;
-    settle_counts(magazine, slot);
-    atomic_store_explicit(&slot->circuit, circuit, memory_order_relaxed);
-    atomic_store_explicit(&slot->tracker_tag, (uint32_t)tracker, memory_order_relaxed);
+    uint32_t link = atomic_load_explicit(&magazine->spares, memory_order_relaxed);
+    if (link == 0)
+        return trip_permit_slot_take(out_slot);
+    *out_slot = trip_permit_slot_at(link - 1);
+    atomic_store_explicit(&magazine->spares, atomic_load_explicit(&(*out_slot)->link, memory_order_relaxed),
+                          memory_order_release);
+    magazine->spare_count--;
     return TRIP_OK;
 }
 
-void trip_magazine_count(trip_magazine *magazine, trip_permit_slot *slot, trip_counter counter)
+void trip_magazine_put(trip_magazine *magazine, trip_permit_slot *spare)
 {
-    uint32_t count = atomic_load_explicit(&slot->counts[counter], memory_order_relaxed);
-    if (count == UINT32_MAX) {
-        if (magazine == NULL)
-            return; /* four thousand million, and no memory to put them down */
-        settle_counts(magazine, slot);
-        count = 0;
+    uint32_t number = trip_permit_number(atomic_load_explicit(&spare->word, memory_order_relaxed));
+    uint32_t room = number < TRIP_PERMITS_SCARCE ? SPARES_MAX : 1;
+    if (magazine == NULL || magazine->spare_count >= room) {
+        trip_pool_give(&trip_permits, number);
+        return;
     }
-    atomic_store_explicit(&slot->counts[counter], count + 1, memory_order_relaxed);
+    uint32_t first = atomic_load_explicit(&magazine->spares, memory_order_relaxed);
+    atomic_store_explicit(&spare->link, first, memory_order_relaxed);
+    atomic_store_explicit(&magazine->spares, number + 1, memory_order_release);
+    magazine->spare_count++;
 }
 
-/* ---- Shelves ----------------------------------------------------------------------------------------------------- */
-
-/* The link to the first slot on the shelf that is bound to the circuit, if it is among the first few. */
-static trip_pool_link *search(trip_pool_link *link, trip_circuit circuit)
+trip_status trip_magazine_prepare_own(trip_magazine *magazine)
 {
-    for (int i = 0; i < SEARCH_MAX; i++) {
-        uint32_t next = atomic_load_explicit(link, memory_order_relaxed);
-        if (next == 0)
-            return NULL;
-        trip_permit_slot *slot = trip_permit_slot_at(next - 1);
-        if (atomic_load_explicit(&slot->circuit, memory_order_relaxed) == circuit)
-            return link;
-        link = &slot->link;
-    }
-    return NULL;
-}
-
-/* Bring the slot that `link` names to the front of its shelf. */
-static void bring_forward(trip_pool_link *first, trip_pool_link *link)
-{
-    uint32_t moved = atomic_load_explicit(link, memory_order_relaxed);
-    trip_permit_slot *slot = trip_permit_slot_at(moved - 1);
-    atomic_store_explicit(link, atomic_load_explicit(&slot->link, memory_order_relaxed), memory_order_release);
-    atomic_store_explicit(&slot->link, atomic_load_explicit(first, memory_order_relaxed), memory_order_release);
-    atomic_store_explicit(first, moved, memory_order_release);
-}
-
-trip_status trip_magazine_reload(trip_magazine *magazine, trip_circuit circuit)
-{
-    uint32_t shelf = trip_magazine_shelf(circuit);
-    trip_pool_link *first = &magazine->shelves[shelf];
-    trip_pool_link *found = search(first, circuit);
-    if (found != NULL) {
-        bring_forward(first, found);
+    trip_own_slot *own = magazine->turn;
+    trip_permit_slot *slot = atomic_load_explicit(&own->slot, memory_order_relaxed);
+    if (slot != NULL && atomic_load_explicit(&slot->word, memory_order_acquire) == own->free)
         return TRIP_OK;
-    }
-    if (atomic_load_explicit(first, memory_order_relaxed) == 0) {
-        uint32_t number;
-        trip_status status = trip_permit_slot_take(&number);
-        if (status != TRIP_OK)
-            return status;
-        trip_numbered_slot fresh = {.slot = trip_permit_slot_at(number), .number = number};
-        status = bind(magazine, fresh.slot, circuit);
-        if (status == TRIP_OK)
-            trip_magazine_put(magazine, circuit, fresh);
-        else
-            trip_pool_give(&trip_permits, number);
+    trip_permit_slot *fresh;
+    trip_status status = trip_magazine_take(magazine, &fresh);
+    if (status != TRIP_OK)
         return status;
-    }
-    return bind(magazine, trip_permit_slot_at(atomic_load_explicit(first, memory_order_relaxed) - 1), circuit);
+    part(own); /* it is worn out, or its permit takes long */
+    own->free = atomic_load_explicit(&fresh->word, memory_order_relaxed) & ~TRIP_PERMIT_SPARE;
+    atomic_store_explicit(&fresh->word, own->free, memory_order_release);
+    atomic_store_explicit(&own->slot, fresh, memory_order_release);
+    return TRIP_OK;
 }

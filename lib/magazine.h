@@ -1,23 +1,37 @@
 /*
- * Magazines: what a thread keeps at hand so that it need not meet other threads: free permit slots, each still bound to
- * the circuit it served last, and a copy of the policy it used last. A magazine is written by its thread alone. When
- * the thread ends its slots go back to the pool, and the magazine to the next thread that needs one.
+ * Magazines: what a thread keeps at hand so that it need not meet other threads: accounts of the circuits that it uses,
+ * permit slots, and a copy of the policy that it used last. A magazine is written by its thread alone. When the
+ * thread ends everything is handed in, and the magazine goes to the next thread that needs one.
  */
 #ifndef TRIP_MAGAZINE_H
 #define TRIP_MAGAZINE_H
 
+#include "account.h"
 #include "permit.h"
 #include "policy.h"
-#include "word.h"
 
-#define TRIP_MAGAZINE_SHELVES 32 /* by the low bits of the circuit's slot */
+/* A thread's own slots serve closed circuits, in turns. There are several because a processor is slow to read a word that
+   it has just swapped: with one, asking whether its last permit is settled would wait for that settlement to reach the
+   cache (docs/performance.md). */
+#define TRIP_OWN_SLOTS 8
+
+typedef struct trip_own_slot {
+    _Atomic(trip_permit_slot *) slot; /* NULL: none yet */
+    uint64_t free;                    /* its word when it may be granted next */
+    struct trip_own_slot *next;       /* whose turn is next; fixed */
+} trip_own_slot;
 
 typedef struct trip_magazine {
-    struct trip_magazine *next; /* all magazines ever made; fixed once it is in the list */
-    _Atomic uint32_t taken;     /* some thread's */
-    _Atomic uint32_t pin;       /* circuit slot + 1 that counts are being handed in to, not to be used anew; 0: none */
-    trip_pool_link shelves[TRIP_MAGAZINE_SHELVES];
-    uint32_t lengths[TRIP_MAGAZINE_SHELVES];
+    trip_account *accounts; /* those of the table */
+    uint32_t mask;
+    uint32_t collisions; /* of circuits in the table as it is */
+    trip_own_slot *turn; /* one of: */
+    trip_own_slot own[TRIP_OWN_SLOTS];
+    _Atomic(trip_accounts *) table; /* the same for other threads; fixed but for growing */
+    struct trip_magazine *next;     /* all magazines ever made; fixed once it is in the list */
+    _Atomic uint32_t taken;         /* some thread's */
+    trip_pool_link spares;
+    uint32_t spare_count;
     uint64_t policy_of; /* the tracker that `policy` is copied from */
     trip_policy policy;
 } trip_magazine;
@@ -28,35 +42,34 @@ trip_status trip_magazine_prepare(void);
 /* The calling thread's; NULL when there is no memory for one. */
 static inline trip_magazine *trip_magazine_mine(void);
 
-/* A free slot bound to the circuit. TRIP_OK, TRIP_E_NOMEM, TRIP_E_CAPACITY; TRIP_E_HANDLE: the circuit is gone. */
-static inline trip_status trip_magazine_take(trip_magazine *magazine, trip_circuit circuit, trip_numbered_slot *out);
+/* The account of a circuit; NULL when that is gone, or magazine is NULL. */
+static inline trip_account *trip_magazine_account(trip_magazine *magazine, trip_circuit circuit);
 
-/* Keep a free slot that is bound to the circuit. Without a magazine, and when there are many, it goes to the pool. */
-static inline void trip_magazine_put(trip_magazine *magazine, trip_circuit circuit, trip_numbered_slot free_slot);
+/* Have a free slot of our own come to its turn. TRIP_OK, TRIP_E_NOMEM, TRIP_E_CAPACITY. */
+trip_status trip_magazine_prepare_own(trip_magazine *magazine);
 
-/* Count one thing in a slot that the caller owns. */
-void trip_magazine_count(trip_magazine *magazine, trip_permit_slot *slot, trip_counter counter);
+/* A free spare. TRIP_OK, TRIP_E_NOMEM, TRIP_E_CAPACITY. */
+trip_status trip_magazine_take(trip_magazine *magazine, trip_permit_slot **out_slot);
 
-/* Count how a permit ended, in a slot that the caller owns; successes are what is left over. */
-void trip_permit_count_outcome(trip_magazine *magazine, trip_permit_slot *slot, trip_event event);
+/* Keep a free spare. Without a magazine, and when there are many, it goes to the pool. */
+void trip_magazine_put(trip_magazine *magazine, trip_permit_slot *spare);
 
-/* Count permits that nobody was granted in a slot, and successes, for a circuit. False: it is gone. */
-bool trip_magazine_count_express(trip_magazine *magazine, trip_circuit circuit, uint64_t permits, uint64_t successes);
+/* Count for a circuit: in the thread's account if it has one, else at once in the cell. */
+static inline void trip_magazine_count(trip_magazine *magazine, trip_circuit circuit, trip_counter counter,
+                                       uint64_t amount);
 
-/* Some thread is handing in counts to this circuit slot. */
-bool trip_magazine_pins(uint32_t circuit_slot);
+/* Add to `sum` what all threads have counted for a circuit and not handed in. */
+void trip_magazines_tally(trip_circuit circuit, uint64_t sum[TRIP_COUNTERS]);
 
 /* In the child of a fork: the other threads are gone, their magazines are nobody's. */
 void trip_magazine_after_fork(void);
 
 /* ---- What every call does ---------------------------------------------------------------------------------------- */
 
-#define TRIP_SHELF_MAX 64                        /* free slots kept on a shelf */
-#define TRIP_SHELF_SCARCE (TRIP_PERMITS_MAX / 2) /* of slots from here on, one: threads cannot hoard them all */
-
 extern _Thread_local trip_magazine *trip_magazine_of_thread;
 trip_magazine *trip_magazine_find(void);
-trip_status trip_magazine_reload(trip_magazine *magazine, trip_circuit circuit);
+trip_account *trip_magazine_open_account(trip_magazine *magazine, trip_circuit circuit);
+void trip_magazine_count_in_cell(trip_circuit circuit, trip_counter counter, uint64_t amount);
 
 static inline trip_magazine *trip_magazine_mine(void)
 {
@@ -64,44 +77,23 @@ static inline trip_magazine *trip_magazine_mine(void)
     return __builtin_expect(mine != NULL, 1) ? mine : trip_magazine_find();
 }
 
-static inline uint32_t trip_magazine_shelf(trip_circuit circuit)
+static inline trip_account *trip_magazine_account(trip_magazine *magazine, trip_circuit circuit)
 {
-    return (uint32_t)circuit % TRIP_MAGAZINE_SHELVES;
+    if (magazine == NULL)
+        return NULL;
+    trip_account *account = trip_account_at(magazine->accounts, magazine->mask, circuit);
+    bool is_it = atomic_load_explicit(&account->circuit, memory_order_relaxed) == circuit;
+    return __builtin_expect(is_it, 1) ? account : trip_magazine_open_account(magazine, circuit);
 }
 
-/* Stores are ordered so that a fork finds sound lists: a slot is lost at worst. */
-static inline trip_status trip_magazine_take(trip_magazine *magazine, trip_circuit circuit, trip_numbered_slot *out)
+static inline void trip_magazine_count(trip_magazine *magazine, trip_circuit circuit, trip_counter counter,
+                                       uint64_t amount)
 {
-    uint32_t shelf = trip_magazine_shelf(circuit);
-    uint32_t link = atomic_load_explicit(&magazine->shelves[shelf], memory_order_relaxed);
-    if (__builtin_expect(
-            link == 0 || atomic_load_explicit(&trip_permit_slot_at(link - 1)->circuit, memory_order_relaxed) != circuit,
-            0)) {
-        trip_status status = trip_magazine_reload(magazine, circuit);
-        if (status != TRIP_OK)
-            return status;
-        link = atomic_load_explicit(&magazine->shelves[shelf], memory_order_relaxed);
-    }
-    out->number = link - 1;
-    out->slot = trip_permit_slot_at(out->number);
-    uint32_t next = atomic_load_explicit(&out->slot->link, memory_order_relaxed);
-    atomic_store_explicit(&magazine->shelves[shelf], next, memory_order_release);
-    magazine->lengths[shelf]--;
-    return TRIP_OK;
-}
-
-static inline void trip_magazine_put(trip_magazine *magazine, trip_circuit circuit, trip_numbered_slot free_slot)
-{
-    uint32_t shelf = trip_magazine_shelf(circuit);
-    uint32_t room = free_slot.number < TRIP_SHELF_SCARCE ? TRIP_SHELF_MAX : 1;
-    if (__builtin_expect(magazine == NULL || magazine->lengths[shelf] >= room, 0)) {
-        trip_pool_give(&trip_permits, free_slot.number);
-        return;
-    }
-    uint32_t next = atomic_load_explicit(&magazine->shelves[shelf], memory_order_relaxed);
-    atomic_store_explicit(&free_slot.slot->link, next, memory_order_relaxed);
-    atomic_store_explicit(&magazine->shelves[shelf], free_slot.number + 1, memory_order_release);
-    magazine->lengths[shelf]++;
+    trip_account *account = trip_magazine_account(magazine, circuit);
+    if (__builtin_expect(account != NULL, 1))
+        trip_account_add(account, counter, amount);
+    else
+        trip_magazine_count_in_cell(circuit, counter, amount);
 }
 
 #endif

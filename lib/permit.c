@@ -1,7 +1,7 @@
 /*
  * Permits: granted, refused, settled, renewed. The healthy path, a permit and a success on a closed circuit without
- * failures, is the first few lines of trip_circuit_permit and of settle: no lock, no clock, no allocation, and no write
- * to memory that another thread writes.
+ * failures, is the first lines of trip_circuit_permit and of settle: no lock, no clock, no allocation, and no write to
+ * memory that another thread writes.
  */
 #include "permit.h"
 
@@ -18,12 +18,6 @@ _Static_assert(sizeof(trip_permit_slot) == 64, "a permit slot is one cache line"
 
 /* ---- Slots ------------------------------------------------------------------------------------------------------- */
 
-/* A slot whose generations have all been granted is retired: nobody gives it back. */
-static inline bool is_used_up(uint64_t word)
-{
-    return word >> 1 == trip_handle_generations(TRIP_PERMIT_SLOT_BITS);
-}
-
 /* Settle in the callers' stead the permits that nobody can settle any more: those of trackers that are gone. */
 static void reclaim_orphans(void)
 {
@@ -31,201 +25,274 @@ static void reclaim_orphans(void)
     for (uint32_t i = 0; i < made; i++) {
         trip_permit_slot *slot = trip_permit_slot_at(i);
         uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
-        if ((word & 1) == 0 || trip_tracker_tag_lives(atomic_load_explicit(&slot->tracker_tag, memory_order_relaxed)))
+        if (!trip_permit_is_out(word, atomic_load_explicit(&slot->granted, memory_order_acquire)) ||
+            trip_tracker_tag_lives(atomic_load_explicit(&slot->tracker_tag, memory_order_relaxed)))
             continue;
-        uint64_t settled = word + 1;
+        uint64_t settled = trip_permit_settled(word);
         if (atomic_compare_exchange_strong_explicit(&slot->word, &word, settled, memory_order_acq_rel,
                                                     memory_order_relaxed) &&
-            !is_used_up(settled))
+            (settled & TRIP_PERMIT_SPARE) != 0 && !trip_permit_is_used_up(settled))
             trip_pool_give(&trip_permits, i);
     }
 }
 
-trip_status trip_permit_slot_take(uint32_t *out_slot)
+static trip_status take_number(uint32_t *out_number)
 {
     static _Atomic uint64_t reclaimed_at; /* trackers destroyed when we last looked for orphans */
-    trip_status status = trip_pool_take(&trip_permits, out_slot);
+    trip_status status = trip_pool_take(&trip_permits, out_number);
     if (status != TRIP_E_CAPACITY)
         return status;
     uint64_t destroyed = atomic_load_explicit(&trip_trackers_destroyed, memory_order_acquire);
     if (atomic_exchange_explicit(&reclaimed_at, destroyed, memory_order_acq_rel) == destroyed)
         return status;
     reclaim_orphans();
-    return trip_pool_take(&trip_permits, out_slot);
+    return trip_pool_take(&trip_permits, out_number);
+}
+
+trip_status trip_permit_slot_take(trip_permit_slot **out_slot)
+{
+    uint32_t number;
+    trip_status status = take_number(&number);
+    if (status != TRIP_OK)
+        return status;
+    trip_permit_slot *slot = trip_permit_slot_at(number);
+    if (atomic_load_explicit(&slot->word, memory_order_relaxed) == 0)
+        atomic_store_explicit(&slot->word, TRIP_PERMIT_SPARE | TRIP_PERMIT_GENERATION | number, memory_order_relaxed);
+    *out_slot = slot;
+    return TRIP_OK;
+}
+
+/* A spare that was settled, or not granted after all. */
+static void keep(trip_magazine *magazine, trip_permit_slot *spare, uint64_t word)
+{
+    if (!trip_permit_is_used_up(word))
+        trip_magazine_put(magazine, spare);
 }
 
 /* ---- Granting ---------------------------------------------------------------------------------------------------- */
 
-static inline trip_permit grant(trip_numbered_slot free_slot, uint64_t epoch)
+static inline trip_permit grant(trip_permit_slot *slot, uint64_t free)
 {
-    trip_permit_slot *slot = free_slot.slot;
-    uint64_t generation = atomic_load_explicit(&slot->word, memory_order_relaxed) >> 1;
-    atomic_store_explicit(&slot->epoch, epoch, memory_order_relaxed);
-    atomic_store_explicit(&slot->word, generation << 1 | 1, memory_order_release);
-    return trip_handle_make(TRIP_KIND_PERMIT, TRIP_PERMIT_SLOT_BITS, generation, free_slot.number);
+    trip_permit permit = free | TRIP_PERMIT_KIND;
+    atomic_store_explicit(&slot->granted, permit, memory_order_release);
+    return permit;
 }
 
-/* A circuit that is not healthy decides by its word. The slot is there already, so that a probe won is a probe had. */
-static __attribute__((noinline)) trip_status ask(trip_circuit circuit, trip_magazine *magazine,
-                                                 trip_numbered_slot free_slot, trip_permit *out_permit,
-                                                 trip_rejection *out_rejection)
+/* Bind a free slot of our own to what it is granted for, unless it was granted for the same before. */
+static inline void bind(trip_permit_slot *slot, const trip_account *account, trip_circuit circuit)
 {
-    trip_hearing hearing;
-    trip_hearing_begin(&hearing, circuit, trip_record_named(circuit), magazine);
-    trip_verdict verdict;
-    if (!trip_circuit_apply(&hearing, TRIP_EVENT_PERMIT, 0, &verdict)) {
-        trip_magazine_put(magazine, circuit, free_slot);
-        return TRIP_E_HANDLE;
-    }
-    if (verdict.opened)
-        trip_magazine_count(magazine, free_slot.slot, TRIP_COUNT_OPENS);
-    if (verdict.status == TRIP_OK) {
-        *out_permit = grant(free_slot, trip_word_epoch(verdict.word));
-        return TRIP_OK;
-    }
-    trip_magazine_count(magazine, free_slot.slot, TRIP_COUNT_REJECTIONS);
-    trip_magazine_put(magazine, circuit, free_slot);
-    trip_circuit_refuse(&hearing, &verdict, out_rejection);
-    return verdict.status;
+    if (atomic_load_explicit(&slot->bare, memory_order_relaxed) == account->bare &&
+        atomic_load_explicit(&slot->circuit, memory_order_relaxed) == circuit)
+        return;
+    atomic_store_explicit(&slot->tracker_tag, (uint32_t)account->tracker, memory_order_relaxed);
+    atomic_store_explicit(&slot->bare, account->bare, memory_order_relaxed);
+    atomic_store_explicit(&slot->record, account->record, memory_order_relaxed);
+    atomic_store_explicit(&slot->circuit, circuit, memory_order_relaxed);
 }
 
-/* There is no place for a permit. An open circuit refuses all the same, if uncounted: a caller who lets calls through
-   on an error shall not do so to a provider that is down. */
-static __attribute__((noinline)) trip_status without_slot(trip_circuit circuit, trip_status error,
+/* In the slot of our own whose turn it is, in the closed epoch that the account knows. */
+static inline trip_permit grant_own(trip_magazine *magazine, trip_account *account, trip_circuit circuit)
+{
+    trip_own_slot *own = magazine->turn;
+    trip_permit_slot *slot = atomic_load_explicit(&own->slot, memory_order_relaxed);
+    bind(slot, account, circuit);
+    trip_permit permit = grant(slot, own->free);
+    own->free += TRIP_PERMIT_GENERATION;
+    magazine->turn = own->next;
+    trip_account_add(account, TRIP_COUNT_PERMITS, 1);
+    return permit;
+}
+
+static trip_permit grant_spare(const trip_hearing *hearing, trip_permit_slot *slot, uint64_t circuits_word)
+{
+    uint64_t tracker = atomic_load_explicit(&hearing->record->tracker, memory_order_relaxed);
+    atomic_store_explicit(&slot->tracker_tag, (uint32_t)tracker, memory_order_relaxed);
+    atomic_store_explicit(&slot->bare, trip_word_bare(circuits_word), memory_order_relaxed);
+    atomic_store_explicit(&slot->record, hearing->record, memory_order_relaxed);
+    atomic_store_explicit(&slot->circuit, hearing->circuit, memory_order_relaxed);
+    trip_magazine_count(hearing->magazine, hearing->circuit, TRIP_COUNT_PERMITS, 1);
+    trip_magazine_count(hearing->magazine, hearing->circuit, TRIP_COUNT_OUT, 1);
+    return grant(slot, atomic_load_explicit(&slot->word, memory_order_relaxed) & TRIP_PERMIT_NAME);
+}
+
+/* There is no place for a permit. An open circuit refuses all the same: a caller who lets calls through on an error
+   shall not do so to a provider that is down. */
+static __attribute__((noinline)) trip_status without_slot(const trip_hearing *hearing, trip_status error,
                                                           trip_rejection *out_rejection)
 {
-    trip_status status = trip_circuit_peek(circuit, out_rejection);
+    trip_status status = trip_circuit_peek(hearing->circuit, out_rejection);
+    if (status > 0)
+        trip_magazine_count(hearing->magazine, hearing->circuit, TRIP_COUNT_REJECTIONS, 1);
     return status > 0 ? status : error;
+}
+
+static trip_status refuse(const trip_hearing *hearing, const trip_verdict *verdict, trip_rejection *out_rejection)
+{
+    trip_magazine_count(hearing->magazine, hearing->circuit, TRIP_COUNT_REJECTIONS, 1);
+    trip_circuit_refuse(hearing, verdict, out_rejection);
+    return verdict->status;
+}
+
+/* A circuit that is not closed decides by its word. The slot is there already, so that a probe won is a probe had. */
+static trip_status ask(trip_hearing *hearing, trip_permit_slot *spare, trip_permit *out_permit,
+                       trip_rejection *out_rejection)
+{
+    trip_verdict verdict;
+    bool there = trip_circuit_apply(hearing, TRIP_EVENT_PERMIT, 0, &verdict);
+    if (there && verdict.opened)
+        trip_magazine_count(hearing->magazine, hearing->circuit, TRIP_COUNT_OPENS, 1);
+    if (there && verdict.status == TRIP_OK) {
+        *out_permit = grant_spare(hearing, spare, verdict.word);
+        return TRIP_OK;
+    }
+    trip_magazine_put(hearing->magazine, spare);
+    return there ? refuse(hearing, &verdict, out_rejection) : TRIP_E_HANDLE;
+}
+
+/* Whatever is not the same as last time: another circuit, another epoch, more permits out, a refusal. */
+static __attribute__((noinline)) trip_status permit_anew(trip_circuit circuit, trip_permit *out_permit,
+                                                         trip_rejection *out_rejection)
+{
+    trip_record *record = trip_record_named(circuit);
+    if (record == NULL)
+        return TRIP_E_HANDLE;
+    trip_hearing hearing;
+    trip_hearing_begin(&hearing, circuit, record, trip_magazine_mine());
+    uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
+    trip_verdict refusal;
+    if (trip_circuit_refuses_from_afar(&hearing, word, &refusal))
+        return refuse(&hearing, &refusal, out_rejection);
+    if (!trip_record_lives(record, circuit)) /* after the word: so the word was this circuit's */
+        return TRIP_E_HANDLE;
+    trip_record_use(record);
+
+    trip_magazine *magazine = hearing.magazine;
+    bool is_closed = trip_word_is_healthy(trip_word_bare(word));
+    trip_permit_slot *spare = NULL;
+    trip_status status = TRIP_E_NOMEM;
+    if (magazine != NULL)
+        status = is_closed ? trip_magazine_prepare_own(magazine) : trip_magazine_take(magazine, &spare);
+    if (status != TRIP_OK)
+        return without_slot(&hearing, status, out_rejection);
+    if (!is_closed)
+        return ask(&hearing, spare, out_permit, out_rejection);
+    trip_account *account = trip_magazine_account(magazine, circuit);
+    if (account == NULL)
+        return TRIP_E_HANDLE;
+    account->bare = trip_word_bare(word);
+    *out_permit = grant_own(magazine, account, circuit);
+    return TRIP_OK;
 }
 
 trip_status trip_circuit_permit(trip_circuit circuit, trip_permit *out_permit, trip_rejection *out_rejection)
 {
     if (out_permit == NULL || !trip_abi_may_write(out_rejection, TRIP_REJECTION_SIZE_1_0))
         return TRIP_E_INVALID;
-    trip_record *record = trip_record_named(circuit);
-    if (record == NULL)
-        return TRIP_E_HANDLE;
-    uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
-    if (!trip_record_lives(record, circuit)) /* after the word: so the word was this circuit's */
-        return TRIP_E_HANDLE;
-    if (atomic_load_explicit(&record->mark, memory_order_relaxed) == 0)
-        atomic_store_explicit(&record->mark, 1, memory_order_relaxed);
-
-    trip_magazine *magazine = trip_magazine_mine();
-    trip_numbered_slot slot;
-    trip_status status = magazine == NULL ? TRIP_E_NOMEM : trip_magazine_take(magazine, circuit, &slot);
-    if (status != TRIP_OK)
-        return without_slot(circuit, status, out_rejection);
-    if (!trip_word_is_healthy(word))
-        return ask(circuit, magazine, slot, out_permit, out_rejection);
-    *out_permit = grant(slot, trip_word_epoch(word));
+    trip_magazine *magazine = trip_magazine_of_thread;
+    if (magazine == NULL)
+        return permit_anew(circuit, out_permit, out_rejection);
+    trip_account *account = trip_account_at(magazine->accounts, magazine->mask, circuit);
+    if (atomic_load_explicit(&account->circuit, memory_order_relaxed) != circuit)
+        return permit_anew(circuit, out_permit, out_rejection);
+    /* Still closed in the epoch that we know: so the circuit still lives, for no other has this epoch. */
+    uint64_t word = atomic_load_explicit(&account->record->cell.word, memory_order_acquire);
+    const trip_own_slot *own = magazine->turn;
+    const trip_permit_slot *slot = atomic_load_explicit(&own->slot, memory_order_relaxed);
+    if (trip_word_bare(word) != account->bare || slot == NULL ||
+        atomic_load_explicit(&slot->word, memory_order_acquire) != own->free)
+        return permit_anew(circuit, out_permit, out_rejection);
+    trip_record_use(account->record);
+    *out_permit = grant_own(magazine, account, circuit);
     return TRIP_OK;
 }
 
 /* ---- Settling ---------------------------------------------------------------------------------------------------- */
 
 /* A permit that is out, as its slot says. */
-typedef struct granted {
-    trip_numbered_slot at;
+typedef struct outstanding {
+    trip_permit_slot *slot;
     uint64_t word;
     uint64_t epoch;
     trip_circuit circuit;
-} granted;
+} outstanding;
 
-static inline trip_status find(trip_permit permit, granted *out)
+static trip_status find(trip_permit permit, outstanding *out)
 {
     if (!trip_handle_is(permit, TRIP_KIND_PERMIT))
         return TRIP_E_HANDLE;
-    uint32_t number = trip_handle_slot(permit, TRIP_PERMIT_SLOT_BITS);
-    trip_permit_slot *slot = trip_permit_slot_if_any(number);
+    trip_permit_slot *slot = trip_permit_slot_if_any(trip_permit_number(permit));
     if (slot == NULL)
         return TRIP_E_HANDLE;
-    uint64_t generation = trip_handle_generation(permit, TRIP_PERMIT_SLOT_BITS);
+    uint64_t granted = atomic_load_explicit(&slot->granted, memory_order_acquire);
     uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
-    if (word != (generation << 1 | 1))
-        return word >> 1 > generation ? TRIP_E_CONSUMED : TRIP_E_HANDLE;
-    out->at = (trip_numbered_slot){.slot = slot, .number = number};
+    if (granted < permit) /* so of a later generation, for they agree in kind and number */
+        return TRIP_E_HANDLE;
+    if (granted != permit || !trip_permit_is_out(word, granted))
+        return TRIP_E_CONSUMED;
+    out->slot = slot;
     out->word = word;
-    out->epoch = atomic_load_explicit(&slot->epoch, memory_order_acquire);
+    out->epoch = trip_word_epoch(atomic_load_explicit(&slot->bare, memory_order_acquire));
     out->circuit = atomic_load_explicit(&slot->circuit, memory_order_acquire);
     return TRIP_OK;
 }
 
 /* What to say of a permit whose circuit is gone: evicted, or destroyed with its tracker. */
-static trip_status of_the_gone(const trip_permit_slot *slot)
+static trip_status of_the_gone(uint32_t tracker_tag)
 {
-    uint32_t tag = atomic_load_explicit(&slot->tracker_tag, memory_order_relaxed);
-    return trip_tracker_tag_lives(tag) ? TRIP_STALE : TRIP_E_HANDLE;
+    return trip_tracker_tag_lives(tracker_tag) ? TRIP_STALE : TRIP_E_HANDLE;
 }
 
-void trip_permit_count_outcome(trip_magazine *magazine, trip_permit_slot *slot, trip_event event)
+/* Settle the permit and tell the circuit what became of the call, if there is anything to tell. */
+static __attribute__((noinline)) trip_status settle_anew(trip_permit handle, trip_event event)
 {
-    switch (event) {
-    case TRIP_EVENT_FAILURE:
-        trip_magazine_count(magazine, slot, TRIP_COUNT_FAILURES);
-        break;
-    case TRIP_EVENT_DROP:
-        trip_magazine_count(magazine, slot, TRIP_COUNT_DROPS);
-        break;
-    case TRIP_EVENT_CANCEL:
-        trip_magazine_count(magazine, slot, TRIP_COUNT_CANCELS);
-        break;
-    default:
-        break; /* successes are what is left over */
-    }
-}
+    outstanding permit;
+    uint64_t settled;
+    uint32_t tracker_tag;
+    do {
+        trip_status status = find(handle, &permit);
+        if (status != TRIP_OK)
+            return status;
+        tracker_tag = atomic_load_explicit(&permit.slot->tracker_tag, memory_order_relaxed);
+        settled = trip_permit_settled(permit.word);
+        /* Fails when somebody else was faster, or when the slot has just become a spare. */
+    } while (!atomic_compare_exchange_strong_explicit(&permit.slot->word, &permit.word, settled, memory_order_acq_rel,
+                                                      memory_order_relaxed));
 
-/* Tell the circuit what became of a call. The permit is settled, and its slot the caller's. */
-static __attribute__((noinline)) trip_status tell(trip_circuit circuit, uint64_t epoch, trip_event event,
-                                                  trip_magazine *magazine, trip_permit_slot *slot)
-{
     trip_hearing hearing;
-    trip_hearing_begin(&hearing, circuit, trip_record_named(circuit), magazine);
-    trip_verdict verdict;
-    if (!trip_circuit_apply(&hearing, event, epoch, &verdict))
-        verdict = (trip_verdict){.status = of_the_gone(slot)};
-    if (verdict.opened)
-        trip_magazine_count(magazine, slot, TRIP_COUNT_OPENS);
-    if (verdict.status == TRIP_STALE)
-        trip_magazine_count(magazine, slot, TRIP_COUNT_STALE);
-    trip_permit_count_outcome(magazine, slot, event);
-    return verdict.status;
-}
-
-/* A success on a circuit that is as healthy as when the permit was granted. */
-static inline bool teaches_nothing(const granted *permit, trip_event event)
-{
-    const trip_record *record = trip_record_known(permit->circuit);
-    uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
-    return event == TRIP_EVENT_SUCCESS && trip_word_is_healthy(word) && trip_word_epoch(word) == permit->epoch &&
-           trip_record_lives(record, permit->circuit);
+    trip_hearing_begin(&hearing, permit.circuit, trip_record_known(permit.circuit), trip_magazine_mine());
+    if ((settled & TRIP_PERMIT_SPARE) != 0) {
+        trip_magazine_count(hearing.magazine, permit.circuit, TRIP_COUNT_OUT, UINT64_MAX);
+        keep(hearing.magazine, permit.slot, settled);
+    }
+    trip_status status;
+    return trip_circuit_tell(&hearing, event, permit.epoch, &status) ? status : of_the_gone(tracker_tag);
 }
 
 static inline trip_status settle(trip_permit handle, trip_event event)
 {
-    if (trip_is_express(handle))
-        return trip_express_settle(handle, event);
-    granted permit;
-    trip_status status = find(handle, &permit);
-    if (status != TRIP_OK)
-        return status;
-    uint64_t settled = permit.word + 1; /* free, in the next generation */
-    uint64_t expected = permit.word;
-    if (!atomic_compare_exchange_strong_explicit(&permit.at.slot->word, &expected, settled, memory_order_acq_rel,
-                                                 memory_order_relaxed))
-        return TRIP_E_CONSUMED;
-
-    trip_magazine *magazine = trip_magazine_mine();
-    if (!teaches_nothing(&permit, event))
-        status = tell(permit.circuit, permit.epoch, event, magazine, permit.at.slot);
-    if (!is_used_up(settled))
-        trip_magazine_put(magazine, permit.circuit, permit.at);
-    return status;
+    if (!trip_handle_is(handle, TRIP_KIND_PERMIT))
+        return trip_is_express(handle) ? trip_express_settle(handle, event) : TRIP_E_HANDLE;
+    return settle_anew(handle, event);
 }
 
 trip_status trip_permit_record_success(trip_permit permit)
 {
-    return settle(permit, TRIP_EVENT_SUCCESS);
+    if (!trip_handle_is(permit, TRIP_KIND_PERMIT))
+        return settle(permit, TRIP_EVENT_SUCCESS);
+    trip_permit_slot *slot = trip_permit_slot_if_any(trip_permit_number(permit));
+    if (slot == NULL || atomic_load_explicit(&slot->granted, memory_order_acquire) != permit)
+        return settle_anew(permit, TRIP_EVENT_SUCCESS);
+    /* Closed without failures, as when the permit was granted: there is nothing to tell. A probe's word is never bare,
+       for the probe is out. */
+    const trip_record *record = atomic_load_explicit(&slot->record, memory_order_relaxed);
+    uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
+    if (word != atomic_load_explicit(&slot->bare, memory_order_relaxed))
+        return settle_anew(permit, TRIP_EVENT_SUCCESS);
+    uint64_t expected = permit & TRIP_PERMIT_NAME;
+    if (!atomic_compare_exchange_strong_explicit(&slot->word, &expected, trip_permit_settled(expected),
+                                                 memory_order_acq_rel, memory_order_relaxed))
+        return settle_anew(permit, TRIP_EVENT_SUCCESS);
+    return TRIP_OK;
 }
 
 trip_status trip_permit_record_failure(trip_permit permit)
@@ -246,42 +313,37 @@ trip_status trip_permit_cancel(trip_permit permit)
 /* ---- Unsettled permits ------------------------------------------------------------------------------------------- */
 
 /* Whether the permit was still out when all was read about it: only then does what was read belong together. */
-static bool still_out(const granted *permit)
+static bool still_out(const outstanding *permit)
 {
-    return atomic_load_explicit(&permit->at.slot->word, memory_order_acquire) == permit->word;
+    uint64_t word = atomic_load_explicit(&permit->slot->word, memory_order_acquire);
+    return ((word ^ permit->word) & ~TRIP_PERMIT_SPARE) == 0;
 }
 
 trip_status trip_permit_renew(trip_permit handle)
 {
     if (trip_is_express(handle))
-        return trip_express_settle(handle, TRIP_EVENT_RENEW);
-    granted permit;
+        return trip_express_inspect(handle);
+    outstanding permit;
     trip_status status = find(handle, &permit);
     if (status != TRIP_OK)
         return status;
+    uint32_t tracker_tag = atomic_load_explicit(&permit.slot->tracker_tag, memory_order_relaxed);
     if (!still_out(&permit))
         return TRIP_E_CONSUMED;
     trip_hearing hearing;
     trip_hearing_begin(&hearing, permit.circuit, trip_record_known(permit.circuit), trip_magazine_mine());
     trip_verdict verdict;
     bool there = trip_circuit_apply(&hearing, TRIP_EVENT_RENEW, permit.epoch, &verdict);
-    return there ? verdict.status : of_the_gone(permit.at.slot);
+    return there ? verdict.status : of_the_gone(tracker_tag);
 }
 
-trip_status trip_permit_inspect(trip_permit handle, trip_permit_info *out_info)
+static trip_status inspect_granted(trip_permit handle, trip_permit_info *info)
 {
-    if (out_info == NULL || !trip_abi_may_write(out_info, TRIP_PERMIT_INFO_SIZE_1_0))
-        return TRIP_E_INVALID;
-    if (trip_is_express(handle)) {
-        trip_status answer = trip_express_settle(handle, TRIP_EVENT_RENEW);
-        if (answer == TRIP_OK)
-            trip_abi_write(out_info, &(trip_permit_info){.is_probe = 0}, sizeof *out_info);
-        return answer;
-    }
-    granted permit;
+    outstanding permit;
     trip_status status = find(handle, &permit);
     if (status != TRIP_OK)
         return status;
+    uint32_t tracker_tag = atomic_load_explicit(&permit.slot->tracker_tag, memory_order_relaxed);
     trip_hearing hearing;
     trip_hearing_begin(&hearing, permit.circuit, trip_record_known(permit.circuit), trip_magazine_mine());
     uint64_t word = atomic_load_explicit(&hearing.record->cell.word, memory_order_acquire);
@@ -291,10 +353,21 @@ trip_status trip_permit_inspect(trip_permit handle, trip_permit_info *out_info)
     if (!still_out(&permit))
         return TRIP_E_CONSUMED;
     if (!there)
-        return of_the_gone(permit.at.slot);
+        return of_the_gone(tracker_tag);
     if (view.epoch != permit.epoch)
         return TRIP_STALE;
-    trip_permit_info info = {.is_probe = view.state == TRIP_WORD_HALF_OPEN, .lease_left_ns = view.lease_left_ns};
-    trip_abi_write(out_info, &info, sizeof info);
+    info->is_probe = view.state == TRIP_WORD_HALF_OPEN;
+    info->lease_left_ns = view.lease_left_ns;
     return TRIP_OK;
+}
+
+trip_status trip_permit_inspect(trip_permit handle, trip_permit_info *out_info)
+{
+    if (out_info == NULL || !trip_abi_may_write(out_info, TRIP_PERMIT_INFO_SIZE_1_0))
+        return TRIP_E_INVALID;
+    trip_permit_info info = {.is_probe = 0};
+    trip_status status = trip_is_express(handle) ? trip_express_inspect(handle) : inspect_granted(handle, &info);
+    if (status == TRIP_OK)
+        trip_abi_write(out_info, &info, sizeof info);
+    return status;
 }

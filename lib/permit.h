@@ -1,9 +1,19 @@
 /*
- * Permits: the slots in which they are granted and settled. A slot belongs to the thread that has it in its magazine
- * (magazine.h) until it is granted; from then on to whoever settles it, on any thread. Granting is a plain store of the
- * owner, settling one compare-and-swap: it makes the generation pass the handle's, so that a permit is settled once.
+ * Permit slots: where permits are granted and settled. Granting is a plain store of the slot's owner to `granted`;
+ * settling is one compare-and-swap of `word` by any thread, which puts the slot into the next generation, so that a
+ * permit is settled once. The permit is out while the two name the same generation.
  *
- * A slot is bound to one circuit at a time and counts for it; binding it to another hands its counts in to the cell.
+ *              bit 63      bits 62-59   then            then
+ *   word       is spare    0            generation 39   number 20
+ *   granted    0            3            generation 39   number 20      the permit's handle
+ *
+ * They are two words because a swap that finds a fresh store to its own word has to wait for it (docs/performance.md).
+ *
+ * A spare belongs to whoever has taken it from the pool, and after it was granted to whoever settles it. The others are a
+ * thread's own (magazine.h) and stay its own while they are out: they are free to be granted again as soon as they are
+ * settled, by whomever, so that settling on the healthy path writes nothing but the word.
+ *
+ * Generations begin at 1. Generation 0 is that of a slot that is new, or whose generations are used up.
  */
 #ifndef TRIP_PERMIT_H
 #define TRIP_PERMIT_H
@@ -13,16 +23,24 @@
 #include "pool.h"
 
 #define TRIP_PERMITS_MAX (UINT32_C(1) << TRIP_PERMIT_SLOT_BITS)
-#define TRIP_PERMIT_CHUNK_BITS 10 /* 1024 slots: 64 KiB */
+#define TRIP_PERMITS_SCARCE (TRIP_PERMITS_MAX / 2) /* slots from here on are not hoarded by threads */
+#define TRIP_PERMIT_CHUNK_BITS 10                  /* 1024 slots: 64 KiB */
+
+#define TRIP_PERMIT_SPARE (UINT64_C(1) << 63)
+#define TRIP_PERMIT_KIND ((uint64_t)TRIP_KIND_PERMIT << TRIP_HANDLE_KIND_SHIFT)
+#define TRIP_PERMIT_NAME ((UINT64_C(1) << TRIP_HANDLE_KIND_SHIFT) - 1) /* generation and number */
+#define TRIP_PERMIT_GENERATION (UINT64_C(1) << TRIP_PERMIT_SLOT_BITS)  /* one of them */
+
+struct trip_record;
 
 typedef struct trip_permit_slot {
-    trip_pool_link link;          /* in a pool or a magazine, while the slot is free */
-    _Atomic uint32_t tracker_tag; /* low bits of the tracker's handle: is it still there? */
-    _Atomic uint64_t word;        /* generation << 1 | 1 while granted, | 0 while free */
-    _Atomic uint64_t circuit;     /* the handle it is bound to; 0: none yet */
-    _Atomic uint64_t epoch;       /* in which it was granted */
-    _Atomic uint64_t bound_at;    /* the generation when it was bound: what passed since are settled permits */
-    _Atomic uint32_t counts[TRIP_COUNTERS];
+    _Alignas(64) trip_pool_link link; /* in a pool or a magazine, while the slot is a free spare */
+    _Atomic uint32_t tracker_tag;     /* low bits of the tracker's handle: is it still there? */
+    _Atomic uint64_t word;
+    _Atomic uint64_t granted;
+    _Atomic uint64_t bare; /* the circuit's word when it was granted, without payload: the epoch */
+    _Atomic(struct trip_record *) record;
+    _Atomic uint64_t circuit; /* the handle; 0: never granted */
 } trip_permit_slot;
 
 extern trip_pool trip_permits;
@@ -39,14 +57,30 @@ static inline trip_permit_slot *trip_permit_slot_if_any(uint32_t number)
     return trip_pool_slot(trip_permit_chunks, TRIP_PERMIT_CHUNK_BITS, sizeof(trip_permit_slot), number);
 }
 
-/* A slot and its number, which go together. */
-typedef struct trip_numbered_slot {
-    trip_permit_slot *slot;
-    uint32_t number;
-} trip_numbered_slot;
+static inline uint32_t trip_permit_number(uint64_t word)
+{
+    return trip_handle_slot(word, TRIP_PERMIT_SLOT_BITS);
+}
 
-/* A free slot for nobody's use but the caller's, from the pool; if that is empty, from among the permits of trackers
-   that are gone. TRIP_OK, TRIP_E_NOMEM or TRIP_E_CAPACITY. */
-trip_status trip_permit_slot_take(uint32_t *out_slot);
+static inline bool trip_permit_is_out(uint64_t word, uint64_t granted)
+{
+    return ((word ^ granted) & TRIP_PERMIT_NAME) == 0;
+}
+
+/* The word of a slot once its permit is settled. */
+static inline uint64_t trip_permit_settled(uint64_t word)
+{
+    return (word & TRIP_PERMIT_SPARE) | ((word + TRIP_PERMIT_GENERATION) & TRIP_PERMIT_NAME);
+}
+
+/* A slot whose generations have all been settled: it is retired, nobody keeps it or gives it back. */
+static inline bool trip_permit_is_used_up(uint64_t word)
+{
+    return (word & TRIP_PERMIT_NAME) < TRIP_PERMIT_GENERATION;
+}
+
+/* A free spare, for the caller to own. TRIP_OK, TRIP_E_NOMEM, TRIP_E_CAPACITY. Slots of destroyed trackers whose permits
+   were never settled are found when all others are out. */
+trip_status trip_permit_slot_take(trip_permit_slot **out_slot);
 
 #endif

@@ -215,7 +215,7 @@ static void forget(trip_registry *registry, trip_record *record)
 {
     uint32_t slot = slot_of(record);
     uint64_t generation = (atomic_load_explicit(&record->life, memory_order_relaxed) >> 1) + 1;
-    atomic_store_explicit(&record->life, generation << 1, memory_order_seq_cst);
+    atomic_store_explicit(&record->life, generation << 1, memory_order_release);
 
     trip_table *table = atomic_load_explicit(&registry->table, memory_order_relaxed);
     if (table != NULL)
@@ -318,22 +318,6 @@ static bool evict(trip_registry *registry, const trip_record *newcomer, const tr
 
 /* ---- Making ------------------------------------------------------------------------------------------------------ */
 
-/* A place that nobody hands counts in to; one that is pinned goes back once another is found. */
-static trip_status take_place(uint32_t *out_slot)
-{
-    uint32_t slot;
-    trip_status status = trip_pool_take(&trip_circuits, &slot);
-    if (status != TRIP_OK)
-        return status;
-    if (!trip_magazine_pins(slot)) {
-        *out_slot = slot;
-        return TRIP_OK;
-    }
-    status = take_place(out_slot);
-    trip_pool_give(&trip_circuits, slot);
-    return status;
-}
-
 static trip_status enter_key(trip_registry *registry, trip_record *record, const trip_key *key)
 {
     record->key = trip_allocate(key->len);
@@ -368,12 +352,10 @@ static void begin_life(trip_record *record, trip_tracker tracker, const trip_key
     atomic_store_explicit(&cell->salt, trip_word_salt(tenant + 1, tenant[0], provider + 1, provider[0]),
                           memory_order_release);
     atomic_store_explicit(&cell->born, stamp, memory_order_release);
-    atomic_store_explicit(&cell->settled, 0, memory_order_release);
-    atomic_store_explicit(&cell->lent, 0, memory_order_release);
-    for (int i = 0; i < TRIP_COUNTERS; i++)
-        atomic_store_explicit(&cell->counts[i], 0, memory_order_release);
-    atomic_store_explicit(&cell->word, trip_word_closed(stamp), memory_order_release);
     uint64_t life = atomic_load_explicit(&record->life, memory_order_relaxed);
+    for (int i = 0; i < TRIP_COUNTERS; i++)
+        atomic_store_explicit(&cell->counts[i], trip_count_tag(life >> 1), memory_order_release);
+    atomic_store_explicit(&cell->word, trip_word_closed(stamp), memory_order_release);
     atomic_store_explicit(&record->life, life | 1, memory_order_release);
 }
 
@@ -382,7 +364,7 @@ static trip_status make(trip_registry *registry, trip_tracker tracker, const tri
                         trip_circuit *out_circuit)
 {
     uint32_t slot;
-    trip_status status = take_place(&slot);
+    trip_status status = trip_pool_take(&trip_circuits, &slot);
     if (status != TRIP_OK)
         return status;
     trip_record *record = trip_record_at(slot);

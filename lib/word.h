@@ -116,15 +116,30 @@ static inline uint64_t trip_word_stamp(uint64_t word)
     return word >> TRIP_WORD_STAMP_SHIFT & TRIP_STAMP_MAX;
 }
 
+/* State and stamp in their places: the word of an epoch before anything has happened in it. */
+static inline uint64_t trip_word_bare(uint64_t word)
+{
+    return word & ~TRIP_WORD_PAYLOAD;
+}
+
 static inline uint64_t trip_word_epoch(uint64_t word)
 {
     return word >> TRIP_WORD_STATE_SHIFT << TRIP_WORD_STAMP_BITS | trip_word_stamp(word);
 }
 
+/* ---- Quick answers: what trip_word_step would say, where it is asked most ---------------------------------------- */
+
 /* Closed, without failures, nothing slow: a permit is granted and a success changes nothing, whatever the time. */
 static inline bool trip_word_is_healthy(uint64_t word)
 {
     return (word & ~(TRIP_STAMP_MAX << TRIP_WORD_STAMP_SHIFT)) == (uint64_t)TRIP_WORD_CLOSED << TRIP_WORD_STATE_SHIFT;
+}
+
+/* Closed in this epoch, and with one more failure still: a failure only adds to the word, whatever the time. */
+static inline bool trip_word_only_counts(uint64_t word, uint64_t epoch, const trip_policy *policy)
+{
+    return trip_word_state_of(word) == TRIP_WORD_CLOSED && trip_word_epoch(word) == epoch &&
+           (word & TRIP_WORD_PAYLOAD) + 1 < policy->failure_threshold;
 }
 
 #endif

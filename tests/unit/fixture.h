@@ -5,6 +5,7 @@
 #include "trip.h"
 
 #include <check.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,6 +61,19 @@ static inline trip_circuit_info info_of(trip_circuit circuit)
     trip_circuit_info info = {.struct_size = sizeof info};
     ck_assert_int_eq(trip_circuit_inspect(circuit, &info), TRIP_OK);
     return info;
+}
+
+static inline trip_express lane_of(trip_circuit circuit)
+{
+    trip_express lane = {.struct_size = sizeof lane};
+    ck_assert_int_eq(trip_circuit_express(circuit, &lane), TRIP_OK);
+    return lane;
+}
+
+/* Whether the lane admits a call now: for whoever makes one, and for whom one of its calls has succeeded. */
+static inline bool lane_admits(const trip_express *lane)
+{
+    return (__atomic_load_n(lane->word, __ATOMIC_ACQUIRE) & lane->mask) == lane->value;
 }
 
 static inline uint64_t permits_out(const trip_circuit_info *info)

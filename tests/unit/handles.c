@@ -76,6 +76,7 @@ START_TEST(what_is_destroyed_is_no_handle)
     trip_permit permit = permit_of(circuit), unused;
     trip_circuit_info info = {.struct_size = sizeof info};
     trip_permit_info permit_info = {.struct_size = sizeof permit_info};
+    trip_express express = lane_of(circuit);
     char key[510];
     size_t len;
     ck_assert_int_eq(trip_tracker_destroy(tracker), TRIP_OK);
@@ -87,6 +88,8 @@ START_TEST(what_is_destroyed_is_no_handle)
     ck_assert_int_eq(trip_circuit_peek(circuit, NULL), TRIP_E_HANDLE);
     ck_assert_int_eq(trip_circuit_inspect(circuit, &info), TRIP_E_HANDLE);
     ck_assert_int_eq(trip_circuit_key(circuit, key, sizeof key, &len, &len), TRIP_E_HANDLE);
+    ck_assert_int_eq(trip_circuit_express(circuit, &express), TRIP_E_HANDLE);
+    ck_assert_int_eq(trip_circuit_count(circuit, 1, 1), TRIP_E_HANDLE);
     ck_assert_int_eq(trip_permit_inspect(permit, &permit_info), TRIP_E_HANDLE);
     ck_assert_int_eq(trip_permit_renew(permit), TRIP_E_HANDLE);
     ck_assert_int_eq(trip_permit_record_success(permit), TRIP_E_HANDLE);
@@ -147,18 +150,20 @@ static bool is_one_of(trip_status status, const trip_status *allowed)
     } while (0)
 
 /* Handles as an attacker or an accident would make them: any bits, or real ones with a bit or a field changed. */
-static uint64_t forge(uint64_t *state, const uint64_t *real, int count)
+static uint64_t forge(uint64_t *state, const uint64_t *real, size_t count)
 {
     uint64_t random = draw(state);
-    switch (random % 4) {
+    switch (random % 5) {
     case 0:
         return draw(state);
     case 1:
-        return real[draw(state) % (uint64_t)count] ^ UINT64_C(1) << random / 4 % 64;
+        return real[draw(state) % count] ^ UINT64_C(1) << random / 5 % 64;
     case 2:
         return (random >> 8 & 3) << TRIP_HANDLE_KIND_SHIFT | (draw(state) & 0x3FFFFFF);
+    case 3:
+        return trip_express_make(draw(state) % 8, (uint32_t)(random >> 8 & 0x1FF));
     default:
-        return real[draw(state) % (uint64_t)count] + (random >> 8 & 0xFF) - 128;
+        return real[draw(state) % count] + (random >> 8 & 0xFF) - 128;
     }
 }
 
@@ -166,18 +171,22 @@ START_TEST(a_million_forged_handles_get_documented_statuses)
 {
     trip_tracker victim = fragile_tracker(), gone = fragile_tracker();
     trip_circuit circuit = circuit_of(victim, "acme", "openai");
-    uint64_t real[] = {victim, circuit, permit_of(circuit), gone, circuit_of(gone, "acme", "openai"), 0};
-    real[5] = permit_of(real[4]);
+    trip_circuit circuit_gone = circuit_of(gone, "acme", "openai");
+    const uint64_t real[] = {
+        victim, circuit,      permit_of(circuit),      lane_of(circuit).permit,
+        gone,   circuit_gone, permit_of(circuit_gone), lane_of(circuit_gone).permit,
+    };
     ck_assert_int_eq(trip_tracker_destroy(gone), TRIP_OK);
 
     uint64_t state = 20231108;
     trip_circuit_info info = {.struct_size = sizeof info};
     trip_permit_info permit_info = {.struct_size = sizeof permit_info};
     trip_rejection rejection = {.struct_size = sizeof rejection};
+    trip_express express = {.struct_size = sizeof express};
     char text[510];
     size_t len;
     for (int i = 0; i < 1000000; i++) {
-        uint64_t handle = forge(&state, real, 6);
+        uint64_t handle = forge(&state, real, sizeof real / sizeof *real);
         uint64_t out = 0;
         if (handle != victim) { /* a guess that hits may destroy the tracker, as it should */
             EXPECT(trip_tracker_destroy(handle), TRIP_E_HANDLE);
@@ -188,6 +197,8 @@ START_TEST(a_million_forged_handles_get_documented_statuses)
                TRIP_E_HANDLE);
         EXPECT(trip_circuit_inspect(handle, &info), TRIP_OK, TRIP_E_HANDLE);
         EXPECT(trip_circuit_key(handle, text, sizeof text, &len, &len), TRIP_OK, TRIP_E_HANDLE);
+        EXPECT(trip_circuit_express(handle, &express), TRIP_OK, TRIP_E_HANDLE);
+        EXPECT(trip_circuit_count(handle, draw(&state), draw(&state)), TRIP_OK, TRIP_E_HANDLE);
         EXPECT(trip_permit_inspect(handle, &permit_info), TRIP_OK, TRIP_STALE, TRIP_E_HANDLE, TRIP_E_CONSUMED);
         EXPECT(trip_permit_renew(handle), TRIP_OK, TRIP_STALE, TRIP_E_HANDLE, TRIP_E_CONSUMED);
         EXPECT(trip_circuit_permit(handle, &out, &rejection), TRIP_OK, TRIP_REJECTED_OPEN, TRIP_REJECTED_PROBING,
@@ -204,50 +215,6 @@ START_TEST(a_million_forged_handles_get_documented_statuses)
 END_TEST
 
 /* ---- Slots that are used up -------------------------------------------------------------------------------------- */
-
-START_TEST(a_permit_slot_whose_generations_are_used_up_is_retired)
-{
-    trip_circuit circuit = circuit_of(fragile_tracker(), "acme", "openai");
-    trip_permit first = permit_of(circuit);
-    ck_assert_int_eq(trip_permit_record_success(first), TRIP_OK);
-    uint32_t number = trip_handle_slot(first, TRIP_PERMIT_SLOT_BITS);
-    trip_permit_slot *slot = trip_permit_slot_at(number);
-    uint64_t last = trip_handle_generations(TRIP_PERMIT_SLOT_BITS) - 1;
-    atomic_store(&slot->word, (last - 2) << 1); /* as after 2^39 permits */
-    atomic_store(&slot->bound_at, last - 3);
-
-    for (uint64_t generation = last - 2; generation <= last; generation++) {
-        trip_permit permit = permit_of(circuit);
-        ck_assert_uint_eq(trip_handle_slot(permit, TRIP_PERMIT_SLOT_BITS), number);
-        ck_assert_uint_eq(trip_handle_generation(permit, TRIP_PERMIT_SLOT_BITS), generation);
-        ck_assert_int_eq(trip_permit_record_success(permit), TRIP_OK);
-        ck_assert_int_eq(trip_permit_record_success(permit), TRIP_E_CONSUMED);
-    }
-    for (int i = 0; i < 100; i++) {
-        trip_permit permit = permit_of(circuit);
-        ck_assert_uint_ne(trip_handle_slot(permit, TRIP_PERMIT_SLOT_BITS), number);
-        ck_assert_int_eq(trip_permit_record_success(permit), TRIP_OK);
-    }
-    ck_assert_int_eq(trip_permit_record_success(first), TRIP_E_CONSUMED);
-    ck_assert_uint_eq(info_of(circuit).successes, 104); /* what the retired slot counted is not lost */
-}
-END_TEST
-
-START_TEST(a_circuit_slot_whose_generations_are_used_up_is_retired)
-{
-    trip_tracker tracker = fragile_tracker();
-    trip_circuit circuit = circuit_of(tracker, "acme", "openai");
-    uint32_t number = trip_handle_slot(circuit, TRIP_CIRCUIT_SLOT_BITS);
-    uint64_t last = trip_handle_generations(TRIP_CIRCUIT_SLOT_BITS) - 1;
-    atomic_store(&trip_record_at(number)->life, last << 1 | 1);
-    ck_assert_int_eq(trip_tracker_destroy(tracker), TRIP_OK);
-    tracker = fragile_tracker();
-    for (int i = 0; i < 1000; i++) {
-        char provider[8] = {(char)('0' + i / 100), (char)('0' + i / 10 % 10), (char)('0' + i % 10), '\0'};
-        ck_assert_uint_ne(trip_handle_slot(circuit_of(tracker, "acme", provider), TRIP_CIRCUIT_SLOT_BITS), number);
-    }
-}
-END_TEST
 
 START_TEST(a_circuit_slot_that_has_seen_too_much_time_is_retired)
 {
@@ -345,8 +312,6 @@ static Suite *handles_suite(void)
     suite_add_tcase(suite, forged);
     TCase *retired = tcase_create("retired");
     tcase_set_timeout(retired, 120);
-    tcase_add_test(retired, a_permit_slot_whose_generations_are_used_up_is_retired);
-    tcase_add_test(retired, a_circuit_slot_whose_generations_are_used_up_is_retired);
     tcase_add_test(retired, a_circuit_slot_that_has_seen_too_much_time_is_retired);
     tcase_add_test(retired, an_epoch_never_comes_again_in_a_slot);
     tcase_add_test(retired, permits_of_a_destroyed_tracker_do_not_occupy_places_for_ever);

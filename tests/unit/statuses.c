@@ -33,6 +33,7 @@ static trip_tracker other_clock;
 static trip_rejection rejection = {.struct_size = sizeof rejection};
 static trip_circuit_info info = {.struct_size = sizeof info};
 static trip_permit_info permit_info = {.struct_size = sizeof permit_info};
+static trip_express express = {.struct_size = sizeof express};
 static trip_error error = {.struct_size = sizeof error};
 static trip_tracker tracker;
 static trip_circuit circuit;
@@ -190,6 +191,13 @@ static void tell_circuit(void)
     TELL(TRIP_E_INVALID, trip_circuit_key, circuit, NULL, 1, &len, &len);
     TELL(TRIP_E_HANDLE, trip_circuit_key, 7, text, sizeof text, &len, &len);
     TELL(TRIP_E_CAPACITY, trip_circuit_key, circuit, text, 1, &len, &len);
+
+    TELL(TRIP_OK, trip_circuit_express, circuit, &express);
+    TELL(TRIP_E_INVALID, trip_circuit_express, circuit, NULL);
+    TELL(TRIP_E_HANDLE, trip_circuit_express, 7, &express);
+
+    TELL(TRIP_OK, trip_circuit_count, circuit, 1, 1);
+    TELL(TRIP_E_HANDLE, trip_circuit_count, 7, 1, 1);
 }
 
 /* ---- Permits ----------------------------------------------------------------------------------------------------- */

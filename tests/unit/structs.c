@@ -153,6 +153,11 @@ static trip_status write_by_inspect(void *out)
     return trip_circuit_inspect(refusing, out);
 }
 
+static trip_status write_by_express(void *out)
+{
+    return trip_circuit_express(refusing, out);
+}
+
 static trip_status write_by_permit_inspect(void *out)
 {
     return trip_permit_inspect(outstanding, out);
@@ -162,6 +167,7 @@ static const writer writers[] = {
     {"permit", sizeof(trip_rejection), TRIP_REJECTED_OPEN, write_by_permit},
     {"peek", sizeof(trip_rejection), TRIP_REJECTED_OPEN, write_by_peek},
     {"inspect", sizeof(trip_circuit_info), TRIP_OK, write_by_inspect},
+    {"express", sizeof(trip_express), TRIP_OK, write_by_express},
     {"permit_inspect", sizeof(trip_permit_info), TRIP_OK, write_by_permit_inspect},
 };
 #define WRITERS (int)(sizeof writers / sizeof *writers)
@@ -200,7 +206,7 @@ END_TEST
 
 START_TEST(the_size_of_a_struct_to_be_written_is_checked_first_on_every_call)
 {
-    static const uint32_t wrong[] = {0, 1, 15, 4097, UINT32_MAX};
+    const uint32_t wrong[] = {0, 1, 15, writers[_i].size - 1, 4097, UINT32_MAX};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         unsigned char buffer[512], untouched[512];
         memset(buffer, 0xAA, sizeof buffer);
@@ -214,6 +220,7 @@ START_TEST(the_size_of_a_struct_to_be_written_is_checked_first_on_every_call)
     trip_permit permit;
     ck_assert_int_eq(trip_circuit_permit(12345, &permit, &rejection), TRIP_E_INVALID);
     ck_assert_int_eq(trip_circuit_peek(12345, &rejection), TRIP_E_INVALID);
+    ck_assert_int_eq(trip_circuit_express(12345, &(trip_express){.struct_size = 1}), TRIP_E_INVALID);
 }
 END_TEST
 
@@ -239,6 +246,7 @@ START_TEST(outputs_that_are_needed_may_not_be_null)
     ck_assert_int_eq(trip_circuit_permit(refusing, NULL, NULL), TRIP_E_INVALID);
     ck_assert_int_eq(trip_circuit_inspect(refusing, NULL), TRIP_E_INVALID);
     ck_assert_int_eq(trip_permit_inspect(outstanding, NULL), TRIP_E_INVALID);
+    ck_assert_int_eq(trip_circuit_express(refusing, NULL), TRIP_E_INVALID);
     ck_assert_int_eq(trip_circuit_key(refusing, NULL, 510, &len, &len), TRIP_E_INVALID);
     ck_assert_int_eq(trip_circuit_key(refusing, text, 510, NULL, &len), TRIP_E_INVALID);
     ck_assert_int_eq(trip_circuit_key(refusing, text, 510, &len, NULL), TRIP_E_INVALID);
@@ -326,7 +334,7 @@ END_TEST
 
 START_TEST(versions_names_and_features_are_constants)
 {
-    ck_assert_uint_eq(trip_abi_version(), 1u << 16);
+    ck_assert_uint_eq(trip_abi_version(), 1u << 16 | 1);
     ck_assert_str_eq(trip_version(), TRIP_VERSION);
     ck_assert_str_eq(trip_status_name(TRIP_OK), "TRIP_OK");
     ck_assert_str_eq(trip_status_name(TRIP_E_SYSTEM), "TRIP_E_SYSTEM");
@@ -336,6 +344,8 @@ START_TEST(versions_names_and_features_are_constants)
     ck_assert_str_eq(trip_status_name(TRIP_STALE + 1), "TRIP_UNKNOWN");
     ck_assert_str_eq(trip_status_name(INT32_MIN), "TRIP_UNKNOWN");
     ck_assert_uint_eq(trip_has_feature(TRIP_FEATURE_CIRCUITS), 1);
+    ck_assert_uint_eq(trip_has_feature(TRIP_FEATURE_EXPRESS), 1);
+    ck_assert_uint_eq(trip_has_feature(TRIP_FEATURE_EXPRESS + 1), 0);
     ck_assert_uint_eq(trip_has_feature(0), 0);
     ck_assert_uint_eq(trip_has_feature(UINT32_MAX), 0);
 }

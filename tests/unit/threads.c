@@ -107,7 +107,7 @@ START_TEST(two_threads_count_exactly)
 END_TEST
 
 typedef struct crowd {
-    trip_circuit circuits[40];  /* more than a magazine has shelves: slots are bound again and again */
+    trip_circuit circuits[40];  /* more than a magazine has accounts at first */
     _Atomic uint64_t counts[5]; /* permits, successes, failures, drops, cancels */
     _Atomic uint64_t seed;
 } crowd;
@@ -235,25 +235,27 @@ static void *settle_and_stay(void *argument)
     return NULL;
 }
 
+#define CIRCUITS 32 /* of the permits */
+
 START_TEST(threads_that_only_settle_do_not_keep_every_place)
 {
     trip_tracker tracker = fragile_tracker();
-    trip_circuit circuits[TRIP_MAGAZINE_SHELVES];
-    for (int i = 0; i < TRIP_MAGAZINE_SHELVES; i++) {
+    trip_circuit circuits[CIRCUITS];
+    for (int i = 0; i < CIRCUITS; i++) {
         char provider = (char)('A' + i);
         ck_assert_int_eq(trip_tracker_circuit(tracker, "acme", 4, &provider, 1, &circuits[i]), TRIP_OK);
     }
     hoard h = {.permits = calloc(HOARDERS * HOARD, sizeof(trip_permit))};
     ck_assert_ptr_nonnull(h.permits);
     for (uint32_t i = 0; i < TRIP_PERMITS_MAX; i++)
-        h.permits[i] = permit_of(circuits[i % TRIP_MAGAZINE_SHELVES]);
+        h.permits[i] = permit_of(circuits[i % CIRCUITS]);
     pthread_barrier_init(&h.settled, NULL, HOARDERS + 1);
     pthread_barrier_init(&h.done, NULL, HOARDERS + 1);
     pthread_t threads[HOARDERS];
     start(threads, HOARDERS, settle_and_stay, &h);
     pthread_barrier_wait(&h.settled);
     for (int i = 0; i < 1000; i++)
-        permit_of(circuits[i % TRIP_MAGAZINE_SHELVES]);
+        permit_of(circuits[i % CIRCUITS]);
     pthread_barrier_wait(&h.done);
     join(threads, HOARDERS);
     free(h.permits);

@@ -494,10 +494,12 @@ extern "C" {
     /// is not counted here. The two counts may come at different times; what is admitted and not yet ended is told as a
     /// permit that is out.
     ///
-    /// - circuit \[handle\] the circuit
+    /// - circuit \[handle\] the circuit Counters are kept modulo 2^48: the complement of a number takes it back.
+    ///
     /// - permits \[count\] calls admitted
     /// - successes \[count\] calls that ended well
-    /// - returns TRIP_OK; TRIP_E_HANDLE: no such circuit
+    /// - returns TRIP_OK;
+    ///   - TRIP_E_HANDLE: no such circuit
     ///
     /// \[since 1.1\] \[thread-safe\] \[fork-safe\] \[non-blocking\]
     pub fn trip_circuit_count(circuit: trip_circuit, permits: u64, successes: u64) -> trip_status;

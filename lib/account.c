@@ -1,0 +1,77 @@
+/* Accounts, as account.h describes them. Takes no lock. */
+#include "account.h"
+
+#include "alloc.h"
+#include "circuit.h"
+
+#define FIRST_SIZE 32
+#define GROWTH 8
+#define LARGEST_SIZE (FIRST_SIZE * GROWTH * 4)
+#define NEVER UINT64_MAX /* no word without its payload is this */
+
+/* ---- Tables ------------------------------------------------------------------------------------------------------ */
+
+trip_accounts *trip_accounts_create(trip_accounts *old)
+{
+    uint32_t size = old == NULL ? FIRST_SIZE : (old->mask + 1) * GROWTH;
+    size = size > LARGEST_SIZE ? LARGEST_SIZE : size;
+    trip_accounts *accounts = trip_allocate(sizeof *accounts + size * sizeof accounts->at[0]);
+    if (accounts == NULL)
+        return NULL;
+    accounts->smaller = old;
+    accounts->mask = size - 1;
+    for (uint32_t i = 0; old != NULL && i <= old->mask; i++) {
+        const trip_account *from = &old->at[i];
+        trip_account *to = trip_account_at(accounts->at, accounts->mask, from->circuit);
+        if (from->circuit != 0)
+            *to = *from;
+    }
+    return accounts;
+}
+
+bool trip_accounts_should_grow(const trip_accounts *accounts, uint32_t collisions)
+{
+    return accounts->mask + 1 < LARGEST_SIZE && collisions > accounts->mask;
+}
+
+/* ---- Opening and closing ----------------------------------------------------------------------------------------- */
+
+static void hand_in(trip_account *account)
+{
+    trip_circuit circuit = atomic_load_explicit(&account->circuit, memory_order_relaxed);
+    for (int i = 0; i < TRIP_COUNTERS; i++) {
+        uint64_t count = atomic_load_explicit(&account->counts[i], memory_order_relaxed);
+        if (count == 0)
+            continue;
+        atomic_store_explicit(&account->counts[i], 0, memory_order_relaxed);
+        trip_circuit_count_in_cell(circuit, i, count);
+    }
+}
+
+bool trip_account_open(trip_account *account, trip_circuit circuit)
+{
+    trip_record *record = trip_record_known(circuit);
+    trip_tracker tracker = atomic_load_explicit(&record->tracker, memory_order_acquire);
+    if (!trip_record_lives(record, circuit))
+        return false;
+    hand_in(account);
+    account->record = record;
+    account->tracker = tracker;
+    account->bare = NEVER;
+    atomic_store_explicit(&account->circuit, circuit, memory_order_release);
+    return true;
+}
+
+void trip_account_close(trip_account *account)
+{
+    hand_in(account);
+    atomic_store_explicit(&account->circuit, 0, memory_order_release);
+}
+
+void trip_account_tally(const trip_account *account, trip_circuit circuit, uint64_t sum[TRIP_COUNTERS])
+{
+    if (atomic_load_explicit(&account->circuit, memory_order_acquire) != circuit)
+        return;
+    for (int i = 0; i < TRIP_COUNTERS; i++)
+        sum[i] += atomic_load_explicit(&account->counts[i], memory_order_acquire);
+}

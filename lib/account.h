@@ -1,0 +1,61 @@
+/*
+ * Accounts: what a thread keeps about a circuit that it has used lately: where it is, the epoch in which it was last
+ * seen closed, and what the thread has counted. An account is written by its thread alone; others read the counts. When
+ * its place is needed for another circuit the counts are handed in to the circuit's cell.
+ *
+ * Accounts lie in a table by the low bits of their circuit's slot. It begins small and grows when circuits of one thread
+ * get in each other's way.
+ */
+#ifndef TRIP_ACCOUNT_H
+#define TRIP_ACCOUNT_H
+
+#include "cell.h"
+#include "handle.h"
+#include "word.h"
+
+struct trip_record;
+
+typedef struct trip_account {
+    _Alignas(64) _Atomic uint64_t circuit;  /* the handle; 0: nobody's */
+    struct trip_record *record;             /* where it lives */
+    trip_tracker tracker;                   /* whose it is */
+    uint64_t bare;                          /* the word of its latest closed epoch that we know, without payload */
+    _Atomic uint64_t counts[TRIP_COUNTERS]; /* not handed in yet */
+} trip_account;
+
+_Static_assert(offsetof(trip_account, counts[TRIP_COUNT_FAILURES]) < 64, "what most calls count is in the first line");
+
+typedef struct trip_accounts {
+    struct trip_accounts *smaller; /* the table that this one replaced: others may still be reading there */
+    uint32_t mask;
+    trip_account at[];
+} trip_accounts;
+
+/* The first table of a thread, or one of a larger size that takes over what is in `old`. NULL: no memory. */
+trip_accounts *trip_accounts_create(trip_accounts *old);
+
+/* Whether a larger table is worth having when circuits have got in each other's way so often. */
+bool trip_accounts_should_grow(const trip_accounts *accounts, uint32_t collisions);
+
+static inline trip_account *trip_account_at(trip_account *accounts, uint32_t mask, trip_circuit circuit)
+{
+    return &accounts[circuit & mask];
+}
+
+/* Make it an account of this circuit. False: the circuit is gone. */
+bool trip_account_open(trip_account *account, trip_circuit circuit);
+
+/* Hand everything in. */
+void trip_account_close(trip_account *account);
+
+/* Count, as the account's thread. */
+static inline void trip_account_add(trip_account *account, trip_counter counter, uint64_t amount)
+{
+    uint64_t count = atomic_load_explicit(&account->counts[counter], memory_order_relaxed);
+    atomic_store_explicit(&account->counts[counter], count + amount, memory_order_relaxed);
+}
+
+/* Add to `sum` what the account has counted, if it is the circuit's. Any thread. */
+void trip_account_tally(const trip_account *account, trip_circuit circuit, uint64_t sum[TRIP_COUNTERS]);
+
+#endif
