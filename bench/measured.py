@@ -22,6 +22,7 @@ class Measured:
     """All that came of a run."""
 
     rounds: int = 0
+    harness_s: float = 0.0  # that stands with a harness took in this sitting
     peers: dict[tuple[str, str], Peer] = field(default_factory=dict)  # by language and name
     samples: dict[Key, list[float]] = field(default_factory=dict)
     calls: dict[Key, int] = field(default_factory=dict)

@@ -27,6 +27,8 @@ TRIES, UNDISTURBED = 4, 0.02
 TWO_THREADS_RUNS = 3
 # How many times as long as others a run takes: beside a busy thread, Python gives and takes its lock every 5 ms.
 LENGTHS = {**dict.fromkeys(TWO_THREADS, 2), "pair_busy": 25, "call_busy": 25}
+# How much later than that a sitting may end that takes as long as the one before: each makes at least one round.
+GRACE_S = 8
 # Left out when there is little time: they take longest to prepare, and say little that the others do not.
 NOT_QUICK = {"c": {"lookup_100k"}, "": {"lookup_100k", "lookup_1M"}}
 
@@ -35,7 +37,7 @@ NOT_QUICK = {"c": {"lookup_100k"}, "": {"lookup_100k", "lookup_1M"}}
 class Plan:
     """How much is measured."""
 
-    seconds: float | None  # for all sittings: where they are up, what is left of the rounds is not made
+    seconds: float | None  # for all sittings: where they are up, what is left of them is not made
     sittings: int  # in each the stands are started anew: where code and data come to lie makes a difference
     rounds: int  # of all sittings together
     run_ns: float  # how long a run is to take
@@ -89,10 +91,16 @@ FULL = Plan(
 
 
 def measure(recipes: Sequence[Recipe], plan: Plan, seed: int, measured: Measured) -> None:
-    order, patience, began = random.Random(seed), Patience(plan.patience_s), time.monotonic()
+    order, patience = random.Random(seed), Patience(plan.patience_s)
+    began, took = time.monotonic(), 0.0
     for sitting in range(plan.sittings):
+        began += measured.harness_s  # what a harness takes is no part of it: only who asks for all has one
+        start_s, measured.harness_s = time.monotonic(), 0.0
+        if plan.seconds is not None and start_s + took > began + plan.seconds + GRACE_S:
+            break
         until = math.inf if plan.seconds is None else began + plan.seconds * (sitting + 1) / plan.sittings
         sit(recipes, plan.rounds_of(sitting), plan, until, order, patience, measured)
+        took = time.monotonic() - start_s - measured.harness_s
     weigh(recipes, plan, measured)
 
 
@@ -209,12 +217,15 @@ def least_disturbed(stand: Stand, key: Key, calls: int, patience: Patience) -> t
 def let_time(stand: Stand, keys: Sequence[Key], rounds: int, round_ns: int, measured: Measured) -> None:
     """The rounds of a stand whose own harness times it, one after another, while all others wait."""
     tell(f"{stand.harness} measures {rounds} rounds of {len(keys)} columns")
+    began = time.monotonic()
     try:
         told = stand.rounds(rounds, round_ns)
     except StandError as error:
         for key in keys:
             measured.fail(key, error)
         return
+    finally:
+        measured.harness_s += time.monotonic() - began
     for key in keys:
         samples = told.get((key.peer, key.column), [])
         if len(samples) == rounds:

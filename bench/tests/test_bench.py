@@ -7,6 +7,7 @@ import math
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import fields, replace
@@ -228,6 +229,30 @@ def test_when_the_time_is_up_a_round_is_the_last() -> None:
         timing.sit([a], 3, timing.QUICK, until, random.Random(1), timing.Patience(60), measured)
         assert measured.rounds == made
         assert len(measured.samples[Key("c", "a", "pair")]) == made
+
+
+def test_a_sitting_that_would_end_too_late_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes 30 s by this clock, of 60 for all, and one more second is a harness's, which is not counted."""
+    sat, now = [], [0.0]
+
+    def sit(*given: object) -> None:
+        sat.append(now[0])
+        now[0] += 31
+        measured = given[-1]
+        assert isinstance(measured, Measured)
+        measured.harness_s += 1
+
+    monkeypatch.setattr(timing, "sit", sit)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    timing.measure([], replace(timing.QUICK, seconds=60, sittings=3), 1, Measured())
+    assert sat == [0.0, 31.0]
+    timing.measure([], replace(timing.QUICK, seconds=None, sittings=3), 1, Measured())
+    assert len(sat) == 5
+
+
+def test_the_java_stand_is_the_program_that_is_there() -> None:
+    java = next(one for one in stands.RECIPES if one.language == "java")
+    assert (stands.BENCH / "java" / "src" / f"{java.command[-1].replace('.', '/')}.java").exists()
 
 
 def test_a_stand_that_does_not_start_again_has_no_figures() -> None:
