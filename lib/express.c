@@ -24,6 +24,7 @@ trip_status trip_circuit_express(trip_circuit circuit, trip_express *out_express
     };
     if (trip_word_is_healthy(healthy)) {
         express.mask = UINT64_MAX;
+        express.admit_mask = ~TRIP_WORD_PAYLOAD;
         express.value = healthy;
         express.permit = trip_express_make(trip_word_stamp(word), trip_handle_slot(circuit, TRIP_CIRCUIT_SLOT_BITS));
     }
