@@ -19,8 +19,8 @@ from peer import Peer, Run
 
 FIRST_CALLS = 64
 # Who has the interpreter in turn, 5 ms each, beside a busy thread: half of the time that passes is the other's by
-# right, and no cost of the call. All else is, above all the waiting of who lets go of the interpreter in a call and gets
-# it back late. The processor time of the calling thread would not show that: it sleeps while it waits.
+# right, and no cost of the call. All else is, above all the waiting of who lets go of the interpreter in a call and
+# gets it back late. The processor time of the calling thread would not show that: it sleeps while it waits.
 SHARERS = 2
 # Each module has its own way with one peer, which may not be installed.
 MODULES = {

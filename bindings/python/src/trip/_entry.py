@@ -55,7 +55,7 @@ class Entry:
         lane = self.lane
         if self._until_warm:
             self._until_warm -= 1
-        elif lane.word[0] != lane.value:
+        elif not lane.value <= lane.word[0] <= lane.last:
             self.fetch_lane()
 
     def fetch_lane(self) -> None:

@@ -83,23 +83,29 @@ class Grant(Ticket):
 
 
 class Lane:
-    """A lane as it was told. It never matches again once the circuit has opened:
+    """A lane as it was told. It never admits again once the circuit has opened:
 
-        lane.word[0] == lane.value      admits a call, for which a ticket of lane.tickets is taken
+        lane.value <= lane.word[0] <= lane.last   admits a call, for which a ticket of lane.tickets is taken
+        lane.word[0] == lane.value                is said of a success: no failure counts, it need not be recorded
 
     Python compares floats faster than ints of this size, and floats are what `word` reads; see `_as_float`.
     """
 
     __slots__ = (
         *("__weakref__", "_circuit", "_handed_in", "_issued", "lanes"),
-        *("permit", "successes", "tickets", "value", "word"),
+        *("last", "permit", "successes", "tickets", "value", "word"),
     )
 
     def __init__(
-        self, circuit: int, word: memoryview[float], value: float, permit: _abi.trip_permit, tickets: list[Ticket]
+        self,
+        circuit: int,
+        word: memoryview[float],
+        values: tuple[float, float],
+        permit: _abi.trip_permit,
+        tickets: list[Ticket],
     ) -> None:
         self.word = word
-        self.value = value
+        self.value, self.last = values
         self.permit = permit
         self.tickets = tickets  # that nobody holds
         self._issued = [weakref.ref(ticket) for ticket in self.tickets]
@@ -177,23 +183,33 @@ def fetch(circuit: int) -> Lane | None:
     told = _abi.trip_express(ctypes.sizeof(_abi.trip_express))
     if not _IS_POSSIBLE or library.trip_circuit_express(circuit, ctypes.byref(told)) != _abi.TRIP_OK:
         return None
-    value = _as_float(told.value)
-    if told.layout != _abi.TRIP_EXPRESS_LAYOUT_WORD or told.mask != _EVERY_BIT or value is None or not told.word:
+    values = _values(told)
+    if told.layout != _abi.TRIP_EXPRESS_LAYOUT_WORD or values is None or not told.word:
         return None
     permit = _abi.trip_permit(told.permit)
-    lane = Lane(circuit, _floats_at(told.word), value, permit, [Ticket(permit) for _ in range(AT_HAND)])
+    lane = Lane(circuit, _floats_at(told.word), values, permit, [Ticket(permit) for _ in range(AT_HAND)])
     with _handing_in:
         lane.lanes = _lanes_of.setdefault(circuit, lane.lanes)
         lane.lanes.add(lane)
     return lane
 
 
+def _values(told: _abi.trip_express) -> tuple[float, float] | None:
+    """The first and the last word that admits, where those between them admit, and no others."""
+    ignored = told.admit_mask ^ _EVERY_BIT
+    if told.mask != _EVERY_BIT or ignored & (ignored + 1) or told.value & ignored:  # not the lowest bits: no range
+        return None
+    first, last = _as_float(told.value), _as_float(told.value | ignored)
+    return (first, last) if first is not None and last is not None else None
+
+
 def _as_float(word: int) -> float | None:
-    """The float with these bits, if it is equal to no float with other bits: neither a NaN, nor a zero, nor so small
-    that a processor may be set to take it for one. A closed circuit's word is none of these.
+    """The float with these bits, if it compares with others as their bits do: neither negative, nor a NaN, nor so small
+    that a processor may be set to take it for zero. A closed circuit's word is none of these.
     """
+    value: float
     (value,) = struct.unpack("=d", struct.pack("=Q", word))
-    return value if sys.float_info.min <= abs(value) < math.inf else None
+    return value if sys.float_info.min <= value < math.inf else None
 
 
 def _floats_at(address: int) -> memoryview[float]:
@@ -202,4 +218,6 @@ def _floats_at(address: int) -> memoryview[float]:
 
 # What is there where there is no lane: nothing matches. Its tickets are grants that may be used again.
 _NAN = ctypes.c_double(math.nan)
-NO_LANE = Lane(0, _floats_at(ctypes.addressof(_NAN)), math.nan, _abi.trip_permit(), [Grant() for _ in range(AT_HAND)])
+NO_LANE = Lane(
+    0, _floats_at(ctypes.addressof(_NAN)), (math.nan, math.nan), _abi.trip_permit(), [Grant() for _ in range(AT_HAND)]
+)

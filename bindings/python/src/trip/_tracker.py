@@ -95,7 +95,9 @@ class Tracker:
         entry = None
         if type(tenant) is str and type(provider) is str:
             entry = self._recent.get((tenant, provider))
-        if entry is None or entry.lane.word[0] != entry.lane.value:  # which says that it is there, and healthy
+        if (
+            entry is None or not entry.lane.value <= entry.lane.word[0] <= entry.lane.last
+        ):  # which says that it is there
             entry = self._look_up(tenant, provider)
         circuit = Circuit()
         circuit._tracker, circuit._entry = self, entry
