@@ -7,7 +7,7 @@ from typing import Any, Callable, Union, cast
 
 from . import _abi, _native
 from ._errors import failure
-from ._lane import NO_LANE, Grant, fetch, hand_in
+from ._lane import NO_LANE, Grant, fetch, grants, hand_in
 from ._library import library
 from ._rejection import CircuitOpen
 
@@ -47,8 +47,11 @@ class Entry:
         return status if status >= 0 else self._insist(status, _native.permit, grant.to_handle, grant.to_refusal)
 
     def refused(self, status: int, grant: Grant) -> CircuitOpen:
-        """The refusal that has just been told."""
-        return CircuitOpen(*self.shown, (status, grant.refusal.tobytes()))
+        """The refusal that has just been told, after which the grant is anybody's."""
+        tenant, provider = self._shown or self.shown
+        refusal = CircuitOpen(tenant, provider, (status, grant.refusal.tobytes()))
+        grants.append(grant)
+        return refusal
 
     def succeeded(self) -> None:
         """A permit of the library's own was settled as a success: the circuit may be healthy, and have a new lane."""
@@ -58,8 +61,10 @@ class Entry:
         elif not lane.value <= lane.word[0] <= lane.last:
             self.fetch_lane()
 
-    def fetch_lane(self) -> None:
+    def fetch_lane(self) -> bool:
+        """Whether there is one, which says that the circuit is there, and closed."""
         self.lane = fetch(self.circuit.value) or NO_LANE
+        return self.lane is not NO_LANE
 
     def ask(self, function: Callable[..., int], *arguments: Any) -> int:
         status = function(self.circuit, *arguments)

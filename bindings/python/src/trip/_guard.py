@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, cast
 
 from . import _abi
 from ._errors import Error
-from ._lane import NO_LANE, Grant, Lane, Ticket
+from ._lane import NO_LANE, Lane, Ticket
 from ._native import cancel, record_failure, record_success
 from ._permit import OWN, report
 from ._wrapper import parameters_of, wrapper_maker
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from typing_extensions import ParamSpec, TypeVar
 
     from ._circuit import Circuit
-    from ._rejection import CircuitOpen
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -61,11 +60,6 @@ class Way:
         if error.status not in self._reported:
             self._reported.add(error.status)
             _log.warning("%r is called unguarded, %r failed: %s", self._function, self._circuit, error)
-
-    def refused(self, status: int, grant: Grant) -> CircuitOpen:
-        refused = self._circuit._entry.refused(status, grant)
-        NO_LANE.tickets.append(grant)
-        return refused
 
     def succeed(self, lane: Lane, ticket: Ticket | None) -> None:
         if ticket is None:

@@ -41,7 +41,7 @@ def make(function_, entry_, way_):
                 ticket_ = way_.without_guard(error_)
             else:
                 if status_:
-                    raise way_.refused(status_, ticket_)
+                    raise entry_.refused(status_, ticket_)
         try:
             result_ = {call}({passed})
         except BaseException as error_:
