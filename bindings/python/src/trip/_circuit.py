@@ -96,7 +96,7 @@ class Circuit:
         permit = Permit()
         entry = self._entry
         lane = entry.lane
-        if lane.value <= lane.word[0] <= lane.last:
+        if lane.word[0] == lane.value or lane.value <= lane.word[0] <= lane.last:
             try:
                 permit._ticket = lane.tickets.pop()
             except IndexError:

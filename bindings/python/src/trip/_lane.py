@@ -89,8 +89,9 @@ class Lane:
     """A lane as it was told. It never admits again once the circuit has opened:
 
         lane.value <= lane.word[0] <= lane.last   admits a call, for which a ticket of lane.tickets is taken
-        lane.word[0] == lane.value                is said of a success: no failure counts, it need not be recorded
+        lane.word[0] == lane.value                tells of a success that no failure counts: it need not be recorded
 
+    Admission asks the second question first where time counts: most often it is answered with yes, by one comparison.
     Python compares floats faster than ints of this size, and floats are what `word` reads; see `_values`.
     """
 

@@ -96,9 +96,8 @@ class Tracker:
         entry = None
         if type(tenant) is str and type(provider) is str:
             entry = self._recent.get((tenant, provider))
-        if (
-            entry is None or not entry.lane.value <= entry.lane.word[0] <= entry.lane.last
-        ):  # which says that it is there
+        # A lane that admits says that the circuit is there.
+        if entry is None or not entry.lane.value <= entry.lane.word[0] <= entry.lane.last:
             entry = self._look_up(tenant, provider, entry)
         circuit = Circuit()
         circuit._tracker, circuit._entry = self, entry

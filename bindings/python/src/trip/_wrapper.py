@@ -24,7 +24,7 @@ _SOURCE = """
 def make(function_, entry_, way_):
     {kind} guarded({declared}):
         lane_ = entry_.lane
-        if lane_.value <= lane_.word[0] <= lane_.last:
+        if lane_.word[0] == lane_.value or lane_.value <= lane_.word[0] <= lane_.last:
             try:
                 ticket_ = lane_.tickets.pop()
             except IndexError:
