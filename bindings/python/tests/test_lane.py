@@ -8,6 +8,7 @@ import asyncio
 import ctypes
 import gc
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ import pytest
 
 import trip
 from replay import replay
-from trip import _abi, _entry, _guard, _native, _permit
+from trip import _abi, _entry, _guard, _lane, _native, _permit
 from trip._lane import BATCH, NO_LANE, _values, grants
 from trip._library import library
 from vectors import Vector, load
@@ -246,6 +247,18 @@ def test_a_permit_that_is_out_is_inspected_as_out(circuit: trip.Circuit) -> None
     assert (info.permits, info.successes) == (5, 5)
 
 
+def test_what_several_lanes_of_a_circuit_count_all_of_them_show(tracker: trip.Tracker) -> None:
+    by_bytes = [tracker.circuit(b"acme", b"openai") for _ in range(3)]  # which share no lane, unlike those by str
+    assert all(circuit._entry.fetch_lane() for circuit in by_bytes)
+    for circuit in by_bytes:
+        circuit.permit().record_success()
+    out = by_bytes[0].permit()
+    for circuit in *by_bytes, on_lane(tracker):
+        info = circuit.inspect()
+        assert (info.permits, info.successes) == (4, 3)
+    out.cancel()
+
+
 @pytest.mark.parametrize("first", [trip.Permit.record_success, trip.Permit.record_failure, trip.Permit.detach])
 def test_a_permit_of_the_lane_is_settled_once(circuit: trip.Circuit, first: Callable[[trip.Permit], int]) -> None:
     permit = circuit.permit()
@@ -380,11 +393,14 @@ def test_a_lane_dies_with_its_circuit_which_is_found_again() -> None:
 
 def test_a_tracker_finds_a_circuit_by_its_lane_until_that_is_evicted(told: list[str]) -> None:
     tracker = trip.Tracker(max_circuits=1)
-    handles = [tracker.circuit("acme", "openai").handle for _ in range(3)]
-    assert told == ["trip_tracker_circuit"]
-    assert len(set(handles)) == 1
-    tracker.circuit("globex", "openai")
-    assert tracker.circuit("acme", "openai").handle != handles[0]
+    for asked in 1, 2, 3:  # once, so that it has no lane yet; and often
+        handles = {tracker.circuit("acme", "openai").handle for _ in range(asked)}
+        assert told == ["trip_tracker_circuit"]
+        assert len(handles) == 1
+        evicting = tracker.circuit("globex", "openai")
+        assert tracker.circuit("acme", "openai").handle not in {*handles, evicting.handle}
+        tracker.circuit("globex", "openai")
+        told.clear()
 
 
 def test_a_lane_dies_with_its_tracker(tracker: trip.Tracker, circuit: trip.Circuit) -> None:
@@ -429,6 +445,32 @@ def test_the_counts_of_a_forked_child_are_its_own(circuit: trip.Circuit) -> None
     info = circuit.inspect()
     assert (info.permits, info.successes, info.failures) == (11, 10, 0)
     assert kept.record_success()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_child_forked_while_another_thread_hands_in_can_hand_in(circuit: trip.Circuit) -> None:
+    hands_in, is_over = threading.Event(), threading.Event()
+
+    def hand_in() -> None:
+        with _lane._handing_in:
+            hands_in.set()
+            is_over.wait()
+
+    other = threading.Thread(target=hand_in)
+    other.start()
+    hands_in.wait()
+    child = os.fork()
+    if child == 0:
+        try:
+            signal.alarm(10)  # which ends a child that waits for ever
+            circuit.permit().record_success()
+            os._exit(0 if circuit.inspect().successes == 1 else 1)
+        finally:
+            os._exit(2)
+    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    is_over.set()
+    other.join()
+    assert ended == 0
 
 
 CLOSED, PAYLOAD = 1 << 62, (1 << 23) - 1
