@@ -323,7 +323,7 @@ def test_a_coroutine_that_is_forgotten_settles_its_call(circuit: trip.Circuit) -
 
     waiting = circuit.guard(wait)()
     waiting.send(None)
-    assert circuit.inspect().permits == 1
+    assert circuit.inspect().permits == 0  # such a call is counted when it ends
     del waiting
     gc.collect()
     info = circuit.inspect()

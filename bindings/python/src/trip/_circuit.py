@@ -96,7 +96,8 @@ class Circuit:
         permit = Permit()
         entry = self._entry
         lane = entry.lane
-        if lane.word[0] == lane.value or lane.value <= lane.word[0] <= lane.last:
+        word = lane.word[0]
+        if word == lane.value or lane.value <= word <= lane.last:
             try:
                 permit._ticket = lane.tickets.pop()
             except IndexError:

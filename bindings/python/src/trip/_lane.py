@@ -17,7 +17,7 @@ import weakref
 from collections.abc import Iterator
 from itertools import repeat
 from operator import length_hint
-from typing import Callable, cast
+from typing import Callable
 
 from . import _abi
 from ._library import library
@@ -132,16 +132,11 @@ class Lane:
         return sum(issued() is not None for issued in self._issued) - len(self.tickets)
 
     def settle(self, ticket: Ticket, settle: Settle) -> int:
-        """Let the library settle a call that this admitted, and give the ticket back. That of a lane first: should a
-        signal handler throw an exception in between, the call must not be settled twice. A grant last: its handle
-        must not be another call's before it is settled, and the library settles it only once.
+        """Let the library settle a call that this admitted, and give the ticket back. That first: should a signal
+        handler throw an exception in between, the call must not be settled twice.
         """
-        if self is not NO_LANE:
-            self.tickets.append(ticket)
-            return settle(self.permit)
-        status = settle(cast("_abi.trip_permit", ticket.permit))
         self.tickets.append(ticket)
-        return status
+        return settle(self.permit)
 
     def begin_batch(self) -> None:
         """Count a success that found the batch at its end. The first one that does hands it in and begins the next."""
@@ -230,9 +225,9 @@ def _floats_at(address: int) -> memoryview[float]:
     return memoryview(_OneFloat.from_address(address)).toreadonly().cast("B").cast("d")
 
 
-# What is there where there is no lane: nothing matches. Its tickets are grants that may be used again.
-grants = [Grant() for _ in range(AT_HAND)]
+# What is there where there is no lane: nothing matches.
 _NAN = ctypes.c_double(math.nan)
-NO_LANE = Lane(
-    0, _floats_at(ctypes.addressof(_NAN)), (math.nan, math.nan), _abi.trip_permit(), cast("list[Ticket]", grants)
-)
+NO_LANE = Lane(0, _floats_at(ctypes.addressof(_NAN)), (math.nan, math.nan), _abi.trip_permit(), [])
+
+# Those that nobody holds, to be used again.
+grants = [Grant() for _ in range(AT_HAND)]
