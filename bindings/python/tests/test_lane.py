@@ -391,6 +391,18 @@ def test_a_lane_dies_with_its_circuit_which_is_found_again() -> None:
     assert (info.permits, info.successes) == (3, 3)
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_circuit_that_is_found_again_may_be_open_by_then(way: Way) -> None:
+    tracker = trip.Tracker(failure_threshold=1, max_circuits=1)
+    circuit = on_lane(tracker)
+    tracker.circuit("globex", "openai")
+    tracker.circuit(b"acme", b"openai").permit().record_failure()
+    with pytest.raises(trip.CircuitOpen) as raised:
+        way(circuit, answer)
+    assert (raised.value.tenant, raised.value.failures) == ("acme", 1)
+    assert circuit.inspect().rejections == 1
+
+
 def test_a_tracker_finds_a_circuit_by_its_lane_until_that_is_evicted(told: list[str]) -> None:
     tracker = trip.Tracker(max_circuits=1)
     for asked in 1, 2, 3:  # once, so that it has no lane yet; and often
@@ -524,3 +536,11 @@ def test_refusals_use_their_grants_again(tracker: trip.Tracker, circuit: trip.Ci
             assert raised.value.retry_after == 30
     assert len(grants) <= before + 1
     assert circuit.inspect().rejections == 200
+
+
+def test_a_guarded_call_gives_its_grant_back(tracker: trip.Tracker) -> None:
+    circuit = tracker.circuit("acme", "openai")
+    before = len(grants)
+    assert by_guard(circuit, answer) == 7
+    assert circuit._entry.lane is NO_LANE
+    assert len(grants) == max(before, 1)

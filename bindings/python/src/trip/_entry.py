@@ -44,7 +44,11 @@ class Entry:
     def ask_permit(self, grant: Grant) -> int:
         """Have a permit granted, or refused: then the status is not TRIP_OK. Raises trip.Error."""
         status = _native.permit(self.circuit, grant.to_handle, grant.to_refusal)
-        return status if status >= 0 else self._insist(status, _native.permit, grant.to_handle, grant.to_refusal)
+        return status if status >= 0 else self.insist_on_permit(status, grant)
+
+    def insist_on_permit(self, status: int, grant: Grant) -> int:
+        """The same after an answer that was an error."""
+        return self._insist(status, _native.permit, grant.to_handle, grant.to_refusal)
 
     def refused(self, status: int, grant: Grant) -> CircuitOpen:
         """The refusal that has just been told, after which the grant is anybody's."""

@@ -55,11 +55,19 @@ class Way:
         self._function = function
         self._reported: set[int] = set()
 
-    def without_guard(self, error: Error) -> None:
-        """Let the call through: there is no grant for it."""
-        if error.status not in self._reported:
-            self._reported.add(error.status)
-            _log.warning("%r is called unguarded, %r failed: %s", self._function, self._circuit, error)
+    def insist(self, status: int, grant: Grant) -> Grant | None:
+        """The grant that was not given at once, for what `status` says; none if the call is let through without."""
+        entry = self._circuit._entry
+        try:
+            status = entry.insist_on_permit(status, grant)
+        except Error as error:
+            if error.status not in self._reported:
+                self._reported.add(error.status)
+                _log.warning("%r is called unguarded, %r failed: %s", self._function, self._circuit, error)
+            return None
+        if status != _abi.TRIP_OK:
+            raise entry.refused(status, grant)
+        return grant
 
     def succeed(self, lane: Lane, grant: Grant | None) -> None:
         status = record_success(lane.permit) if lane is not NO_LANE else _settle(grant, record_success)

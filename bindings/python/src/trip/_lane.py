@@ -1,7 +1,8 @@
 """Owns the express lane: calls that are admitted by reading a circuit's word, and the counting of them.
 
-A lane is what trip_circuit_express told of a circuit. While the word matches, a call takes a ticket, is made, counts
-itself and gives the ticket back; the library is not called. ABI.md has the rules, README.md says what is counted when.
+A lane is what trip_circuit_express told of a circuit. While it admits, a permit takes a ticket, counts itself when its
+call has succeeded and gives the ticket back; the library is not called. A guarded call has no need of a ticket. ABI.md
+has the rules, README.md says what is counted when.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import keyword
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
-from ._errors import Error
+from . import _native
 from ._lane import NO_LANE, Grant, grants
 
 if TYPE_CHECKING:
@@ -34,13 +34,11 @@ def make(function_, entry_, way_):
                 grant_ = grants.pop()
             except IndexError:
                 grant_ = Grant()
-            try:
-                status_ = entry_.ask_permit(grant_)
-            except Error as error_:
-                grant_ = way_.without_guard(error_)
-            else:
-                if status_:
-                    raise entry_.refused(status_, grant_)
+            status_ = native.permit(entry_.circuit, grant_.to_handle, grant_.to_refusal)
+            if status_ > 0:
+                raise entry_.refused(status_, grant_)
+            if status_ < 0:
+                grant_ = way_.insist(status_, grant_)
         try:
             result_ = {call}({passed})
         except BaseException as error_:
@@ -56,7 +54,7 @@ def make(function_, entry_, way_):
         return result_
     return guarded
 """
-_GLOBALS = {"NO_LANE": NO_LANE, "Grant": Grant, "grants": grants, "Error": Error}
+_GLOBALS = {"NO_LANE": NO_LANE, "Grant": Grant, "grants": grants, "native": _native}
 # A parameter of one of these names would hide it.
 _TAKEN = {
     *("function_", "entry_", "way_", "lane_", "word_", "grant_", "result_", "error_", "step_", "status_"),
