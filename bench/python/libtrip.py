@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 
 import trip
-from names import drawn, in_turn, name
+from names import FIRST_REQUESTS, drawn, in_turn, name
 from peer import DAY, Down, Peer, Run, answer, answer_later, awaits, be_down, beside, calls, one, raises, two
 from trip._library import library
 
@@ -78,6 +78,7 @@ def lookups(tracker: trip.Tracker, keys: int, seed: int) -> Run:
                 wrong += 1
         return wrong
 
+    run(FIRST_REQUESTS)
     return run
 
 
