@@ -31,10 +31,10 @@ def make(function_, entry_, way_):
         else:
             lane_ = NO_LANE
             try:
-                grant_ = grants.pop()
+                grant_ = grants_.pop()
             except IndexError:
                 grant_ = Grant()
-            status_ = native.permit(entry_.circuit, grant_.to_handle, grant_.to_refusal)
+            status_ = native_.permit(entry_.circuit, grant_.to_handle, grant_.to_refusal)
             if status_ > 0:
                 raise entry_.refused(status_, grant_)
             if status_ < 0:
@@ -54,7 +54,7 @@ def make(function_, entry_, way_):
         return result_
     return guarded
 """
-_GLOBALS = {"NO_LANE": NO_LANE, "Grant": Grant, "grants": grants, "native": _native}
+_GLOBALS = {"NO_LANE": NO_LANE, "Grant": Grant, "grants_": grants, "native_": _native}
 # A parameter of one of these names would hide it.
 _TAKEN = {
     *("function_", "entry_", "way_", "lane_", "word_", "grant_", "result_", "error_", "step_", "status_"),
