@@ -36,31 +36,11 @@ static void part(trip_own_slot *own)
         trip_pool_give(&trip_permits, trip_permit_number(word));
 }
 
-/* Whether an own slot may stay for the next thread. */
-static bool is_free(const trip_own_slot *own)
-{
-    const trip_permit_slot *slot = atomic_load_explicit(&own->slot, memory_order_relaxed);
-    return slot != NULL && atomic_load_explicit(&slot->word, memory_order_acquire) == own->free &&
-           atomic_load_explicit(&slot->granted, memory_order_relaxed) != (own->free | TRIP_PERMIT_KIND) &&
-           trip_permit_number(own->free) < TRIP_PERMITS_SCARCE;
-}
-
-/* Hand in what was counted, and let go of what is out. Free slots stay for the next thread: given back one by one they
-   would come to lie in other threads' pages. */
-static void settle_up(trip_magazine *magazine)
-{
-    for (uint32_t i = 0; i <= magazine->mask; i++)
-        trip_account_close(&magazine->accounts[i]);
-    for (int i = 0; i < TRIP_OWN_SLOTS; i++) {
-        if (!is_free(&magazine->own[i]))
-            part(&magazine->own[i]);
-    }
-}
-
+/* All that is in it stays there for the next thread: nothing moves while nobody calls, so that who inspects a circuit
+   finds each count and each permit that is out exactly once. */
 static void leave(void *magazine)
 {
     trip_magazine_of_thread = NULL;
-    settle_up(magazine);
     atomic_store_explicit(&((trip_magazine *)magazine)->taken, 0, memory_order_release);
 }
 
@@ -138,6 +118,26 @@ trip_magazine *trip_magazine_find(void)
     return m;
 }
 
+/* Whether an own slot is what its owner thought when he was last seen. */
+static bool is_free(const trip_own_slot *own)
+{
+    const trip_permit_slot *slot = atomic_load_explicit(&own->slot, memory_order_relaxed);
+    return slot != NULL && atomic_load_explicit(&slot->word, memory_order_acquire) == own->free &&
+           atomic_load_explicit(&slot->granted, memory_order_relaxed) != (own->free | TRIP_PERMIT_KIND);
+}
+
+/* Its thread was in the middle of anything: what it had counted goes to the cells, what was out or being granted to
+   whoever settles it. */
+static void wind_up(trip_magazine *magazine)
+{
+    for (uint32_t i = 0; i <= magazine->mask; i++)
+        trip_account_close(&magazine->accounts[i]);
+    for (int i = 0; i < TRIP_OWN_SLOTS; i++) {
+        if (!is_free(&magazine->own[i]))
+            part(&magazine->own[i]);
+    }
+}
+
 void trip_magazine_after_fork(void)
 {
     trip_magazine *m = atomic_load_explicit(&all, memory_order_acquire);
@@ -148,7 +148,7 @@ void trip_magazine_after_fork(void)
         trip_accounts *table = atomic_load_explicit(&m->table, memory_order_relaxed); /* or growing */
         m->accounts = table->at;
         m->mask = table->mask;
-        settle_up(m);
+        wind_up(m);
         atomic_store_explicit(&m->taken, 0, memory_order_relaxed);
     }
 }

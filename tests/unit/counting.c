@@ -166,6 +166,60 @@ START_TEST(successes_recorded_on_an_express_permit_count_their_permits)
 }
 END_TEST
 
+/* ---- By threads that end ----------------------------------------------------------------------------------------- */
+
+enum { ENDING = 20, ROUNDS = 1500, LOOKS = 20 };
+
+typedef struct crowd {
+    trip_circuit refusing, closed;
+    trip_permit left[ENDING]; /* out when their threads end */
+    _Atomic uint32_t said;    /* how many have had all their answers */
+    _Atomic uint32_t wrong;
+} crowd;
+
+static void *ask_and_end(void *argument)
+{
+    crowd *c = argument;
+    trip_permit refused, settled;
+    if (trip_circuit_permit(c->refusing, &refused, NULL) != TRIP_REJECTED_OPEN ||
+        trip_circuit_permit(c->closed, &settled, NULL) != TRIP_OK || trip_permit_cancel(settled) != TRIP_OK)
+        atomic_fetch_add(&c->wrong, 1);
+    static _Atomic uint32_t place;
+    if (trip_circuit_permit(c->closed, &c->left[atomic_fetch_add(&place, 1) % ENDING], NULL) != TRIP_OK)
+        atomic_fetch_add(&c->wrong, 1);
+    atomic_fetch_add(&c->said, 1);
+    return NULL;
+}
+
+START_TEST(nothing_is_missed_while_threads_end)
+{
+    trip_tracker tracker = fragile_tracker();
+    crowd c = {.refusing = circuit_of(tracker, "acme", "down"), .closed = circuit_of(tracker, "acme", "up")};
+    fail_once(c.refusing);
+    for (uint64_t round = 1; round <= ROUNDS; round++) {
+        pthread_t threads[ENDING];
+        atomic_store(&c.said, 0);
+        for (int i = 0; i < ENDING; i++)
+            ck_assert_int_eq(pthread_create(&threads[i], NULL, ask_and_end, &c), 0);
+        while (atomic_load(&c.said) < ENDING)
+            sched_yield();
+        for (int look = 0; look < LOOKS; look++) { /* no call is in progress, but threads are on their way out */
+            ck_assert_uint_eq(info_of(c.refusing).rejections, round * ENDING);
+            trip_circuit_info closed = info_of(c.closed);
+            ck_assert_uint_eq(closed.permits, 2 * round * ENDING);
+            ck_assert_uint_eq(closed.cancels, round * ENDING);
+            ck_assert_uint_eq(closed.successes, (round - 1) * ENDING);
+            ck_assert_uint_eq(permits_out(&closed), ENDING);
+        }
+        for (int i = 0; i < ENDING; i++) {
+            ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+            ck_assert_int_eq(trip_permit_record_success(c.left[i]), TRIP_OK);
+        }
+    }
+    ck_assert_uint_eq(atomic_load(&c.wrong), 0);
+}
+END_TEST
+
 static Suite *counting_suite(void)
 {
     Suite *suite = suite_create("counting");
@@ -175,6 +229,7 @@ static Suite *counting_suite(void)
     tcase_add_test(millions, permits_that_are_settled_on_the_other_thread_are_counted_too);
     tcase_add_test(millions, calls_on_the_lane_are_counted_when_they_are_handed_in);
     tcase_add_test(millions, successes_recorded_on_an_express_permit_count_their_permits);
+    tcase_add_test(millions, nothing_is_missed_while_threads_end);
     suite_add_tcase(suite, millions);
     return suite;
 }
