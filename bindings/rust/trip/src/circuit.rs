@@ -1,11 +1,13 @@
 //! Circuits: who may call whom, now. A circuit keeps its key, so that it can be found again after an eviction.
 
 use crate::error::Error;
-use crate::ffi::{self, Answer, Key};
+use crate::ffi::{self, Answer};
+use crate::key::Key;
 use crate::permit::Permit;
 use crate::rejection::{PermitError, Rejected};
 use crate::selector::{Mode, State};
-use crate::tracker::Tracker;
+use crate::tracker::Keeper;
+use crate::{lane, tally};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
@@ -16,14 +18,13 @@ use trip_sys as sys;
 ///
 /// Clones are the same circuit, and so is every circuit that is got under the same key. It keeps its tracker alive.
 /// A full tracker may evict it; the next use then finds it again under its key, closed and without history.
-#[derive(Clone)]
-pub struct Circuit(Arc<Shared>);
-
-struct Shared {
+pub struct Circuit {
+    /// What it was found by. Never changes, so that a loop of calls need not read it again.
+    handle: u64,
+    /// Where it was found again after an eviction; else 0. Nothing else hangs on it, and any value is legal: relaxed.
+    found_again: AtomicU64,
     /// Without one the circuit cannot be found again.
-    tracker: Option<Tracker>,
-    /// Changes when the circuit is found again. Nothing else hangs on it, and any value of it is legal: relaxed.
-    handle: AtomicU64,
+    keeper: Option<Arc<Keeper>>,
     key: Key,
 }
 
@@ -67,8 +68,8 @@ pub struct CircuitInfo {
 }
 
 impl Circuit {
-    pub(crate) fn new(tracker: Option<Tracker>, handle: u64, key: Key) -> Self {
-        Circuit(Arc::new(Shared { tracker, handle: AtomicU64::new(handle), key }))
+    pub(crate) fn new(keeper: Option<Arc<Keeper>>, handle: u64, key: Key) -> Self {
+        Circuit { handle, found_again: AtomicU64::new(0), keeper, key }
     }
 
     /// The circuit that somebody else in this process got, in whatever language. It does not keep its tracker alive,
@@ -86,10 +87,22 @@ impl Circuit {
     /// # Errors
     /// [`PermitError::Rejected`]: the circuit says no; do not call. [`PermitError::Failed`]: the library could not say;
     /// make the call without a permit and report the error.
+    #[inline]
     pub fn permit(&self) -> Result<Permit, PermitError> {
-        match self.ask(ffi::circuit_permit)? {
-            Answer::Granted(permit) => Ok(Permit::from_handle(permit)),
-            Answer::Rejected(rejection) => Err(PermitError::Rejected(Rejected::new(self, &rejection))),
+        match lane::admit(self.handle) {
+            Some(permit) => Ok(permit),
+            None => self.ask_for_permit(),
+        }
+    }
+
+    #[inline(never)]
+    fn ask_for_permit(&self) -> Result<Permit, PermitError> {
+        if let Some(permit) = lane::admit(self.handle()) {
+            return Ok(permit);
+        }
+        match self.ask(|circuit| Ok((ffi::circuit_permit(circuit)?, circuit)))? {
+            (Answer::Granted(permit), circuit) => Ok(Permit::ordinary(permit, circuit)),
+            (Answer::Rejected(rejection), _) => Err(PermitError::Rejected(Rejected::new(&self.key, &rejection))),
         }
     }
 
@@ -100,7 +113,7 @@ impl Circuit {
     pub fn peek(&self) -> Result<(), PermitError> {
         match self.ask(ffi::circuit_peek)? {
             Answer::Granted(()) => Ok(()),
-            Answer::Rejected(rejection) => Err(PermitError::Rejected(Rejected::new(self, &rejection))),
+            Answer::Rejected(rejection) => Err(PermitError::Rejected(Rejected::new(&self.key, &rejection))),
         }
     }
 
@@ -109,25 +122,34 @@ impl Circuit {
     /// # Errors
     /// [`Error::Handle`]: the tracker is destroyed.
     pub fn inspect(&self) -> Result<CircuitInfo, Error> {
-        self.ask(ffi::circuit_inspect).map(|raw| CircuitInfo::from(&raw))
+        self.ask(|circuit| {
+            let (answer, pending) = tally::beside(circuit, || ffi::circuit_inspect(circuit));
+            let mut raw = answer?;
+            raw.permits = raw.permits.wrapping_add(pending.permits);
+            raw.successes = raw.successes.wrapping_add(pending.successes);
+            Ok(CircuitInfo::from(&raw))
+        })
     }
 
     /// Whose calls these are.
     #[must_use]
     pub fn tenant(&self) -> &[u8] {
-        &self.0.key.tenant
+        self.key.tenant()
     }
 
     /// Who is called.
     #[must_use]
     pub fn provider(&self) -> &[u8] {
-        &self.0.key.provider
+        self.key.provider()
     }
 
     /// The handle, for others in this process. It is good until the circuit is evicted or its tracker destroyed.
     #[must_use]
     pub fn handle(&self) -> u64 {
-        self.0.handle.load(Ordering::Relaxed)
+        match self.found_again.load(Ordering::Relaxed) {
+            0 => self.handle,
+            handle => handle,
+        }
     }
 
     /// The circuit may have been evicted: then it is looked up again by its key, once.
@@ -140,16 +162,21 @@ impl Circuit {
 
     #[cold]
     fn look_up_again(&self) -> Result<u64, Error> {
-        let tracker = self.0.tracker.as_ref().ok_or(Error::Handle)?;
-        let handle = ffi::tracker_circuit(tracker.handle(), &self.0.key)?;
-        self.0.handle.store(handle, Ordering::Relaxed);
+        let handle = self.keeper.as_ref().ok_or(Error::Handle)?.find(self.key.tenant(), self.key.provider())?;
+        self.found_again.store(handle, Ordering::Relaxed);
         Ok(handle)
     }
 
     pub(crate) fn report(&self, error: &Error) {
-        if let Some(tracker) = &self.0.tracker {
-            tracker.report(self, error);
+        if let Some(keeper) = &self.keeper {
+            keeper.report(self, error);
         }
+    }
+}
+
+impl Clone for Circuit {
+    fn clone(&self) -> Self {
+        Circuit::new(self.keeper.clone(), self.handle(), self.key.clone())
     }
 }
 

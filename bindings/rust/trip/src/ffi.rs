@@ -3,7 +3,10 @@
 #![allow(unsafe_code)]
 
 use crate::error::{ConfigError, Error};
+use crate::key::Key;
+use crate::lane::Sign;
 use std::ffi::CStr;
+use std::sync::atomic::AtomicU64;
 use trip_sys as sys;
 
 /// What a circuit says to a request.
@@ -12,10 +15,10 @@ pub(crate) enum Answer<T> {
     Rejected(sys::trip_rejection),
 }
 
-/// What a circuit is found by.
-pub(crate) struct Key {
-    pub(crate) tenant: Box<[u8]>,
-    pub(crate) provider: Box<[u8]>,
+/// A lane, and the permit that admits its calls.
+pub(crate) struct Express {
+    pub(crate) sign: Sign,
+    pub(crate) permit: u64,
 }
 
 /// How a permit is settled.
@@ -87,8 +90,7 @@ pub(crate) fn tracker_destroy(tracker: u64) -> Result<(), Error> {
     Error::check(unsafe { sys::trip_tracker_destroy(tracker) })
 }
 
-pub(crate) fn tracker_circuit(tracker: u64, key: &Key) -> Result<u64, Error> {
-    let Key { tenant, provider } = key;
+pub(crate) fn tracker_circuit(tracker: u64, tenant: &[u8], provider: &[u8]) -> Result<u64, Error> {
     let mut circuit = 0;
     // SAFETY: each pointer comes with the length of its slice, which is never SIZE_MAX; the library copies the bytes.
     Error::check(unsafe {
@@ -147,7 +149,27 @@ pub(crate) fn circuit_key(circuit: u64) -> Result<Key, Error> {
         sys::trip_circuit_key(circuit, text.as_mut_ptr().cast(), text.len(), &raw mut tenant, &raw mut provider)
     })?;
     let (tenant, rest) = text.split_at(tenant);
-    Ok(Key { tenant: tenant.into(), provider: rest[..provider].into() })
+    Ok(Key::new(tenant, &rest[..provider]))
+}
+
+/// The lane of a circuit, if it has one that this crate knows how to use. A mask that leaves bits out would cost every
+/// call two more steps, and no library has one.
+pub(crate) fn circuit_express(circuit: u64) -> Option<Express> {
+    let mut express = empty!(trip_express);
+    // SAFETY: any value is a legal handle; the output is valid.
+    let status = unsafe { sys::trip_circuit_express(circuit, &raw mut express) };
+    if status != sys::TRIP_OK || express.layout != sys::TRIP_EXPRESS_LAYOUT_WORD || express.mask != u64::MAX {
+        return None;
+    }
+    // SAFETY: an aligned word in the library's own memory, which stays there while the library is loaded, that is for
+    // ever: it cannot be unloaded. All access to it is atomic.
+    let word = unsafe { AtomicU64::from_ptr(express.word.cast_mut()) };
+    Some(Express { sign: Sign::new(word, express.value), permit: express.permit })
+}
+
+pub(crate) fn circuit_count(circuit: u64, permits: u64, successes: u64) -> Result<(), Error> {
+    // SAFETY: any value is a legal handle.
+    Error::check(unsafe { sys::trip_circuit_count(circuit, permits, successes) })
 }
 
 pub(crate) fn permit_settle(permit: u64, settlement: Settlement) -> Result<(), Error> {

@@ -52,9 +52,12 @@ mod circuit;
 mod config;
 mod error;
 mod ffi;
+mod key;
+mod lane;
 mod permit;
 mod rejection;
 mod selector;
+mod tally;
 mod tracker;
 
 pub use call::{CallError, Outcome};
@@ -79,7 +82,7 @@ pub fn abi_version() -> (u16, u16) {
     (u16::from_be_bytes([major_high, major_low]), u16::from_be_bytes([minor_high, minor_low]))
 }
 
-/// All of it may be shared by threads and sent between them, and a permit is no larger than its handle.
+/// All of it may be shared by threads and sent between them, and what a call passes on is small.
 const _: () = {
     const fn is_shared<T: Send + Sync>() {}
     is_shared::<Tracker>();
@@ -87,5 +90,5 @@ const _: () = {
     is_shared::<Permit>();
     is_shared::<PermitError>();
     is_shared::<CallError<Error>>();
-    assert!(size_of::<Permit>() == size_of::<u64>());
+    assert!(size_of::<Permit>() <= 32 && size_of::<Rejected>() <= 96 && size_of::<Circuit>() <= 64);
 };

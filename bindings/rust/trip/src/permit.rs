@@ -1,7 +1,9 @@
 //! Permits: the right to make one call, settled once.
 
 use crate::error::Error;
-use crate::ffi::{self, Settlement};
+use crate::ffi::{self, Answer, Settlement};
+use crate::lane::{self, Sign};
+use std::fmt;
 use std::mem;
 use std::time::Duration;
 use trip_sys as sys;
@@ -9,11 +11,15 @@ use trip_sys as sys;
 /// The right to make one call. Settle it by recording how the call went, on any thread; it is gone then.
 ///
 /// Dropped unsettled, by a panic too, it counts as [`Config::on_drop`](crate::Config::on_drop) says: as a failure,
-/// unless configured otherwise. It is nothing but a handle, and does not keep its tracker alive.
-#[derive(Debug)]
+/// unless configured otherwise. It does not keep its tracker alive.
 #[must_use = "a permit that is dropped counts as a failure, unless the config says otherwise"]
 pub struct Permit {
+    /// Up while a success teaches the circuit nothing. Of an ordinary permit: never.
+    sign: Sign,
+    /// That of a lane serves any number of calls; that it is used once for this one is this type's doing.
     handle: u64,
+    /// Who granted it, as far as we know; else 0.
+    circuit: u64,
 }
 
 /// What became of a settlement. There is nothing that a caller has to do about it, so that it may be ignored.
@@ -40,7 +46,12 @@ pub struct PermitInfo {
 
 impl Permit {
     /// The provider answered as it should.
+    #[inline]
     pub fn record_success(self) -> Settled {
+        if self.sign.is_up() && lane::count_success(self.circuit) {
+            mem::forget(self);
+            return Settled::Counted;
+        }
         self.settle(Settlement::Success)
     }
 
@@ -78,9 +89,12 @@ impl Permit {
     }
 
     /// Gives the permit away, to others in this process: whoever has the handle settles it.
+    ///
+    /// When the circuit has moved on since the permit was granted, the handle may settle as stale more than once, each
+    /// time being counted: it is then that of all calls which the circuit admitted in its last healthy days.
     #[must_use = "nobody else can settle this permit"]
     pub fn into_handle(self) -> u64 {
-        let handle = self.handle;
+        let handle = if self.sign.is_of_a_lane() { self.exchange() } else { self.handle };
         mem::forget(self);
         handle
     }
@@ -88,11 +102,51 @@ impl Permit {
     /// Takes over a permit. Any value is legal; a wrong one gets [`Error::Handle`] or [`Error::Consumed`] when it is
     /// used.
     pub fn from_handle(handle: u64) -> Self {
-        Permit { handle }
+        Permit::ordinary(handle, 0)
     }
 
+    #[inline]
+    pub(crate) fn express(sign: Sign, handle: u64, circuit: u64) -> Self {
+        Permit { sign, handle, circuit }
+    }
+
+    pub(crate) fn ordinary(handle: u64, circuit: u64) -> Self {
+        Permit { sign: Sign::NONE, handle, circuit }
+    }
+
+    /// A handle for this call alone instead of the lane's. It is of the same epoch if the lane's was current before it
+    /// was granted and after. One of another epoch is no match for ours, which is stale then.
+    fn exchange(&self) -> u64 {
+        lane::take_back_permit(self.circuit);
+        if self.renew().is_err() {
+            return self.handle;
+        }
+        match ffi::circuit_permit(self.circuit) {
+            Ok(Answer::Granted(own)) if self.renew().is_ok() => own,
+            Ok(Answer::Granted(other)) => {
+                let _ = ffi::permit_settle(other, Settlement::Cancel);
+                self.handle
+            }
+            _ => self.handle,
+        }
+    }
+
+    #[inline(never)]
     fn settle(self, settlement: Settlement) -> Settled {
-        match ffi::permit_settle(self.into_handle(), settlement) {
+        let settled = self.end(settlement);
+        if matches!((settlement, &settled), (Settlement::Success, Settled::Counted)) && self.circuit != 0 {
+            lane::consider(self.circuit);
+        }
+        mem::forget(self);
+        settled
+    }
+
+    fn end(&self, settlement: Settlement) -> Settled {
+        let settled = ffi::permit_settle(self.handle, settlement);
+        if self.sign.is_of_a_lane() {
+            lane::take_back_permit(self.circuit);
+        }
+        match settled {
             Ok(()) => Settled::Counted,
             Err(Error::Stale) => Settled::Stale,
             Err(error) => Settled::Failed(error),
@@ -103,7 +157,13 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         // A destructor has nobody to tell, and a permit that cannot be settled any more needs nothing.
-        let _ = ffi::permit_settle(self.handle, Settlement::Drop);
+        let _ = self.end(Settlement::Drop);
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit").field("handle", &format_args!("{:#x}", self.handle)).finish_non_exhaustive()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Why there is no permit: the circuit said no, which is an answer, or the library could not say, which is an error.
 
-use crate::circuit::Circuit;
 use crate::error::Error;
+use crate::key::Key;
 use crate::selector::{Reason, State};
 use std::fmt;
 use std::time::Duration;
@@ -11,8 +11,7 @@ use trip_sys as sys;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Rejected {
-    /// Who refused.
-    pub circuit: Circuit,
+    key: Key,
     /// Why.
     pub reason: Reason,
     /// State of the circuit.
@@ -35,15 +34,27 @@ pub enum PermitError {
 }
 
 impl Rejected {
-    pub(crate) fn new(circuit: &Circuit, raw: &sys::trip_rejection) -> Self {
+    pub(crate) fn new(key: &Key, raw: &sys::trip_rejection) -> Self {
         Rejected {
-            circuit: circuit.clone(),
+            key: key.clone(),
             reason: raw.status.into(),
             state: raw.state.into(),
             failures: raw.failures,
             retry_after: Duration::from_nanos(raw.retry_after_ns),
             open_duration: Duration::from_nanos(raw.open_duration_ns),
         }
+    }
+
+    /// Whose call was refused.
+    #[must_use]
+    pub fn tenant(&self) -> &[u8] {
+        self.key.tenant()
+    }
+
+    /// Who is not to be called.
+    #[must_use]
+    pub fn provider(&self) -> &[u8] {
+        self.key.provider()
     }
 }
 
@@ -55,7 +66,7 @@ impl fmt::Display for Rejected {
             Reason::Forced => "is forced open",
             Reason::Other(_) => "grants no permit",
         };
-        let (tenant, provider) = (self.circuit.tenant().escape_ascii(), self.circuit.provider().escape_ascii());
+        let (tenant, provider) = (self.tenant().escape_ascii(), self.provider().escape_ascii());
         write!(
             f,
             "the circuit of tenant \"{tenant}\" to provider \"{provider}\" {why}; retry in {:?}",

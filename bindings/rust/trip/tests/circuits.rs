@@ -23,7 +23,7 @@ fn a_refusal_says_why_and_when_to_come_back() {
     let rejected = rejection(&circuit);
     assert_eq!((rejected.reason, rejected.state, rejected.failures), (Reason::Open, State::Open, 1));
     assert_eq!((rejected.retry_after, rejected.open_duration), (Duration::from_secs(20), OPEN_PERIOD));
-    assert_eq!(rejected.circuit.provider(), b"llm");
+    assert_eq!(rejected.provider(), b"llm");
     assert_eq!(rejected.to_string(), r#"the circuit of tenant "acme" to provider "llm" is open; retry in 20s"#);
 }
 

@@ -1,0 +1,58 @@
+//! Keys: whose circuit it is and who is called. Short ones lie where they are kept, so that finding a circuit allocates
+//! nothing, and neither does saying which circuit refused; long ones are shared.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// With its lengths and its mark, five machine words: a [`Rejected`](crate::Rejected) carries one.
+const SHORT: usize = 37;
+
+#[derive(Clone)]
+pub(crate) enum Key {
+    Short { tenant: u8, provider: u8, bytes: [u8; SHORT] },
+    Long { tenant: usize, bytes: Arc<[u8]> },
+}
+
+impl Key {
+    pub(crate) fn new(tenant: &[u8], provider: &[u8]) -> Self {
+        let whole = tenant.len() + provider.len();
+        match (u8::try_from(tenant.len()), u8::try_from(provider.len())) {
+            (Ok(tenant_length), Ok(provider_length)) if whole <= SHORT => {
+                let mut bytes = [0; SHORT];
+                bytes[..tenant.len()].copy_from_slice(tenant);
+                bytes[tenant.len()..whole].copy_from_slice(provider);
+                Key::Short { tenant: tenant_length, provider: provider_length, bytes }
+            }
+            _ => Key::Long { tenant: tenant.len(), bytes: [tenant, provider].concat().into() },
+        }
+    }
+
+    pub(crate) fn tenant(&self) -> &[u8] {
+        self.parts().0
+    }
+
+    pub(crate) fn provider(&self) -> &[u8] {
+        self.parts().1
+    }
+
+    fn parts(&self) -> (&[u8], &[u8]) {
+        match self {
+            Key::Short { tenant, provider, bytes } => {
+                let (tenant, rest) = bytes.split_at(usize::from(*tenant));
+                (tenant, &rest[..usize::from(*provider)])
+            }
+            Key::Long { tenant, bytes } => bytes.split_at(*tenant),
+        }
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key")
+            .field("tenant", &format_args!("\"{}\"", self.tenant().escape_ascii()))
+            .field("provider", &format_args!("\"{}\"", self.provider().escape_ascii()))
+            .finish()
+    }
+}
+
+const _: () = assert!(size_of::<Key>() == 40);
