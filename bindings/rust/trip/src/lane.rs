@@ -4,6 +4,7 @@
 
 use crate::ffi::{self, Express};
 use crate::permit::Permit;
+use crate::strays;
 use crate::tally::{self, seat, Tally, SEATS};
 use std::cell::Cell;
 use std::ptr;
@@ -95,14 +96,13 @@ pub(crate) fn count_success(circuit: u64) -> bool {
     })
 }
 
-/// The library counts a permit that a lane admitted: it shall not be counted twice.
+/// The library has counted a permit that a lane admitted: it shall not be counted twice.
 pub(crate) fn take_back_permit(circuit: u64) {
     with_lane(circuit, |lane| {
         if lane.circuit.get() == circuit {
             lane.tally.get().take_back_permit();
         } else {
-            // The library adds what it is given modulo 2^64. A circuit that is gone has no counters left to mend.
-            let _ = ffi::circuit_count(circuit, 1_u64.wrapping_neg(), 0);
+            strays::add(circuit, 1_u64.wrapping_neg());
         }
     });
 }

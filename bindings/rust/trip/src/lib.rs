@@ -57,6 +57,7 @@ mod lane;
 mod permit;
 mod rejection;
 mod selector;
+mod strays;
 mod tally;
 mod tracker;
 

@@ -114,21 +114,23 @@ impl Permit {
         Permit { sign: Sign::NONE, handle, circuit }
     }
 
-    /// A handle for this call alone instead of the lane's. It is of the same epoch if the lane's was current before it
-    /// was granted and after. One of another epoch is no match for ours, which is stale then.
+    /// A handle for this call alone instead of the lane's, which counts for itself from now on as any other does.
     fn exchange(&self) -> u64 {
+        let own = self.permit_like_this();
         lane::take_back_permit(self.circuit);
+        own.unwrap_or(self.handle)
+    }
+
+    /// One of the same epoch, that is granted while the lane's is current, before and after. One of another epoch would
+    /// be no match: ours is stale then.
+    fn permit_like_this(&self) -> Option<u64> {
+        self.renew().ok()?;
+        let Ok(Answer::Granted(own)) = ffi::circuit_permit(self.circuit) else { return None };
         if self.renew().is_err() {
-            return self.handle;
+            let _ = ffi::permit_settle(own, Settlement::Cancel);
+            return None;
         }
-        match ffi::circuit_permit(self.circuit) {
-            Ok(Answer::Granted(own)) if self.renew().is_ok() => own,
-            Ok(Answer::Granted(other)) => {
-                let _ = ffi::permit_settle(other, Settlement::Cancel);
-                self.handle
-            }
-            _ => self.handle,
-        }
+        Some(own)
     }
 
     #[inline(never)]

@@ -3,7 +3,7 @@
 //! threads have pending. No lock is taken here, so that the child of a fork finds none taken.
 #![allow(unsafe_code)]
 
-use crate::ffi;
+use crate::{ffi, strays};
 use std::cell::Cell;
 use std::ptr;
 use std::sync::atomic::{fence, AtomicBool, AtomicPtr, AtomicU64, Ordering};
@@ -20,18 +20,18 @@ const LOOKS: u32 = 64;
 
 /// The counts of one thread for one circuit. Its thread writes it, anybody reads it.
 pub(crate) struct Tally {
-    /// Odd while the counts are on their way to the library: they are in both places then, or in neither.
+    /// Odd while counts are on their way to where others count: they are in both places then, or in neither.
     version: AtomicU64,
     circuit: AtomicU64,
-    /// Less than 0, wrapping, on a thread that settles through the library what another thread admitted.
+    /// Admitted here and not handed in. Wraps below 0 on a thread that settles what others admitted.
     permits: AtomicU64,
     successes: AtomicU64,
 }
 
 impl Tally {
     pub(crate) const fn new() -> Self {
-        const ZERO: AtomicU64 = AtomicU64::new(0);
-        Tally { version: ZERO, circuit: ZERO, permits: ZERO, successes: ZERO }
+        let [version, circuit, permits, successes] = [const { AtomicU64::new(0) }; 4];
+        Tally { version, circuit, permits, successes }
     }
 
     #[inline]
@@ -48,28 +48,41 @@ impl Tally {
         }
     }
 
-    /// The library has counted, or will, a permit that was counted here.
+    /// The library has counted a permit that was counted here.
     pub(crate) fn take_back_permit(&self) {
         self.permits.store(self.permits.load(Ordering::Relaxed).wrapping_sub(1), Ordering::Relaxed);
     }
 
+    /// Tells the library of the calls that have ended well.
     #[cold]
     pub(crate) fn hand_in(&self) {
-        self.give_to(self.circuit.load(Ordering::Relaxed));
+        self.while_moving(|circuit| self.give_successes(circuit));
     }
 
-    /// Hands in what was counted, and counts for `circuit` from now on.
+    /// Counts for `circuit` from now on. What was counted goes to the library, or to the strays.
     pub(crate) fn give_to(&self, circuit: u64) {
+        self.while_moving(|before| {
+            self.give_successes(before);
+            strays::add(before, self.permits.swap(0, Ordering::Relaxed));
+            self.circuit.store(circuit, Ordering::Relaxed);
+        });
+    }
+
+    fn while_moving(&self, act: impl FnOnce(u64)) {
         let version = self.version.load(Ordering::Relaxed);
         self.version.store(version.wrapping_add(1), Ordering::Relaxed);
         fence(Ordering::Release);
-        let counted = [&self.permits, &self.successes].map(|count| count.swap(0, Ordering::Relaxed));
-        if counted != [0, 0] {
-            // A circuit that is gone has taken its counters along: there is nobody left to tell.
-            let _ = ffi::circuit_count(self.circuit.load(Ordering::Relaxed), counted[0], counted[1]);
-        }
-        self.circuit.store(circuit, Ordering::Relaxed);
+        act(self.circuit.load(Ordering::Relaxed));
         self.version.store(version.wrapping_add(2), Ordering::Release);
+    }
+
+    fn give_successes(&self, circuit: u64) {
+        let successes = self.successes.swap(0, Ordering::Relaxed);
+        if successes > 0 {
+            // A circuit that is gone has taken its counters along: there is nobody left to tell.
+            let _ = ffi::circuit_count(circuit, successes, successes);
+            self.permits.store(self.permits.load(Ordering::Relaxed).wrapping_sub(successes), Ordering::Relaxed);
+        }
     }
 
     /// Adds what is counted here for `circuit`.
@@ -122,9 +135,11 @@ pub(crate) fn beside<T>(circuit: u64, ask: impl Fn() -> T) -> (T, Pending) {
     loop {
         let before = Pending::of(circuit);
         let answer = ask();
-        let after = Pending::of(circuit);
+        let strays = strays::of(circuit);
+        let mut after = Pending::of(circuit);
         looks += 1;
         if looks == LOOKS || (!before.is_moving && after.is_where_it_was(&before)) {
+            after.permits = after.permits.wrapping_add(strays);
             return (answer, after);
         }
         thread::yield_now();
@@ -163,9 +178,8 @@ impl Block {
     }
 
     fn take() -> Option<&'static Block> {
-        let is_free = |block: &&Block| {
-            block.is_taken.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
-        };
+        let is_free =
+            |block: &&Block| block.is_taken.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok();
         Block::all().find(is_free).or_else(Block::make)
     }
 
