@@ -114,6 +114,7 @@ impl Circuit {
     }
 
     /// `None`: the library could not say, and the call goes through unguarded.
+    #[inline]
     fn admit(&self) -> Result<Option<Permit>, Rejected> {
         match self.permit() {
             Ok(permit) => Ok(Some(permit)),
@@ -125,6 +126,7 @@ impl Circuit {
         }
     }
 
+    #[inline]
     fn record(&self, permit: Option<Permit>, outcome: Outcome) {
         let Some(permit) = permit else { return };
         let settled = match outcome {

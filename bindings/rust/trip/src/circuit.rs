@@ -89,9 +89,13 @@ impl Circuit {
     /// make the call without a permit and report the error.
     #[inline]
     pub fn permit(&self) -> Result<Permit, PermitError> {
-        match lane::admit(self.handle) {
-            Some(permit) => Ok(permit),
-            None => self.ask_for_permit(),
+        if let Some(permit) = lane::admit(self.handle) {
+            return Ok(permit);
+        }
+        // Taken apart, so that a permit of the lane need not lie where this answer is written, and stays in registers.
+        match self.ask_for_permit() {
+            Ok(permit) => Ok(permit),
+            Err(error) => Err(error),
         }
     }
 

@@ -56,17 +56,20 @@ impl Permit {
     }
 
     /// The provider failed.
+    #[inline]
     pub fn record_failure(self) -> Settled {
         self.settle(Settlement::Failure)
     }
 
     /// The call never told us anything about the provider: it was not made, or its caller gave up. Changes no failure
     /// count, and frees a probe.
+    #[inline]
     pub fn cancel(self) -> Settled {
         self.settle(Settlement::Cancel)
     }
 
     /// Nobody will record this permit: what dropping it does, with an answer.
+    #[inline]
     pub fn abandon(self) -> Settled {
         self.settle(Settlement::Drop)
     }
@@ -133,33 +136,38 @@ impl Permit {
         Some(own)
     }
 
-    #[inline(never)]
+    #[inline]
     fn settle(self, settlement: Settlement) -> Settled {
-        let settled = self.end(settlement);
-        if matches!((settlement, &settled), (Settlement::Success, Settled::Counted)) && self.circuit != 0 {
-            lane::consider(self.circuit);
-        }
+        let Permit { sign, handle, circuit } = self;
         mem::forget(self);
-        settled
+        settle(sign, handle, circuit, settlement)
     }
+}
 
-    fn end(&self, settlement: Settlement) -> Settled {
-        let settled = ffi::permit_settle(self.handle, settlement);
-        if self.sign.is_of_a_lane() {
-            lane::take_back_permit(self.circuit);
+/// Tells the library. By parts, which are in registers.
+#[inline(never)]
+fn settle(sign: Sign, handle: u64, circuit: u64, settlement: Settlement) -> Settled {
+    let settled = ffi::permit_settle(handle, settlement);
+    if sign.is_of_a_lane() {
+        lane::take_back_permit(circuit);
+    }
+    match settled {
+        Ok(()) => {
+            if circuit != 0 && matches!(settlement, Settlement::Success) {
+                lane::consider(circuit);
+            }
+            Settled::Counted
         }
-        match settled {
-            Ok(()) => Settled::Counted,
-            Err(Error::Stale) => Settled::Stale,
-            Err(error) => Settled::Failed(error),
-        }
+        Err(Error::Stale) => Settled::Stale,
+        Err(error) => Settled::Failed(error),
     }
 }
 
 impl Drop for Permit {
+    #[inline]
     fn drop(&mut self) {
         // A destructor has nobody to tell, and a permit that cannot be settled any more needs nothing.
-        let _ = self.end(Settlement::Drop);
+        let _ = settle(self.sign, self.handle, self.circuit, Settlement::Drop);
     }
 }
 

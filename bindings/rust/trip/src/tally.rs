@@ -238,3 +238,45 @@ pub(crate) fn hand_in() {
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, Tracker};
+
+    /// The counts of a circuit at rest, while its tally hands them in and goes over to others.
+    #[test]
+    fn counts_on_their_way_are_neither_missed_nor_seen_twice() {
+        let circuit = Tracker::new(&Config::default()).unwrap().circuit("acme", "llm").unwrap();
+        let handle = circuit.handle();
+        let ended = AtomicU64::new(0);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let tally = of_thread(seat(handle)).unwrap();
+                for turn in 1..=20_000 {
+                    tally.give_to(handle);
+                    for _ in 0..5 {
+                        tally.count_permit();
+                        tally.count_success();
+                    }
+                    tally.count_permit();
+                    ended.store(turn, Ordering::Release);
+                    tally.give_to(0);
+                    while ended.load(Ordering::Acquire) == turn {
+                        thread::yield_now();
+                    }
+                }
+            });
+            for turn in 1..=20_000 {
+                while ended.load(Ordering::Acquire) != turn {
+                    thread::yield_now();
+                }
+                for _ in 0..5 {
+                    let info = circuit.inspect().unwrap();
+                    assert_eq!((info.permits, info.successes), (6 * turn, 5 * turn));
+                }
+                ended.store(0, Ordering::Release);
+            }
+        });
+    }
+}
