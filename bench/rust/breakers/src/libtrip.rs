@@ -21,6 +21,7 @@ fn circuit(config: Config) -> Circuit {
     tracker(config).circuit("tenant-0000000", "openai").expect("a circuit")
 }
 
+#[inline]
 fn pair(circuit: &Circuit) -> bool {
     circuit.permit().is_ok_and(|permit| permit.record_success() == Settled::Counted)
 }

@@ -105,7 +105,9 @@ fn two_threads_count_every_pair() {
     const EACH: u64 = 10_000_000;
     let circuit = circuit_of(&tracker());
     thread::scope(|scope| {
-        [(); 2].map(|()| scope.spawn(|| pairs(&circuit, EACH))).map(|thread| thread.join().unwrap());
+        for caller in [(); 2].map(|()| scope.spawn(|| pairs(&circuit, EACH))) {
+            caller.join().unwrap();
+        }
     });
     assert_eq!(counted(&circuit), (2 * EACH, 2 * EACH));
 }
@@ -335,7 +337,9 @@ fn no_call_is_admitted_once_another_was_refused() {
             open(&circuit);
             rejection(&circuit);
             refused.store(true, Ordering::Release);
-            callers.map(|caller| caller.join().unwrap());
+            for caller in callers {
+                caller.join().unwrap();
+            }
         });
         let info = circuit.inspect().unwrap();
         assert_eq!((info.permits, info.failures_total), (info.successes + 1, 1));
