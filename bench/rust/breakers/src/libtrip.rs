@@ -23,11 +23,17 @@ fn circuit(config: Config) -> Circuit {
 
 #[inline]
 fn pair(circuit: &Circuit) -> bool {
-    circuit.permit().is_ok_and(|permit| permit.record_success() == Settled::Counted)
+    match circuit.permit() {
+        Ok(permit) => matches!(permit.record_success(), Settled::Counted),
+        Err(_) => false,
+    }
 }
 
 fn fail(circuit: &Circuit) -> bool {
-    circuit.permit().is_ok_and(|permit| permit.record_failure() == Settled::Counted)
+    match circuit.permit() {
+        Ok(permit) => matches!(permit.record_failure(), Settled::Counted),
+        Err(_) => false,
+    }
 }
 
 fn open_circuit() -> Circuit {

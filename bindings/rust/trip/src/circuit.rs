@@ -99,6 +99,7 @@ impl Circuit {
         }
     }
 
+    #[cold]
     #[inline(never)]
     fn ask_for_permit(&self) -> Result<Permit, PermitError> {
         if let Some(permit) = lane::admit(self.handle()) {

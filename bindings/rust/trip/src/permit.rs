@@ -145,6 +145,7 @@ impl Permit {
 }
 
 /// Tells the library. By parts, which are in registers.
+#[cold]
 #[inline(never)]
 fn settle(sign: Sign, handle: u64, circuit: u64, settlement: Settlement) -> Settled {
     let settled = ffi::permit_settle(handle, settlement);
