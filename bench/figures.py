@@ -15,6 +15,7 @@ from typing import NamedTuple
 ONE_THREAD = {
     "pair_2t_one": ("pair", "call"),
     "pair_2t_many": ("pair", "call"),
+    "express_2t_one": ("express",),
     "lookup_1k_2t": ("lookup_1k",),
 }
 
@@ -53,6 +54,10 @@ class Spread:
     def share(self) -> float:
         """Half the distance between the quartiles, as a share of the median."""
         return (self.upper - self.lower) / 2 / self.median
+
+    def told(self) -> dict[str, float]:
+        """As the results have it."""
+        return {"median": self.median, "lower": self.lower, "upper": self.upper, "spread": self.share}
 
 
 Samples = Mapping[Key, Sequence[float]]  # ns per call, one of each round

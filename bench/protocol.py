@@ -30,6 +30,7 @@ class Peer:
     licence: str
     configuration: str
     columns: tuple[str, ...]
+    harness: str = ""
 
 
 class Missing(NamedTuple):
@@ -55,6 +56,7 @@ class Stand:
         except OSError as error:
             raise StandError(f"{name} does not start: {error}") from None
         self.language = ""
+        self.harness = ""  # of a stand that times itself: what it uses
         self.peers: tuple[Peer, ...] = ()
         self.missing: tuple[Missing, ...] = ()
 
@@ -73,6 +75,7 @@ class Stand:
         told = self._read(timeout_s)
         try:
             self.language = str(told["language"])
+            self.harness = str(told.get("harness", ""))
             self.peers = tuple(
                 Peer(
                     str(peer["name"]),
@@ -80,6 +83,7 @@ class Stand:
                     str(peer["licence"]),
                     str(peer["configuration"]),
                     tuple(map(str, peer["columns"])),
+                    self.harness,
                 )
                 for peer in told["peers"]
             )
@@ -95,6 +99,18 @@ class Stand:
     def bytes_per_circuit(self, peer: str, circuits: int, timeout_s: float = 120) -> float:
         return self._figure("bytes_per_circuit", peer, "memory", circuits, timeout_s)
 
+    def rounds(self, rounds: int, round_ns: int, timeout_s: float = 1800) -> dict[tuple[str, str], list[float]]:
+        """Of a stand with a harness: ns per call in each round, by peer and column."""
+        asked = f"{rounds} {round_ns}"
+        told = self._ask(asked, timeout_s)
+        try:
+            return {
+                (str(one["peer"]), str(one["column"])): [self._positive(ns) for ns in one["ns_per_call"]]
+                for one in told["samples"]
+            }
+        except (KeyError, TypeError, ValueError):
+            raise StandError(f"{self.name}, asked '{asked}', answered {json.dumps(told)}") from None
+
     def scheduled(self) -> Scheduled:
         """For how long each of its threads has run, and has waited for a processor that others had: ns."""
         told: Scheduled = {}
@@ -106,6 +122,19 @@ class Stand:
 
     def _figure(self, figure: str, peer: str, column: str, calls: int, timeout_s: float) -> float:
         asked = f"{peer} {column} {calls}"
+        told = self._ask(asked, timeout_s)
+        try:
+            return self._positive(told.get(figure))
+        except ValueError:
+            raise StandError(f"{self.name}, asked '{asked}', answered {json.dumps(told)}") from None
+
+    @staticmethod
+    def _positive(value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+            raise ValueError("no figure")
+        return float(value)
+
+    def _ask(self, asked: str, timeout_s: float) -> dict[str, Any]:
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(f"{asked}\n".encode())
@@ -115,10 +144,7 @@ class Stand:
         told = self._read(timeout_s, asked)
         if "error" in told:
             raise StandError(f"{self.name}, asked '{asked}': {told['error']}")
-        value = told.get(figure)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-            raise StandError(f"{self.name}, asked '{asked}', answered {json.dumps(told)}")
-        return float(value)
+        return told
 
     def _read(self, timeout_s: float, asked: str = "who is there") -> dict[str, Any]:
         assert self._process.stdout is not None

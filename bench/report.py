@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from figures import Key, Spread, against_empty_calls, against_libtrip, scaling
 from measured import Measured
+from targets import judge
 
 # The order of the table: what a caller meets most comes first. Each block is one table per language.
 BLOCKS = (
     (
         ("pair", "permit+success"),
+        ("express", "express lane"),
         ("call", "wrapped call"),
         ("failure", "failure"),
         ("refusal", "refusal"),
@@ -24,8 +27,7 @@ BLOCKS = (
         ("async", "async call"),
         ("pair_2t_one", "2 on one"),
         ("pair_2t_many", "2 on one each"),
-        ("loop", "loop"),
-        ("loop_2t", "2 loops"),
+        ("express_2t_one", "2 express on one"),
     ),
     (
         ("lookup_8", "look-up of 8"),
@@ -36,6 +38,10 @@ BLOCKS = (
     (
         ("lookup_1k_2t", "2 look up 1k"),
         ("create_evict", "create+evict"),
+        ("pair_busy", "permit, busy"),
+        ("call_busy", "wrapped, busy"),
+        ("loop", "loop"),
+        ("loop_2t", "2 loops"),
     ),
 )
 LANGUAGES = {"c": "C", "rust": "Rust", "go": "Go", "python": "Python", "java": "Java", "node": "Node"}
@@ -43,7 +49,7 @@ BUSY = 0.05  # runs that waited longer than this share of their time were not al
 
 
 def library(load: Spread, size: dict[str, int]) -> dict[str, Any]:
-    return {"load_ns": _spread(load), **size}
+    return {"load_ns": load.told(), **size}
 
 
 def results(
@@ -57,7 +63,13 @@ def results(
         "peers": [_peer(measured, language, name) for language, name in measured.peers],
         "missing": [missing._asdict() for missing in measured.missing],
         "failed": [{**key._asdict(), "reason": reason} for key, reason in measured.failed.items()],
+        "left_out": [{"language": language, "column": column} for language, column in _left_out(measured)],
+        "targets": judge(measured, run["seconds"] if run["plan"]["is_quick"] else None),
     }
+
+
+def _left_out(measured: Measured) -> list[tuple[str, str]]:
+    return sorted({(key.language, key.column) for key in measured.left_out})
 
 
 def _peer(measured: Measured, language: str, name: str) -> dict[str, Any]:
@@ -68,10 +80,11 @@ def _peer(measured: Measured, language: str, name: str) -> dict[str, Any]:
         "version": peer.version,
         "licence": peer.licence,
         "configuration": peer.configuration,
+        "harness": peer.harness,
         "columns": {key.column: _column(measured, key) for key in measured.samples if key[:2] == (language, name)},
     }
     if (language, name) in measured.memory:
-        told["bytes_per_circuit"] = measured.memory[language, name]
+        told |= measured.memory[language, name]._asdict()
     return told
 
 
@@ -79,7 +92,7 @@ def _column(measured: Measured, key: Key) -> dict[str, Any]:
     """`scaling` is there for two threads only, and no ratio where there is nothing to compare with."""
     samples = measured.samples
     told: dict[str, Any] = {
-        "ns": _spread(Spread.of(samples[key])),
+        "ns": Spread.of(samples[key]).told(),
         "calls_per_run": measured.calls[key],
         "rounds": len(samples[key]),
         "samples_ns": list(samples[key]),
@@ -89,15 +102,11 @@ def _column(measured: Measured, key: Key) -> dict[str, Any]:
         "of_two_empty_calls": against_empty_calls(samples, key),
         "scaling": scaling(samples, key),
     }
-    return told | {name: _spread(ratio) for name, ratio in ratios.items() if ratio}
+    return told | {name: ratio.told() for name, ratio in ratios.items() if ratio}
 
 
 def _mean(values: list[float]) -> float:
     return sum(values) / len(values) if values else 0.0
-
-
-def _spread(spread: Spread) -> dict[str, float]:
-    return {"median": spread.median, "lower": spread.lower, "upper": spread.upper, "spread": spread.share}
 
 
 def write(results: dict[str, Any], path: Path) -> None:
@@ -110,6 +119,8 @@ def table(results: dict[str, Any]) -> str:
             *_heading(results),
             *(line for language in LANGUAGES for line in _language(results["peers"], language)),
             *_memory(results),
+            *_scaling(results["peers"]),
+            *_targets(results["targets"]),
             *_absent(results),
             *_configurations(results["peers"]),
         ]
@@ -124,12 +135,25 @@ def _heading(results: dict[str, Any]) -> list[str]:
         "Each cell: nanoseconds per call, median ± half the distance between the quartiles; then how many times (×)",
         "libtrip's in the same language and column, and for libtrip itself how many times two empty calls (∅).",
     ]
+    if run["rounds"] < run["plan"]["rounds"]:
+        lines.append(f"Of {run['plan']['rounds']} rounds {run['rounds']} were made: then the time was up.")
     if run["waited_share"] > BUSY:
         lines.append(
             f"The machine was busy: runs on one thread waited {run['waited_share']:.0%} of their time for a processor. "
             "Ratios hold better than nanoseconds."
         )
-    return lines
+    for harness in sorted({peer["harness"] for peer in results["peers"] if peer["harness"]}):
+        timed = ", ".join(peer["name"] for peer in results["peers"] if peer["harness"] == harness)
+        lines.append(f"{timed}: timed by {harness}, in each sitting one round after another while all others wait.")
+    return lines + textwrap.wrap(_left_out_line(results["left_out"]), 118)
+
+
+def _left_out_line(left_out: Iterable[dict[str, str]]) -> str:
+    languages = defaultdict(list)
+    for gone in left_out:
+        languages[gone["column"]].append(LANGUAGES[gone["language"]])
+    told = "; ".join(f"{column} in {', '.join(names)}" for column, names in languages.items())
+    return f"Left out to be quick: {told}." if told else ""
 
 
 def _language(peers: Iterable[dict[str, Any]], language: str) -> list[str]:
@@ -164,9 +188,9 @@ def number(value: float) -> str:
 
 
 def _memory(results: dict[str, Any]) -> list[str]:
-    lines = ["", f"Resident bytes per circuit, with its name, at {results['run']['circuits']} circuits"]
+    lines = ["", "Resident bytes of a circuit, with its name, among so many"]
     lines += [
-        f"  {LANGUAGES[peer['language']]:<8}{peer['name']:<24}{peer['bytes_per_circuit']:>8.0f}"
+        f"  {LANGUAGES[peer['language']]:<8}{peer['name']:<24}{peer['bytes_per_circuit']:>8.0f}{peer['circuits']:>12}"
         for peer in results["peers"]
         if "bytes_per_circuit" in peer
     ]
@@ -174,9 +198,8 @@ def _memory(results: dict[str, Any]) -> list[str]:
     return [
         *lines,
         "",
-        f"libtrip.so: {library['load_ns']['median'] / 1000:.0f} µs to load, {library['loaded_bytes'] / 1024:.0f} KiB "
-        f"mapped, {library['file_bytes'] / 1024:.0f} KiB on disk",
-        *_scaling(results["peers"]),
+        f"libtrip.so: {library['load_ns']['median'] / 1000:.0f} µs ±{library['load_ns']['spread']:.0%} to load, "
+        f"{library['loaded_bytes'] / 1024:.0f} KiB mapped, {library['file_bytes'] / 1024:.0f} KiB on disk",
     ]
 
 
@@ -194,8 +217,37 @@ def _scaling(peers: Iterable[dict[str, Any]]) -> list[str]:
             if "scaling" in figures
         ]
         if told:
-            lines.append(f"  {LANGUAGES[peer['language']]:<8}{peer['name']:<32}{'   '.join(told)}")
+            name = f"  {LANGUAGES[peer['language']]:<8}{peer['name']:<32}"
+            lines += [f"{name if not i else '':<42}{'   '.join(told[i : i + 2])}" for i in range(0, len(told), 2)]
     return lines
+
+
+def _targets(targets: Iterable[dict[str, Any]]) -> list[str]:
+    lines = ["", f"{'Targets; one that is missed fails nothing':<58}{'wanted':>14}{'measured':>18}"]
+    unmeasured = []
+    for target in targets:
+        if target["verdict"] == "not measured":
+            unmeasured.append(target["target"])
+            continue
+        sign, unit = ("≤" if target["wanted"] == "at most" else "≥"), _unit(target["unit"])
+        wanted, measured = f"{sign} {target['limit']:g}{unit}", _measured(target["measured"], unit)
+        lines.append(f"  {target['target']:<56}{wanted:>14}{measured:>18}   {target['verdict']}")
+        if target["behind"]:
+            lines += _wrapped("behind " + ", ".join(target["behind"]), " " * 10)
+    return lines + (_wrapped("Not measured: " + "; ".join(unmeasured), "  ") if unmeasured else [])
+
+
+def _measured(spread: dict[str, float], unit: str) -> str:
+    told = f"{number(spread['median'])}{unit}"
+    return f"{told} ±{spread['spread']:.0%}" if spread["lower"] < spread["upper"] else told
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(text, 118, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def _unit(unit: str) -> str:
+    return "" if unit == "times" else f" {unit}"
 
 
 def _absent(results: dict[str, Any]) -> list[str]:
@@ -212,5 +264,5 @@ def _configurations(peers: Iterable[dict[str, Any]]) -> list[str]:
     lines = ["", "Versions, licences and configurations"]
     for peer in peers:
         lines.append(f"  {LANGUAGES[peer['language']]:<8}{peer['name']} {peer['version']} ({peer['licence']})")
-        lines += textwrap.wrap(peer["configuration"], 118, initial_indent=" " * 10, subsequent_indent=" " * 10)
+        lines += _wrapped(peer["configuration"], " " * 10)
     return lines

@@ -160,7 +160,7 @@ RECIPES = (
         "mvn",
         ("resilience4j", "Failsafe"),
         _build_java,
-        ("java", "-cp", f"{BUILT / 'java' / 'classes'}:{BUILT / 'java' / 'lib'}/*", "Stand"),
+        ("java", "-cp", f"{BUILT / 'java' / 'classes'}:{BUILT / 'java' / 'lib'}/*", "bench.Harness"),
         only_with_all=True,
     ),
     Recipe(

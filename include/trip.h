@@ -201,19 +201,20 @@ typedef struct trip_permit_info {
  * The express lane of a circuit: how a program admits calls to it without calling the library. ABI.md has the rules.
  *
  *     uint64_t seen = __atomic_load_n(lane.word, __ATOMIC_ACQUIRE);
- *     if ((seen & lane.mask) == lane.value) ...                      lane.permit admits a call: make it
+ *     if ((seen & lane.admit_mask) == lane.value) ...                lane.permit admits a call: make it
  *
- * The call has succeeded: load again; if it still matches there is nothing to do, else trip_permit_record_success of
- * lane.permit. Any other end: the ordinary call with lane.permit. Who admits calls this way settles each of them once
- * himself: lane.permit admits any number of calls and is never TRIP_E_CONSUMED.
+ * The call has succeeded: load again; if (seen & lane.mask) == lane.value there is nothing to do, else
+ * trip_permit_record_success of lane.permit. Any other end: the ordinary call with lane.permit. Who admits calls this way
+ * settles each of them once himself: lane.permit admits any number of calls and is never TRIP_E_CONSUMED.
  */
 typedef struct trip_express {
     uint32_t struct_size; /**< [bytes] sizeof(trip_express) */
     uint32_t layout;      /**< [TRIP_EXPRESS_*] what word is; who does not know it uses permits */
-    uint64_t mask;        /**< [bits] which bits of the word matter */
-    uint64_t value;       /**< [bits] what they must be; a word can never match when mask is 0 and value is 1 */
+    uint64_t mask;        /**< [bits] the bits that tell a circuit without failures: a success changes nothing then */
+    uint64_t value;       /**< [bits] what they must be; no word ever matches where the masks are 0 and this is 1 */
     trip_permit permit;   /**< [handle] admits calls while the word matches; 0 where there is no lane */
     const uint64_t *word; /**< [bits] the library's; readable as long as the library is loaded */
+    uint64_t admit_mask;  /**< [bits] of mask, those that tell a closed circuit: failures or not, it admits calls */
 } trip_express;
 
 /* ---- The library ------------------------------------------------------------------------------------------------- */
@@ -385,9 +386,9 @@ TRIP_API trip_status trip_circuit_key(trip_circuit circuit, char *out_text, size
 
 /**
  * The express lane of a circuit, with which calls are admitted and recorded as successes without calling the library.
- * There is a lane while the circuit is closed: it matches while no failure counts against it, and what was told is dead
- * for ever once the circuit has opened, was steered, evicted or destroyed. Then use permits, and ask again when a
- * closed circuit has granted one. Where there is no lane the mask is 0 and the value 1.
+ * There is a lane while the circuit is closed, and what was told is dead for ever once it has opened, was steered, evicted
+ * or destroyed. Then use permits, and ask again when a closed circuit has granted one. Where there is no lane the masks
+ * are 0 and the value 1.
  *
  * @param circuit [handle] the circuit
  * @param out_express [trip_express] written on TRIP_OK
@@ -402,9 +403,12 @@ TRIP_API trip_status trip_circuit_express(trip_circuit circuit, trip_express *ou
  * here. The two counts may come at different times; what is admitted and not yet ended is told as a permit that is out.
  *
  * @param circuit [handle] the circuit
- * @param permits [count] calls admitted; below 2^47
- * @param successes [count] calls that ended well; below 2^47
- * @return TRIP_OK; TRIP_E_INVALID: a count is out of range; TRIP_E_HANDLE: no such circuit
+ * Counters are kept modulo 2^48: the complement of a number takes it back.
+ *
+ * @param permits [count] calls admitted
+ * @param successes [count] calls that ended well
+ * @return TRIP_OK;
+ *         TRIP_E_HANDLE: no such circuit
  * [since 1.1] [thread-safe] [fork-safe] [non-blocking]
  */
 TRIP_API trip_status trip_circuit_count(trip_circuit circuit, uint64_t permits, uint64_t successes);

@@ -15,7 +15,7 @@
 #define TRIP_REJECTION_SIZE_1_0 32
 #define TRIP_CIRCUIT_INFO_SIZE_1_0 112
 #define TRIP_PERMIT_INFO_SIZE_1_0 16
-#define TRIP_EXPRESS_SIZE_1_1 sizeof(trip_express) /* holds a pointer: 40 bytes where pointers are 8 */
+#define TRIP_EXPRESS_SIZE_1_1 sizeof(trip_express) /* holds a pointer: 48 bytes where pointers are 8 */
 
 #define TRIP_STRUCT_SIZE_MAX 4096
 

@@ -9,6 +9,17 @@
 #define LARGEST_SIZE (FIRST_SIZE * GROWTH * 4)
 #define NEVER UINT64_MAX /* no word without its payload is this */
 
+/* Where the accounts of nobody look: its word is no closed epoch that one of them knows. */
+static trip_record nobody;
+
+static void vacate(trip_account *account)
+{
+    account->record = &nobody;
+    account->tracker = 0;
+    account->bare = NEVER;
+    atomic_store_explicit(&account->circuit, 0, memory_order_release);
+}
+
 /* ---- Tables ------------------------------------------------------------------------------------------------------ */
 
 trip_accounts *trip_accounts_create(trip_accounts *old)
@@ -20,6 +31,8 @@ trip_accounts *trip_accounts_create(trip_accounts *old)
         return NULL;
     accounts->smaller = old;
     accounts->mask = size - 1;
+    for (uint32_t i = 0; i < size; i++)
+        vacate(&accounts->at[i]);
     for (uint32_t i = 0; old != NULL && i <= old->mask; i++) {
         const trip_account *from = &old->at[i];
         trip_account *to = trip_account_at(accounts->at, accounts->mask, from->circuit);
@@ -65,7 +78,7 @@ bool trip_account_open(trip_account *account, trip_circuit circuit)
 void trip_account_close(trip_account *account)
 {
     hand_in(account);
-    atomic_store_explicit(&account->circuit, 0, memory_order_release);
+    vacate(account);
 }
 
 void trip_account_tally(const trip_account *account, trip_circuit circuit, uint64_t sum[TRIP_COUNTERS])

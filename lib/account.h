@@ -17,7 +17,7 @@ struct trip_record;
 
 typedef struct trip_account {
     _Alignas(64) _Atomic uint64_t circuit;  /* the handle; 0: nobody's */
-    struct trip_record *record;             /* where it lives */
+    struct trip_record *record;             /* where it lives; never NULL */
     trip_tracker tracker;                   /* whose it is */
     uint64_t bare;                          /* the word of its latest closed epoch that we know, without payload */
     _Atomic uint64_t counts[TRIP_COUNTERS]; /* not handed in yet */

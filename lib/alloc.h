@@ -4,7 +4,8 @@
 
 #include <stddef.h>
 
-/* Zeroed memory, or NULL; from 64 bytes on it begins on a cache line. errno is preserved. */
+/* Zeroed memory, or NULL. errno is preserved. Processors fetch cache lines in pairs and read ahead within a page: from 64
+   bytes on, memory shares no pair of lines with another piece, and from 64 KiB on it begins on a page. */
 void *trip_allocate(size_t size);
 void trip_release(void *memory);
 

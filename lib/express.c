@@ -24,6 +24,7 @@ trip_status trip_circuit_express(trip_circuit circuit, trip_express *out_express
     };
     if (trip_word_is_healthy(healthy)) {
         express.mask = UINT64_MAX;
+        express.admit_mask = ~TRIP_WORD_PAYLOAD;
         express.value = healthy;
         express.permit = trip_express_make(trip_word_stamp(word), trip_handle_slot(circuit, TRIP_CIRCUIT_SLOT_BITS));
     }
@@ -99,12 +100,8 @@ trip_status trip_express_settle(trip_permit permit, trip_event event)
 
 /* ---- Counting ---------------------------------------------------------------------------------------------------- */
 
-#define BATCH_MAX (UINT64_MAX >> (64 - TRIP_COUNT_BITS + 1)) /* half of what a counter holds */
-
 trip_status trip_circuit_count(trip_circuit circuit, uint64_t permits, uint64_t successes)
 {
-    if (permits > BATCH_MAX || successes > BATCH_MAX)
-        return TRIP_E_INVALID;
     const trip_record *record = trip_record_named(circuit);
     if (record == NULL || !trip_record_lives(record, circuit))
         return TRIP_E_HANDLE;

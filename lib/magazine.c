@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <pthread.h>
 
-#define SPARES_MAX 64 /* that a thread keeps; of scarce ones, one */
+#define SPARES_MAX TRIP_PERMITS_RUN /* that a thread keeps; of scarce ones, one */
 
 static _Atomic(trip_magazine *) all;
 static pthread_key_t at_thread_exit;
@@ -18,7 +18,7 @@ _Thread_local trip_magazine *trip_magazine_of_thread;
 
 /* ---- A thread and its magazine ----------------------------------------------------------------------------------- */
 
-/* Let go of an own slot: to the pool, or to whoever settles the permit that is out in it. */
+/* Let go of an own slot: to whoever settles the permit that is out in it, else to the pool. */
 static void part(trip_own_slot *own)
 {
     trip_permit_slot *slot = atomic_load_explicit(&own->slot, memory_order_relaxed);
@@ -36,26 +36,31 @@ static void part(trip_own_slot *own)
         trip_pool_give(&trip_permits, trip_permit_number(word));
 }
 
-static void empty(trip_magazine *magazine)
+/* Whether an own slot may stay for the next thread. */
+static bool is_free(const trip_own_slot *own)
+{
+    const trip_permit_slot *slot = atomic_load_explicit(&own->slot, memory_order_relaxed);
+    return slot != NULL && atomic_load_explicit(&slot->word, memory_order_acquire) == own->free &&
+           atomic_load_explicit(&slot->granted, memory_order_relaxed) != (own->free | TRIP_PERMIT_KIND) &&
+           trip_permit_number(own->free) < TRIP_PERMITS_SCARCE;
+}
+
+/* Hand in what was counted, and let go of what is out. Free slots stay for the next thread: given back one by one they
+   would come to lie in other threads' pages. */
+static void settle_up(trip_magazine *magazine)
 {
     for (uint32_t i = 0; i <= magazine->mask; i++)
         trip_account_close(&magazine->accounts[i]);
-    for (int i = 0; i < TRIP_OWN_SLOTS; i++)
-        part(&magazine->own[i]);
-    uint32_t link = atomic_load_explicit(&magazine->spares, memory_order_relaxed);
-    atomic_store_explicit(&magazine->spares, 0, memory_order_relaxed);
-    magazine->spare_count = 0;
-    while (link != 0) {
-        uint32_t number = link - 1;
-        link = atomic_load_explicit(&trip_permit_slot_at(number)->link, memory_order_relaxed);
-        trip_pool_give(&trip_permits, number);
+    for (int i = 0; i < TRIP_OWN_SLOTS; i++) {
+        if (!is_free(&magazine->own[i]))
+            part(&magazine->own[i]);
     }
 }
 
 static void leave(void *magazine)
 {
     trip_magazine_of_thread = NULL;
-    empty(magazine);
+    settle_up(magazine);
     atomic_store_explicit(&((trip_magazine *)magazine)->taken, 0, memory_order_release);
 }
 
@@ -87,6 +92,16 @@ static bool set_table(trip_magazine *magazine, trip_accounts *accounts)
     return true;
 }
 
+/* Without memory the slots come one by one, when they are needed. */
+static void stock(trip_magazine *magazine)
+{
+    trip_permit_slot *slots[TRIP_PERMITS_RUN];
+    if (trip_permit_slots_take_run(slots) == TRIP_OK) {
+        for (int i = TRIP_PERMITS_RUN; i > 0; i--)
+            trip_magazine_put(magazine, slots[i - 1]);
+    }
+}
+
 static trip_magazine *create(void)
 {
     trip_magazine *m = trip_allocate(sizeof *m);
@@ -100,6 +115,7 @@ static trip_magazine *create(void)
     m->turn = &m->own[0];
     for (int i = 0; i < TRIP_OWN_SLOTS; i++)
         m->own[i].next = &m->own[(i + 1) % TRIP_OWN_SLOTS];
+    stock(m);
     m->next = atomic_load_explicit(&all, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(&all, &m->next, m, memory_order_release, memory_order_relaxed))
         ;
@@ -132,7 +148,7 @@ void trip_magazine_after_fork(void)
         trip_accounts *table = atomic_load_explicit(&m->table, memory_order_relaxed); /* or growing */
         m->accounts = table->at;
         m->mask = table->mask;
-        empty(m);
+        settle_up(m);
         atomic_store_explicit(&m->taken, 0, memory_order_relaxed);
     }
 }

@@ -1,7 +1,7 @@
 /*
  * Magazines: what a thread keeps at hand so that it need not meet other threads: accounts of the circuits that it uses,
  * permit slots, and a copy of the policy that it used last. A magazine is written by its thread alone. When the
- * thread ends everything is handed in, and the magazine goes to the next thread that needs one.
+ * thread ends what it has counted is handed in, and the magazine goes to the next thread that needs one.
  */
 #ifndef TRIP_MAGAZINE_H
 #define TRIP_MAGAZINE_H

@@ -15,6 +15,7 @@ trip_pool trip_permits =
     TRIP_POOL(sizeof(trip_permit_slot), TRIP_PERMITS_MAX, TRIP_PERMIT_CHUNK_BITS, trip_permit_chunks);
 
 _Static_assert(sizeof(trip_permit_slot) == 64, "a permit slot is one cache line");
+_Static_assert(sizeof(trip_permit_slot) * TRIP_PERMITS_RUN == 4096, "a thread's slots are one page");
 
 /* ---- Slots ------------------------------------------------------------------------------------------------------- */
 
@@ -49,17 +50,32 @@ static trip_status take_number(uint32_t *out_number)
     return trip_pool_take(&trip_permits, out_number);
 }
 
+static trip_permit_slot *taken(uint32_t number)
+{
+    trip_permit_slot *slot = trip_permit_slot_at(number);
+    if (atomic_load_explicit(&slot->word, memory_order_relaxed) == 0)
+        atomic_store_explicit(&slot->word, TRIP_PERMIT_SPARE | TRIP_PERMIT_GENERATION | number, memory_order_relaxed);
+    return slot;
+}
+
 trip_status trip_permit_slot_take(trip_permit_slot **out_slot)
 {
     uint32_t number;
     trip_status status = take_number(&number);
-    if (status != TRIP_OK)
-        return status;
-    trip_permit_slot *slot = trip_permit_slot_at(number);
-    if (atomic_load_explicit(&slot->word, memory_order_relaxed) == 0)
-        atomic_store_explicit(&slot->word, TRIP_PERMIT_SPARE | TRIP_PERMIT_GENERATION | number, memory_order_relaxed);
-    *out_slot = slot;
-    return TRIP_OK;
+    if (status == TRIP_OK)
+        *out_slot = taken(number);
+    return status;
+}
+
+trip_status trip_permit_slots_take_run(trip_permit_slot *out_slots[TRIP_PERMITS_RUN])
+{
+    if (trip_pool_made(&trip_permits) >= TRIP_PERMITS_SCARCE)
+        return TRIP_E_CAPACITY;
+    uint32_t first;
+    trip_status status = trip_pool_take_run(&trip_permits, TRIP_PERMITS_RUN, &first);
+    for (uint32_t i = 0; status == TRIP_OK && i < TRIP_PERMITS_RUN; i++)
+        out_slots[i] = taken(first + i);
+    return status;
 }
 
 /* A spare that was settled, or not granted after all. */

@@ -79,6 +79,14 @@ static inline bool trip_permit_is_used_up(uint64_t word)
     return (word & TRIP_PERMIT_NAME) < TRIP_PERMIT_GENERATION;
 }
 
+/* A thread has its slots in a page of their own. While it goes through them a processor reads ahead, and would take from
+   another thread the slots that come next. */
+#define TRIP_PERMITS_RUN 64
+
+/* Free spares for the caller to own, as many, on a page that has no others. TRIP_OK, TRIP_E_NOMEM, or TRIP_E_CAPACITY: there
+   are slots, but too few to be so generous. */
+trip_status trip_permit_slots_take_run(trip_permit_slot *out_slots[TRIP_PERMITS_RUN]);
+
 /* A free spare, for the caller to own. TRIP_OK, TRIP_E_NOMEM, TRIP_E_CAPACITY. Slots of destroyed trackers whose permits
    were never settled are found when all others are out. */
 trip_status trip_permit_slot_take(trip_permit_slot **out_slot);

@@ -70,3 +70,21 @@ trip_status trip_pool_take(trip_pool *pool, uint32_t *out_slot)
     *out_slot = made;
     return TRIP_OK;
 }
+
+trip_status trip_pool_take_run(trip_pool *pool, uint32_t count, uint32_t *out_first)
+{
+    uint32_t made = atomic_load_explicit(&pool->made, memory_order_relaxed);
+    uint32_t first;
+    do {
+        first = (made + count - 1) & ~(count - 1);
+        if (first + count > pool->slots_max)
+            return TRIP_E_CAPACITY;
+        if (!ensure_chunk(pool, first))
+            return TRIP_E_NOMEM;
+    } while (!atomic_compare_exchange_weak_explicit(&pool->made, &made, first + count, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+    for (; made < first; made++) /* those that were left over before it, in a chunk that is there */
+        trip_pool_give(pool, made);
+    *out_first = first;
+    return TRIP_OK;
+}

@@ -31,6 +31,11 @@ typedef struct trip_pool {
 
 /* TRIP_OK, TRIP_E_NOMEM or, with all slots taken, TRIP_E_CAPACITY. */
 trip_status trip_pool_take(trip_pool *pool, uint32_t *out_slot);
+
+/* As many that were never taken, one after the other in memory, and no others in the same piece of that size. `count` is
+   a power of two, at most a chunk. */
+trip_status trip_pool_take_run(trip_pool *pool, uint32_t count, uint32_t *out_first);
+
 void trip_pool_give(trip_pool *pool, uint32_t slot);
 
 /* The memory of a slot that was made. */

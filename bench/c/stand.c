@@ -1,8 +1,10 @@
 /* The protocol and the clock: reads a line, times a run on one thread or several, answers. Knows no peer's inside. */
+#define _GNU_SOURCE /* sched_setaffinity */
 #include "stand.h"
 
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,9 +33,13 @@ bench_request bench_name(uint64_t i)
 {
     static const char *const providers[] = {"openai", "anthropic", "gemini", "mistral",
                                             "cohere", "bedrock",   "azure",  "groq"};
+    enum { prefix = 7, digits = 7 };
     bench_request request = {.provider = providers[i % 8]};
     request.provider_len = (uint8_t)strlen(request.provider);
-    request.tenant_len = (uint8_t)snprintf(request.tenant, sizeof request.tenant, "tenant-%07u", (uint32_t)(i / 8));
+    memcpy(request.tenant, "tenant-", prefix);
+    request.tenant_len = prefix + digits;
+    for (uint64_t at = prefix + digits, left = i / 8; at > prefix; left /= 10) /* millions are made: no snprintf */
+        request.tenant[--at] = (char)('0' + left % 10);
     return request;
 }
 
@@ -67,60 +73,112 @@ void bench_list(bench_requests *out_requests, uint32_t keys)
 
 /* ---- Runs -------------------------------------------------------------------------------------------------------- */
 
-/* One thread of a run. */
+/* One thread of a run: the first is the main thread, the others stay from run to run. The conductor asks the kernel how
+   long each of them had to wait for a processor, and a thread that has ended takes its answer along. */
 typedef struct lane {
     const bench_column *column;
     void *subject;
     uint64_t calls, start_ns, end_ns, wrong;
-    atomic_uint *waiting;
+    sem_t is_asked, has_run;
+    bool is_there;
 } lane;
 
+static lane lanes[BENCH_THREADS_MAX];
+static atomic_uint waiting;
+
 /* No thread starts before all are awake and have made their first calls. */
-static void meet(atomic_uint *waiting)
+static void meet(void)
 {
-    atomic_fetch_sub(waiting, 1);
-    while (atomic_load(waiting) > 0)
+    atomic_fetch_sub(&waiting, 1);
+    while (atomic_load(&waiting) > 0)
         sched_yield();
 }
 
-static void *run_lane(void *argument)
+static void run_lane(lane *own)
 {
     const uint64_t first_calls = 64;
-    lane *own = argument;
     own->wrong = own->column->run(own->subject, first_calls);
-    meet(own->waiting);
+    meet();
     own->start_ns = now_ns();
     own->wrong += own->column->run(own->subject, own->calls);
     own->end_ns = now_ns();
+}
+
+/* ---- Threads ----------------------------------------------------------------------------------------------------- */
+
+/* The processors that this process had when it began. */
+static cpu_set_t processors;
+
+/* Threads that are timed together keep to a processor each, where there is one for each: what two cost that the
+   scheduler has put on one says nothing. A thread that is timed alone goes where it is put. */
+static void keep_to_processor(uint32_t thread)
+{
+    cpu_set_t own;
+    CPU_ZERO(&own);
+    for (int i = 0, met = 0; i < CPU_SETSIZE; i++) {
+        if (CPU_ISSET(i, &processors) && met++ == (int)thread)
+            CPU_SET(i, &own);
+    }
+    if (CPU_COUNT(&processors) >= BENCH_THREADS_MAX)
+        sched_setaffinity(0, sizeof own, &own);
+}
+
+static void *serve_lane(void *argument)
+{
+    lane *own = argument;
+    keep_to_processor((uint32_t)(own - lanes));
+    for (;;) {
+        while (sem_wait(&own->is_asked) != 0) /* interrupted */
+            continue;
+        run_lane(own);
+        sem_post(&own->has_run);
+    }
     return NULL;
 }
 
-/* From the first thread's start to the last one's end. */
-static uint64_t run_lanes(lane *lanes, uint32_t count)
+static void ask_lane(lane *asked)
 {
-    pthread_t threads[BENCH_THREADS_MAX];
+    if (!asked->is_there) {
+        pthread_t thread;
+        sem_init(&asked->is_asked, 0, 0);
+        sem_init(&asked->has_run, 0, 0);
+        bench_require(pthread_create(&thread, NULL, serve_lane, asked) == 0, "no thread to be had");
+        asked->is_there = true;
+    }
+    sem_post(&asked->is_asked);
+}
+
+/* From the first thread's start to the last one's end. */
+static uint64_t run_lanes(uint32_t count)
+{
+    waiting = count;
     for (uint32_t i = 1; i < count; i++)
-        bench_require(pthread_create(&threads[i], NULL, run_lane, &lanes[i]) == 0, "no thread to be had");
+        ask_lane(&lanes[i]);
+    if (count > 1)
+        keep_to_processor(0);
     run_lane(&lanes[0]);
     uint64_t start_ns = lanes[0].start_ns, end_ns = lanes[0].end_ns;
     for (uint32_t i = 1; i < count; i++) {
-        pthread_join(threads[i], NULL);
+        while (sem_wait(&lanes[i].has_run) != 0)
+            continue;
         start_ns = lanes[i].start_ns < start_ns ? lanes[i].start_ns : start_ns;
         end_ns = lanes[i].end_ns > end_ns ? lanes[i].end_ns : end_ns;
     }
+    if (count > 1)
+        sched_setaffinity(0, sizeof processors, &processors);
     return end_ns - start_ns;
 }
 
 static void answer_column(const bench_column *column, void **subjects, uint64_t calls)
 {
-    atomic_uint waiting = column->threads;
-    lane lanes[BENCH_THREADS_MAX];
     for (uint32_t i = 0; i < column->threads; i++) {
         if (subjects[i] == NULL)
             subjects[i] = column->prepare(column, i);
-        lanes[i] = (lane){.column = column, .subject = subjects[i], .calls = calls, .waiting = &waiting};
+        lanes[i].column = column;
+        lanes[i].subject = subjects[i];
+        lanes[i].calls = calls;
     }
-    uint64_t ns = run_lanes(lanes, column->threads), wrong = 0;
+    uint64_t ns = run_lanes(column->threads), wrong = 0;
     for (uint32_t i = 0; i < column->threads; i++)
         wrong += lanes[i].wrong;
     if (wrong > 0)
@@ -196,6 +254,7 @@ int main(void)
     char line[256], peer[64], column[64];
     unsigned long long calls;
 
+    bench_require(sched_getaffinity(0, sizeof processors, &processors) == 0, "no processors to be had");
     setvbuf(stdout, NULL, _IOLBF, 0);
     introduce(entries, count);
     while (fgets(line, sizeof line, stdin) != NULL) {

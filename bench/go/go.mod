@@ -4,10 +4,15 @@ go 1.22.0
 
 require (
 	github.com/failsafe-go/failsafe-go v0.9.8
+	github.com/mercari/go-circuitbreaker v0.0.2
 	github.com/sony/gobreaker/v2 v2.4.0
 	libtrip/bindings/go v0.0.0
 )
 
-require github.com/bits-and-blooms/bitset v1.24.4 // indirect
+require (
+	github.com/benbjohnson/clock v1.3.0 // indirect
+	github.com/bits-and-blooms/bitset v1.24.4 // indirect
+	github.com/cenkalti/backoff/v3 v3.1.1 // indirect
+)
 
 replace libtrip/bindings/go => ../../bindings/go

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
+import agreement
+import chart
 import report
 import run
 import stands
+import targets
+import timing
 from figures import CONTROL_ONE, CONTROL_TWO, Key, Spread, against_empty_calls, against_libtrip, scaling, waited_share
-from measured import Measured
+from measured import Measured, Weight
 from protocol import Missing, Peer, Stand, StandError
 
+LATER = math.inf
 OWN, PEER = Key("rust", "libtrip", "pair"), Key("rust", "failsafe", "pair")
 
 
@@ -100,8 +108,24 @@ class Disturbed(Stand):
 )
 def test_the_least_disturbed_run_counts(shares: tuple[float, ...], kept: float) -> None:
     measured = Measured(samples={OWN: []}, calls={OWN: 10})
-    run.time_once(Disturbed(*shares), OWN, measured)
+    timing.time_once(Disturbed(*shares), OWN, timing.Patience(60), measured)
     assert measured.samples[OWN] == [kept]
+
+
+def test_patience_ends_and_then_every_run_counts() -> None:
+    measured, patience = Measured(samples={OWN: []}, calls={OWN: 10}), timing.Patience(0)
+    timing.time_once(Disturbed(0.5, 0.0), OWN, patience, measured)
+    assert measured.samples[OWN] == [1.0]
+    assert measured.waited_shares == [0.5]
+
+
+def test_what_two_threads_take_is_a_median_of_three_runs() -> None:
+    """They take 1, 2 and 3 ns; on one thread only the first would have been made."""
+    key = Key("rust", "failsafe", "pair_2t_one")
+    measured = Measured(samples={key: []}, calls={key: 10})
+    timing.time_once(Disturbed(0.0, 0.0, 0.0), key, timing.Patience(60), measured)
+    assert measured.samples[key] == [2.0]
+    assert measured.waited_shares == []
 
 
 PEERS = '[{"name": "a", "version": "1", "licence": "MIT", "configuration": "", "columns": %s}]'
@@ -164,7 +188,7 @@ def test_whoever_cannot_be_built_or_started_is_missing_with_the_reason() -> None
     ]
     built = run.build(recipes, measured)
     with ExitStack() as stack:
-        assert run.start(built, stack, measured) == {}
+        assert timing.start(built, stack, measured) == {}
     assert measured.missing[:2] == [
         Missing("c", "broken", "does not build: error: no such crate"),
         Missing("c", "toolless", "does not build: there is no no-such-compiler on this machine"),
@@ -187,17 +211,227 @@ def test_a_column_that_fails_once_has_no_figure() -> None:
     """The column call can be prepared, and fails in the first round."""
     measured = Measured()
     with ExitStack() as stack:
-        columns = run.start([recipe("a", [sys.executable, "-c", TIRED, HELLO % '["pair", "call"]'])], stack, measured)
-        run.measure(columns, 2, replace(run.QUICK, run_ns=1e6), random.Random(1), measured)
+        columns = timing.start(
+            [recipe("a", [sys.executable, "-c", TIRED, HELLO % '["pair", "call"]'])], stack, measured
+        )
+        timing.prepare(columns, replace(timing.QUICK, run_ns=1e6), measured)
+        for _ in range(2):
+            timing.go_round(columns, random.Random(1), timing.Patience(60), measured)
     assert measured.samples == {Key("c", "a", "pair"): [1e9, 1e9]}
     assert measured.failed.keys() == {Key("c", "a", "call")}
 
 
+def test_when_the_time_is_up_a_round_is_the_last() -> None:
+    """Every column has the rounds that were made."""
+    for until, made in ((LATER, 3), (0.0, 1)):
+        measured = Measured()
+        a = recipe("a", [sys.executable, "-c", TIRED, HELLO % '["pair"]'])
+        timing.sit([a], 3, timing.QUICK, until, random.Random(1), timing.Patience(60), measured)
+        assert measured.rounds == made
+        assert len(measured.samples[Key("c", "a", "pair")]) == made
+
+
+def test_a_sitting_that_would_end_too_late_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes 30 s by this clock, of 60 for all, and one more second is a harness's, which is not counted."""
+    sat, now = [], [0.0]
+
+    def sit(*given: object) -> None:
+        sat.append(now[0])
+        now[0] += 31
+        measured = given[-1]
+        assert isinstance(measured, Measured)
+        measured.harness_s += 1
+
+    monkeypatch.setattr(timing, "sit", sit)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    timing.measure([], replace(timing.QUICK, seconds=60, sittings=3), 1, Measured())
+    assert sat == [0.0, 31.0]
+    timing.measure([], replace(timing.QUICK, seconds=None, sittings=3), 1, Measured())
+    assert len(sat) == 5
+
+
+def test_the_java_stand_is_the_program_that_is_there() -> None:
+    java = next(one for one in stands.RECIPES if one.language == "java")
+    assert (stands.BENCH / "java" / "src" / f"{java.command[-1].replace('.', '/')}.java").exists()
+
+
 def test_a_stand_that_does_not_start_again_has_no_figures() -> None:
     measured = Measured(samples={OWN: [1.0]})
-    run.sit([], 1, run.QUICK, random.Random(1), measured)
+    timing.sit([], 1, timing.QUICK, LATER, random.Random(1), timing.Patience(60), measured)
     assert measured.samples == {}
     assert "did not start again" in measured.failed[OWN]
+
+
+HARNESS = '{"language": "java", "harness": "JMH 1", "peers": %s}'
+TOLD = '{"peer": "a", "column": "%s", "ns_per_call": [1.5, 2.5]}'
+
+
+def sitting_of(*lines: str) -> Measured:
+    """Two rounds with a stand that times itself and says these lines."""
+    measured = Measured()
+    java = replace(recipe("a", scripted(*lines)), language="java")
+    timing.sit([java], 2, timing.QUICK, LATER, random.Random(1), timing.Patience(60), measured)
+    return measured
+
+
+def test_a_stand_with_a_harness_gives_all_rounds_at_once() -> None:
+    measured = sitting_of(HARNESS % (PEERS % '["pair"]'), f'{{"samples": [{TOLD % "pair"}]}}')
+    assert measured.samples == {Key("java", "a", "pair"): [1.5, 2.5]}
+    assert measured.peers["java", "a"].harness == "JMH 1"
+    assert measured.failed == {}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        f'{{"samples": [{TOLD % "call"}]}}',
+        '{"samples": [{"peer": "a", "column": "pair", "ns_per_call": [1.5]}]}',
+        '{"samples": [{"peer": "a", "column": "pair", "ns_per_call": [1.5, 0]}]}',
+        '{"samples": [{"peer": "a"}]}',
+        '{"error": "no virtual machine"}',
+    ],
+)
+def test_what_a_harness_does_not_tell_has_no_figure(answer: str) -> None:
+    measured = sitting_of(HARNESS % (PEERS % '["pair"]'), answer)
+    assert measured.samples == {}
+    assert measured.failed.keys() == {Key("java", "a", "pair")}
+
+
+def test_a_quick_run_says_what_it_leaves_out() -> None:
+    measured = Measured()
+    hello = HELLO % '["lookup_100k", "lookup_1M"]'
+    timing.sit([recipe("a", scripted(hello))], 0, timing.QUICK, LATER, random.Random(1), timing.Patience(60), measured)
+    assert measured.left_out == {Key("c", "a", "lookup_100k")}  # in C the million stays
+
+
+# ---- Targets -----------------------------------------------------------------------------------------------------
+
+
+def judged(measured: Measured) -> dict[str, dict[str, Any]]:
+    return {target["target"]: target for target in targets.judge(measured)}
+
+
+def test_a_target_is_judged_by_its_median() -> None:
+    own, empty = Key("c", "libtrip", "pair"), targets.EMPTY
+    for ns, verdict in ((6.0, "met"), (6.1, "missed")):
+        told = judged(Measured(samples={own: [ns, ns, 60.0], empty: [1.0, 1.0, 1.0]}))
+        target = told["C, permit + success: to two empty calls"]
+        assert target["verdict"] == verdict
+        assert target["measured"]["median"] == pytest.approx(ns)
+        assert told["Rust, a permit by the express lane"]["verdict"] == "not measured"
+
+
+def test_a_target_that_is_a_least_is_missed_below_it() -> None:
+    heartbit, own = Key("rust", "heartbit-core", "pair"), Key("c", "libtrip", "pair")
+    for ns, verdict in ((24.9, "missed"), (25.0, "met")):
+        told = judged(Measured(samples={heartbit: [ns], own: [10.0]}))
+        assert told["heartbit-core: to C, permit + success"]["verdict"] == verdict
+
+
+def test_whoever_is_ahead_of_libtrip_is_named() -> None:
+    measured = Measured(
+        samples={
+            Key("go", "libtrip", "pair"): [10.0],
+            Key("go", "libtrip", "refusal"): [10.0],
+            Key("go", "failsafe-go", "pair"): [9.0],
+            Key("go", "failsafe-go", "refusal"): [11.0],
+            Key("go", "two_empty_calls", "pair"): [1.0],
+            Key("rust", "failsafe", "pair"): [1.0],
+        }
+    )
+    told = judged(measured)["Go, every time column: the next peer to libtrip"]
+    assert told["verdict"] == "missed"
+    assert told["measured"]["median"] == pytest.approx(0.9)
+    assert told["behind"] == ["pair of failsafe-go 0.90"]
+    measured.samples[Key("go", "failsafe-go", "pair")] = [12.0]
+    told = judged(measured)["Go, every time column: the next peer to libtrip"]
+    assert told["verdict"] == "met"
+    assert told["behind"] == []
+
+
+def test_memory_and_the_time_of_a_quick_run_are_targets_too() -> None:
+    measured = Measured(memory={("c", "libtrip"): Weight(257.0, 1_000_000)})
+    assert judged(measured)["C, memory of a circuit with its name"]["verdict"] == "missed"
+    assert targets.judge(measured, seconds_of_quick=59.0)[-1]["verdict"] == "met"
+    assert len(targets.judge(measured)) == len(targets.TARGETS)
+
+
+def test_every_target_can_be_measured() -> None:
+    """A misspelt peer or column would be 'not measured' for ever: these are the names that the stands use."""
+    bench = Path(run.__file__).parent
+    sources = "\n".join(
+        path.read_text()
+        for path in bench.rglob("*")
+        if path.suffix in {".c", ".rs", ".go", ".py", ".java"}
+        if path.name not in {"targets.py", "figures.py", "test_bench.py", "report.py", "timing.py", "chart.py"}
+    )
+    samples = Recorded()
+    for target in targets.TARGETS:
+        target.measure(Measured(samples=samples))
+    asked = samples.asked
+    assert {key.language for key in asked} == {"c", "rust", "go", "python"}
+    busy = {"pair_busy", "call_busy"}
+    for key in asked:
+        assert f'"{key.peer}"' in sources
+        assert key.column in busy or f'"{key.column}"' in sources
+
+
+class Recorded(dict[Key, list[float]]):
+    """Has every column that it is asked for, and remembers which these were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[Key] = set()
+
+    def __contains__(self, key: object) -> bool:
+        assert isinstance(key, Key)
+        self.asked.add(key)
+        return True
+
+    def __getitem__(self, key: Key) -> list[float]:
+        return [1.0]
+
+
+# ---- Agreement ---------------------------------------------------------------------------------------------------
+
+
+def results_of(path: Path, lower: float, upper: float, **more: object) -> Path:
+    spread = {"median": (lower + upper) / 2, "lower": lower, "upper": upper, "spread": 0.1}
+    peer = {"language": "go", "name": "failsafe-go", "columns": {"pair": {"ns": spread, "of_libtrip": spread}, **more}}
+    path.write_text(json.dumps({"peers": [peer]}))
+    return path
+
+
+def test_runs_agree_whose_quartiles_enclose_a_common_point(tmp_path: Path) -> None:
+    paths = [results_of(tmp_path / f"{i}.json", i, i + 2) for i in range(3)]
+    figure = agreement.Figure("go", "failsafe-go", "pair", "of_libtrip")
+    assert agreement.compare(agreement.load(paths)).agreeing.keys() == {figure}
+    paths[2] = results_of(tmp_path / "2.json", 2.1, 4)
+    comparison = agreement.compare(agreement.load(paths))
+    assert comparison.agreeing == {}
+    assert comparison.differing.keys() == {figure}
+    assert "0 of 1 figures agree" in str(comparison)
+    assert "3.05 (2.1 to 4)" in str(comparison)
+
+
+def test_what_is_not_in_all_runs_is_told_and_is_no_disagreement(tmp_path: Path) -> None:
+    spread = {"of_libtrip": {"median": 1, "lower": 1, "upper": 1}}
+    paths = [results_of(tmp_path / "0.json", 1, 2), results_of(tmp_path / "1.json", 1, 2, call=spread)]
+    for order in (paths, paths[::-1]):
+        comparison = agreement.compare(agreement.load(order))
+        assert comparison.lacking == [agreement.Figure("go", "failsafe-go", "call", "of_libtrip")]
+        assert comparison.differing == {}
+
+
+def test_a_disagreement_is_an_answer(tmp_path: Path) -> None:
+    paths = [results_of(tmp_path / f"{i}.json", 3 * i, 3 * i + 2) for i in range(2)]
+    asked = [sys.executable, run.__file__, "--agree", *map(str, paths)]
+    assert subprocess.run(asked, stdout=subprocess.PIPE).returncode == 1
+    assert subprocess.run([*asked[:-1], str(paths[0])], stdout=subprocess.PIPE).returncode == 0
+    assert subprocess.run(asked[:-1], stderr=subprocess.PIPE).returncode == 2
+
+
+# ---- Output ------------------------------------------------------------------------------------------------------
 
 
 def test_what_is_missing_is_in_the_table() -> None:
@@ -207,8 +441,10 @@ def test_what_is_missing_is_in_the_table() -> None:
     measured.failed[Key("c", "libtrip", "refusal")] = "2 calls were granted"
     machine = {"cpu": "a CPU", "cores": 2, "kernel": "6", "load_at_start": [0.0, 0.0, 0.0]}
     library = report.library(Spread.of([1.0]), {"file_bytes": 1, "loaded_bytes": 1})
-    table = report.table(report.results(measured, {"rounds": 1, "seconds": 1.0, "circuits": 1}, machine, library))
+    told = {"rounds": 1, "seconds": 1.0, "plan": {"rounds": 2, "is_quick": False}}
+    table = report.table(report.results(measured, told, machine, library))
     assert "Not measured" in table
+    assert "Of 2 rounds 1 were made: then the time was up." in table
     assert "somebody: does not build: no network" in table
     assert "libtrip refusal: 2 calls were granted" in table
     assert "12.5 ±0%" in table
@@ -227,12 +463,18 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_writes_every_promised_field(quick: Path) -> None:
     results = json.loads((quick / "results.json").read_text())
-    plan = {"sittings", "rounds", "run_ns", "circuits", "loads", "is_quick"}
-    assert results["run"].keys() == plan | {"seed", "seconds", "waited_share"}
+    assert results["run"].keys() == {"command", "plan", "rounds", "seed", "seconds", "waited_share"}
+    assert results["run"]["plan"].keys() == {field.name for field in fields(timing.Plan)}
+    assert results["run"]["rounds"] == 1
+    assert results["run"]["command"] == "./x bench --quick --only c --rounds 1"
     assert {"cpu", "cores", "kernel", "load_at_start"} <= results["machine"].keys()
     assert results["library"].keys() == {"load_ns", "file_bytes", "loaded_bytes"}
     assert results["missing"] == []
     assert results["failed"] == []
+    assert results["left_out"] == [{"language": "c", "column": "lookup_100k"}]
+    verdicts = {target["target"]: target["verdict"] for target in results["targets"]}
+    assert {verdict for name, verdict in verdicts.items() if name.startswith("C,")} <= {"met", "missed"}
+    assert {verdict for name, verdict in verdicts.items() if name.startswith("Go,")} == {"not measured"}
     peers = {peer["name"]: peer for peer in results["peers"]}
     assert peers.keys() == {"libtrip", "uthash_rwlock", "two_empty_calls", "independent_loops"}
     for peer in peers.values():
@@ -249,10 +491,11 @@ def test_a_run_writes_every_promised_field(quick: Path) -> None:
 def test_libtrip_has_every_column_with_its_ratios(quick: Path) -> None:
     results = json.loads((quick / "results.json").read_text())
     own = next(peer for peer in results["peers"] if peer["name"] == "libtrip")
-    two_threads = {"lookup_1k_2t", "pair_2t_one", "pair_2t_many"}
-    one_thread = {"pair", "failure", "refusal", "lookup_8", "lookup_1k", "lookup_1M", "create_evict"}
+    two_threads = {"lookup_1k_2t", "pair_2t_one", "pair_2t_many", "express_2t_one"}
+    one_thread = {"pair", "express", "failure", "refusal", "lookup_8", "lookup_1k", "lookup_1M", "create_evict"}
     assert own["columns"].keys() == one_thread | two_threads
     assert own["bytes_per_circuit"] > 0
+    assert own["circuits"] == 1_000_000
     for name, column in own["columns"].items():
         assert column["of_libtrip"]["median"] == 1.0
         assert column["of_two_empty_calls"]["median"] > 0
@@ -263,11 +506,41 @@ def test_a_run_prints_its_table_and_draws_its_chart(quick: Path) -> None:
     table = (quick / "table.txt").read_text()
     for peer in ("libtrip", "uthash_rwlock", "two_empty_calls", "independent_loops"):
         assert table.count(peer) >= 2  # its figures, and its configuration
+    assert "Left out to be quick: lookup_100k in C." in table
+    assert "C, express lane" in table
+    assert "µs" in table.split("libtrip.so: ")[1].splitlines()[0]
     chart = ElementTree.parse(quick / "chart.svg").getroot()
     texts = "".join(chart.itertext())
-    assert "libtrip" in texts
+    assert "libtrip, express lane" in texts
+    assert "./x bench --quick --only c" in texts
     assert "prefers-color-scheme: dark" in texts
     assert "http" not in texts
+
+
+def test_every_language_is_in_the_chart_on_one_axis() -> None:
+    """A tenth of the nanoseconds is as far to the left everywhere."""
+    spread = {"lower": 10.0, "median": 10.0, "upper": 10.0}
+    peers = [
+        {
+            "language": language,
+            "name": "a",
+            "version": "1",
+            "configuration": "",
+            "harness": "",
+            "columns": {"async" if language == "node" else "pair": {"ns": spread}},
+        }
+        for language in report.LANGUAGES
+    ]
+    machine = {"cpu": "a <CPU>", "cores": 2, "kernel": "6"}
+    drawn = ElementTree.fromstring(
+        chart.draw({"peers": peers, "machine": machine, "run": {"command": "./x bench --all", "rounds": 1}})
+    )
+    texts = list(drawn.itertext())
+    assert set(report.LANGUAGES.values()) <= set(texts)
+    assert any("a <CPU>" in text and "./x bench --all" in text for text in texts)
+    axis = chart.Axis(1.0, 1000.0)
+    assert axis.x(10.0) - axis.x(1.0) == pytest.approx(axis.x(1000.0) - axis.x(100.0))
+    assert list(axis.decades()) == [1.0, 10.0, 100.0, 1000.0]
 
 
 def test_an_unknown_language_is_refused() -> None:

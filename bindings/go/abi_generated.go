@@ -115,7 +115,7 @@ func _() {
 	_ = agreed[unsafe.Offsetof(C.trip_permit_info{}.lease_left_ns)-8]
 	_ = agreed[unsafe.Sizeof(C.trip_permit_info{}.lease_left_ns)-8]
 
-	_ = agreed[unsafe.Sizeof(C.trip_express{})-40]
+	_ = agreed[unsafe.Sizeof(C.trip_express{})-48]
 	_ = agreed[unsafe.Offsetof(C.trip_express{}.struct_size)]
 	_ = agreed[unsafe.Sizeof(C.trip_express{}.struct_size)-4]
 	_ = agreed[unsafe.Offsetof(C.trip_express{}.layout)-4]
@@ -128,6 +128,8 @@ func _() {
 	_ = agreed[unsafe.Sizeof(C.trip_express{}.permit)-8]
 	_ = agreed[unsafe.Offsetof(C.trip_express{}.word)-32]
 	_ = agreed[unsafe.Sizeof(C.trip_express{}.word)-8]
+	_ = agreed[unsafe.Offsetof(C.trip_express{}.admit_mask)-40]
+	_ = agreed[unsafe.Sizeof(C.trip_express{}.admit_mask)-8]
 
 	_ = agreed[C.TRIP_OK]
 	_ = agreed[C.TRIP_REJECTED_OPEN-1]

@@ -21,10 +21,15 @@ type Circuit struct {
 	tenant   string
 	provider string
 	handle   atomic.Uint64 // a trip_circuit; changes when the circuit was evicted
+
+	lane      atomic.Pointer[lane]
+	successes atomic.Uint32             // of ordinary permits, until there is a lane
+	refused   atomic.Pointer[OpenError] // the last refusal, told again while it is the same
 }
 
 // CircuitInfo is a circuit seen from outside. When no call is in progress the counters are exact, and Permits is the
-// sum of Successes, FailuresTotal, Drops, Cancels and the permits not yet settled.
+// sum of Successes, FailuresTotal, Drops, Cancels and the permits not yet settled. A call of [Execute] to a healthy
+// circuit is counted when it ends.
 type CircuitInfo struct {
 	State         State // an open circuit past its deadline stays open until a permit asks
 	Mode          Mode
@@ -84,12 +89,16 @@ func (c *Circuit) Provider() string {
 
 // Permit asks for a permit to make one call. A refusal is an [*OpenError], which is [ErrOpen]; on any other error make
 // the call unguarded and report the error.
-func (c *Circuit) Permit() (*Permit, error) {
+func (c *Circuit) Permit() (Permit, error) {
+	if l := c.express(); l != nil {
+		l.count(grants)
+		return own(grant{handle: l.permit, lane: l, circuit: c}), nil
+	}
 	handle, err := c.admit()
 	if err != nil {
-		return nil, err
+		return Permit{}, err
 	}
-	return own(handle, c.tracker), nil
+	return own(grant{handle: handle, circuit: c}), nil
 }
 
 // Peek is the error that Permit would return now. It changes nothing and counts nothing.
@@ -105,7 +114,9 @@ func (c *Circuit) Peek() error {
 // ever out at once.
 func (c *Circuit) Inspect() (CircuitInfo, error) {
 	info := C.trip_circuit_info{struct_size: C.sizeof_trip_circuit_info}
+	var out uint64
 	status := c.reach(func(handle C.trip_circuit) C.trip_status {
+		out = balance(uint64(handle))
 		return C.trip_circuit_inspect(handle, &info)
 	})
 	if status != C.TRIP_OK {
@@ -120,7 +131,7 @@ func (c *Circuit) Inspect() (CircuitInfo, error) {
 		Epoch:         uint64(info.epoch),
 		RetryAfter:    time.Duration(info.retry_after_ns),
 		OpenDuration:  time.Duration(info.open_duration_ns),
-		Permits:       uint64(info.permits),
+		Permits:       uint64(info.permits) + out,
 		Successes:     uint64(info.successes),
 		FailuresTotal: uint64(info.failures_total),
 		Drops:         uint64(info.drops),
@@ -146,10 +157,17 @@ func (c *Circuit) Key() (tenant, provider string, err error) {
 }
 
 func (c *Circuit) admit() (permit C.trip_permit, err error) {
+	if c == nil {
+		return 0, ErrHandle
+	}
 	rejection := C.trip_rejection{struct_size: C.sizeof_trip_rejection}
-	status := c.reach(func(handle C.trip_circuit) C.trip_status {
-		return C.trip_circuit_permit(handle, &permit, &rejection)
-	})
+	status := C.trip_circuit_permit(C.trip_circuit(c.handle.Load()), &permit, &rejection)
+	if status == C.TRIP_E_HANDLE { // only now: reaching costs, and this is asked most
+		status = c.reach(func(handle C.trip_circuit) C.trip_status {
+			return C.trip_circuit_permit(handle, &permit, &rejection)
+		})
+	}
+	runtime.KeepAlive(c)
 	return permit, c.refusal(status, &rejection)
 }
 
@@ -160,15 +178,15 @@ func (c *Circuit) reach(ask func(C.trip_circuit) C.trip_status) C.trip_status {
 	if c == nil {
 		return C.TRIP_E_HANDLE
 	}
-	defer runtime.KeepAlive(c.tracker)
 	status := ask(C.trip_circuit(c.handle.Load()))
-	if status != C.TRIP_E_HANDLE {
-		return status
+	if status == C.TRIP_E_HANDLE {
+		var handle C.trip_circuit
+		if handle, status = c.tracker.find(c.tenant, c.provider); status == C.TRIP_OK {
+			c.handle.Store(uint64(handle))
+			c.lane.Store(nil)
+			status = ask(handle)
+		}
 	}
-	handle, status := c.tracker.find(c.tenant, c.provider)
-	if status != C.TRIP_OK {
-		return status
-	}
-	c.handle.Store(uint64(handle))
-	return ask(handle)
+	runtime.KeepAlive(c.tracker)
+	return status
 }

@@ -11,7 +11,7 @@ import (
 	trip "libtrip/bindings/go"
 )
 
-func grant(t testing.TB, circuit *trip.Circuit) *trip.Permit {
+func grant(t testing.TB, circuit *trip.Circuit) trip.Permit {
 	t.Helper()
 	permit, err := circuit.Permit()
 	if err != nil {
@@ -29,7 +29,7 @@ func refused(t testing.TB, circuit *trip.Circuit) *trip.OpenError {
 	t.Helper()
 	permit, err := circuit.Permit()
 	var open *trip.OpenError
-	if permit != nil || !errors.As(err, &open) {
+	if permit != (trip.Permit{}) || !errors.As(err, &open) {
 		t.Fatalf("not refused: %v", err)
 	}
 	return open
@@ -142,8 +142,8 @@ func TestHandlesAreSharedWithOtherLanguages(t *testing.T) {
 
 func TestGarbageHandlesAreRefused(t *testing.T) {
 	tracker := newTracker(t, trip.Config{})
-	permit := grant(t, newCircuit(t, tracker, "acme", "openai"))
-	for _, handle := range []uint64{0, 1, 1 << 63, ^uint64(0), 0xdeadbeef, permit.Handle()} {
+	permit := grant(t, newCircuit(t, tracker, "acme", "openai")).Detach()
+	for _, handle := range []uint64{0, 1, 1 << 63, ^uint64(0), 0xdeadbeef, permit} {
 		_, err := trip.TrackerFromHandle(handle).Circuit("", "")
 		wantError(t, "TrackerFromHandle", err, trip.ErrHandle)
 		circuit, err := trip.CircuitFromHandle(handle)
@@ -155,5 +155,5 @@ func TestGarbageHandlesAreRefused(t *testing.T) {
 	for _, handle := range []uint64{0, 1 << 63, ^uint64(0), newCircuit(t, tracker, "acme", "openai").Handle()} {
 		wantError(t, "PermitFromHandle", trip.PermitFromHandle(handle).RecordFailure(), trip.ErrHandle)
 	}
-	must(t, permit.RecordSuccess())
+	must(t, trip.PermitFromHandle(permit).RecordSuccess())
 }

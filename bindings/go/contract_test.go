@@ -35,9 +35,9 @@ func TestContract(t *testing.T) {
 type runner struct {
 	tracker  *trip.Tracker
 	circuits map[string]*trip.Circuit
-	permits  map[string]*trip.Permit
+	permits  map[string]trip.Permit
 	epochs   map[*trip.Circuit]uint64
-	granted  []*trip.Permit // all of them, since a forgotten permit drops itself and so would take a part in the vector
+	granted  []trip.Permit // all of them, since a forgotten permit drops itself and so would take a part in the vector
 }
 
 func runVector(t *testing.T, vector contract.Vector) {
@@ -56,7 +56,7 @@ func runVector(t *testing.T, vector contract.Vector) {
 	r := runner{
 		tracker:  tracker,
 		circuits: make(map[string]*trip.Circuit),
-		permits:  make(map[string]*trip.Permit),
+		permits:  make(map[string]trip.Permit),
 		epochs:   make(map[*trip.Circuit]uint64),
 	}
 	r.all(t, "", vector.Steps)
@@ -180,7 +180,7 @@ func (r *runner) inspected(observed contract.Observed, circuit *trip.Circuit, in
 	r.epochs[circuit] = info.Epoch
 }
 
-func onPermit(t *testing.T, step contract.Step, permit *trip.Permit) contract.Observed {
+func onPermit(t *testing.T, step contract.Step, permit trip.Permit) contract.Observed {
 	switch step.Do {
 	case "success":
 		return observe(t, permit.RecordSuccess())

@@ -10,6 +10,7 @@ import "C"
 import (
 	"context"
 	"errors"
+	"runtime"
 )
 
 // Outcome is what a call told about its provider.
@@ -42,12 +43,38 @@ func Execute[T any](ctx context.Context, circuit *Circuit, call func(context.Con
 // somebody gave up or another circuit refused.
 func ExecuteJudged[T any](ctx context.Context, circuit *Circuit, judge func(error) Outcome,
 	call func(context.Context) (T, error)) (T, error) {
-	var none T
 	if err := ctx.Err(); err != nil {
+		var none T
 		return none, err
 	}
+	lane := circuit.express()
+	if lane == nil {
+		return executeByPermit(ctx, circuit, judge, call)
+	}
+	ended := false
+	defer func() {
+		if !ended {
+			lane.tracker.settle(lane.permit, drop)
+		}
+	}()
+	result, err := call(ctx)
+	if err == nil && lane.matches() {
+		ended = true
+		lane.count(executions)
+		return result, nil
+	}
+	settled := settlementOf(ctx, err, judge)
+	ended = true
+	lane.tracker.settle(lane.permit, settled)
+	return result, err
+}
+
+// executeByPermit is for a circuit that must be asked.
+func executeByPermit[T any](ctx context.Context, circuit *Circuit, judge func(error) Outcome,
+	call func(context.Context) (T, error)) (T, error) {
 	permit, err := circuit.admit()
 	if errors.Is(err, ErrOpen) {
+		var none T
 		return none, err
 	}
 	if err != nil {
@@ -55,8 +82,12 @@ func ExecuteJudged[T any](ctx context.Context, circuit *Circuit, judge func(erro
 		return call(ctx)
 	}
 
-	settled := settlement(drop) // unless the call returns
-	defer func() { circuit.settle(permit, settled) }()
+	settled := drop // unless the call returns
+	defer func() {
+		if circuit.tracker.settle(permit, settled) == C.TRIP_OK && settled == recordSuccess {
+			circuit.succeeded()
+		}
+	}()
 	result, err := call(ctx)
 	settled = settlementOf(ctx, err, judge)
 	return result, err
@@ -79,17 +110,20 @@ func settlementOf(ctx context.Context, err error, judge func(error) Outcome) set
 	}
 }
 
-// settle settles a permit of the circuit. Stale is no error: the circuit moved on without this call.
-func (c *Circuit) settle(permit C.trip_permit, settled settlement) {
-	if err := answer(settled(permit)); err != nil && err != ErrStale {
-		c.report(err)
+// settle settles a permit of the tracker's. Stale is no error: the circuit moved on without this call.
+func (t *Tracker) settle(permit C.trip_permit, settled settlement) C.trip_status {
+	status := settled.of(permit)
+	if status < 0 {
+		t.report(answer(status))
 	}
+	runtime.KeepAlive(t)
+	return status
 }
 
 func (c *Circuit) report(err error) {
-	if c == nil || c.tracker == nil {
+	if c == nil {
 		logError(err)
 		return
 	}
-	c.tracker.onError(err)
+	c.tracker.report(err)
 }

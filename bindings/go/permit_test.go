@@ -12,11 +12,11 @@ import (
 	trip "libtrip/bindings/go"
 )
 
-var settlements = map[string]func(*trip.Permit) error{
-	"RecordSuccess": (*trip.Permit).RecordSuccess,
-	"RecordFailure": (*trip.Permit).RecordFailure,
-	"Cancel":        (*trip.Permit).Cancel,
-	"Drop":          (*trip.Permit).Drop,
+var settlements = map[string]func(trip.Permit) error{
+	"RecordSuccess": trip.Permit.RecordSuccess,
+	"RecordFailure": trip.Permit.RecordFailure,
+	"Cancel":        trip.Permit.Cancel,
+	"Drop":          trip.Permit.Drop,
 }
 
 func TestAPermitIsSettledOnce(t *testing.T) {
@@ -99,7 +99,7 @@ func TestFiftyGoroutinesGetOneProbe(t *testing.T) {
 	fail(t, circuit)
 	for round := range rounds {
 		must(t, tracker.Advance(60*time.Second))
-		probes := make(chan *trip.Permit, racers)
+		probes := make(chan trip.Permit, racers)
 		together(racers, func(int) {
 			permit, err := circuit.Permit()
 			switch {

@@ -76,7 +76,8 @@ func (s Status) Name() string {
 	return C.GoString(C.trip_status_name(C.trip_status(s)))
 }
 
-// OpenError is a refused call: an answer, not a failure of the provider.
+// OpenError is a refused call: an answer, not a failure of the provider. Several callers may get the same one: nobody
+// changes it.
 type OpenError struct {
 	Reason       Status        // ErrOpen, ErrProbing or ErrForced
 	RetryAfter   time.Duration // ask again after this; never too short
@@ -122,21 +123,34 @@ func answer(status C.trip_status) error {
 	return Status(status)
 }
 
-// refusal is answer for what may be a rejection of the circuit, whose reasons are in rejection then.
+// refusal is answer for what may be a rejection of the circuit, whose reasons are in rejection then. The library reads
+// a coarse clock for most refusals, so that all within one of its ticks are the same and one error serves them.
 func (c *Circuit) refusal(status C.trip_status, rejection *C.trip_rejection) error {
 	switch status {
 	case C.TRIP_REJECTED_OPEN, C.TRIP_REJECTED_PROBING, C.TRIP_REJECTED_FORCED:
-		return &OpenError{
-			Reason:       Status(status),
-			RetryAfter:   time.Duration(rejection.retry_after_ns),
-			OpenDuration: time.Duration(rejection.open_duration_ns),
-			State:        State(rejection.state),
-			Failures:     uint32(rejection.failures),
-			Tenant:       c.tenant,
-			Provider:     c.provider,
-		}
+	default:
+		return answer(status)
 	}
-	return answer(status)
+	if last := c.refused.Load(); last != nil && last.tells(status, rejection) {
+		return last
+	}
+	refused := &OpenError{
+		Reason:       Status(status),
+		RetryAfter:   time.Duration(rejection.retry_after_ns),
+		OpenDuration: time.Duration(rejection.open_duration_ns),
+		State:        State(rejection.state),
+		Failures:     uint32(rejection.failures),
+		Tenant:       c.tenant,
+		Provider:     c.provider,
+	}
+	c.refused.Store(refused)
+	return refused
+}
+
+func (e *OpenError) tells(status C.trip_status, rejection *C.trip_rejection) bool {
+	return e.RetryAfter == time.Duration(rejection.retry_after_ns) && e.Reason == Status(status) &&
+		e.OpenDuration == time.Duration(rejection.open_duration_ns) && e.State == State(rejection.state) &&
+		e.Failures == uint32(rejection.failures)
 }
 
 // refusedConfig is answer for the creation of a tracker, whose reasons are in reason when it failed.

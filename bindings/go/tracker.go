@@ -47,6 +47,15 @@ func logError(err error) {
 	slog.Error("circuit breaker failed, the call went through unguarded", "error", err)
 }
 
+// report tells of an error that is not the program's; of a circuit known by its handle alone, the log.
+func (t *Tracker) report(err error) {
+	if t == nil {
+		logError(err)
+		return
+	}
+	t.onError(err)
+}
+
 // Close destroys the tracker with its circuits and permits: they answer [ErrHandle] from then on, and so does a second
 // Close. It is safe while other goroutines use them.
 func (t *Tracker) Close() error {

@@ -31,6 +31,7 @@ func newCircuit(t testing.TB, tracker *trip.Tracker, tenant, provider string) *t
 	if err != nil {
 		t.Fatal(err)
 	}
+	circuit.FetchLane()
 	return circuit
 }
 
@@ -198,7 +199,7 @@ func TestAClosedTrackerAnswersErrHandle(t *testing.T) {
 }
 
 func TestAForgottenTrackerIsClosedAfterItsCircuitsAndPermits(t *testing.T) {
-	permit, handle := func() (*trip.Permit, uint64) {
+	permit, handle := func() (trip.Permit, uint64) {
 		tracker, err := trip.NewTracker(trip.Config{})
 		must(t, err)
 		circuit := newCircuit(t, tracker, "tenant", "provider")
@@ -207,7 +208,7 @@ func TestAForgottenTrackerIsClosedAfterItsCircuitsAndPermits(t *testing.T) {
 	runtime.GC()
 	runtime.GC()
 	must(t, permit.RecordSuccess())
-	permit = nil
+	permit = trip.Permit{}
 	collectGarbage(t, func() bool {
 		_, err := trip.CircuitFromHandle(handle)
 		return errors.Is(err, trip.ErrHandle)
@@ -217,7 +218,7 @@ func TestAForgottenTrackerIsClosedAfterItsCircuitsAndPermits(t *testing.T) {
 func TestNilIsALegalReceiver(t *testing.T) {
 	var tracker *trip.Tracker
 	var circuit *trip.Circuit
-	var permit *trip.Permit
+	var permit trip.Permit
 	_, circuitErr := tracker.Circuit("", "")
 	_, permitErr := circuit.Permit()
 	_, inspectErr := circuit.Inspect()
@@ -232,7 +233,7 @@ func TestNilIsALegalReceiver(t *testing.T) {
 	} {
 		wantError(t, what, err, trip.ErrHandle)
 	}
-	if tracker.Handle() != 0 || circuit.Handle() != 0 || permit.Handle() != 0 || permit.Detach() != 0 {
+	if tracker.Handle() != 0 || circuit.Handle() != 0 || permit.Detach() != 0 {
 		t.Error("nil has a handle")
 	}
 	if circuit.Tenant() != "" || circuit.Provider() != "" {

@@ -67,4 +67,5 @@ type Feature uint32
 
 const (
 	FeatureCircuits Feature = C.TRIP_FEATURE_CIRCUITS // trackers, circuits and permits: always there
+	FeatureExpress  Feature = C.TRIP_FEATURE_EXPRESS  // calls to a healthy circuit without a call into the library
 )

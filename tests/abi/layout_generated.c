@@ -102,7 +102,7 @@ _Static_assert(sizeof(((trip_permit_info *)0)->is_probe) == 4, "size of trip_per
 _Static_assert(offsetof(trip_permit_info, lease_left_ns) == 8, "offset of trip_permit_info.lease_left_ns");
 _Static_assert(sizeof(((trip_permit_info *)0)->lease_left_ns) == 8, "size of trip_permit_info.lease_left_ns");
 
-_Static_assert(sizeof(trip_express) == 40, "size of trip_express");
+_Static_assert(sizeof(trip_express) == 48, "size of trip_express");
 _Static_assert(offsetof(trip_express, struct_size) == 0, "offset of trip_express.struct_size");
 _Static_assert(sizeof(((trip_express *)0)->struct_size) == 4, "size of trip_express.struct_size");
 _Static_assert(offsetof(trip_express, layout) == 4, "offset of trip_express.layout");
@@ -115,6 +115,8 @@ _Static_assert(offsetof(trip_express, permit) == 24, "offset of trip_express.per
 _Static_assert(sizeof(((trip_express *)0)->permit) == 8, "size of trip_express.permit");
 _Static_assert(offsetof(trip_express, word) == 32, "offset of trip_express.word");
 _Static_assert(sizeof(((trip_express *)0)->word) == 8, "size of trip_express.word");
+_Static_assert(offsetof(trip_express, admit_mask) == 40, "offset of trip_express.admit_mask");
+_Static_assert(sizeof(((trip_express *)0)->admit_mask) == 8, "size of trip_express.admit_mask");
 
 _Static_assert(TRIP_OK == 0, "TRIP_OK");
 _Static_assert(TRIP_REJECTED_OPEN == 1, "TRIP_REJECTED_OPEN");

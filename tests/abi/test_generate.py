@@ -490,6 +490,9 @@ def edited(name: str, old: str, new: str) -> str:
     return HEADER[:start] + HEADER[start:end].replace(old, new, 1) + HEADER[end:]
 
 
+RELEASED = json.loads((REPOSITORY / "tests/abi/released-1.0.json").read_text())["functions"]
+
+
 def test_every_function_tag_and_status_is_tried(signatures: dict[str, Any]) -> None:
     described = signatures["functions"]
     assert set(FUNCTIONS) == set(described)
@@ -506,6 +509,8 @@ def test_no_tag_can_be_lost(name: str, tag: str, tmp_path: Path) -> None:
         missed = "has no [thread-safe]; every function is"
     elif tag == "[non-blocking]" and (name, "[signal-safe]") in EACH_TAG:
         missed = "is [signal-safe] and not [non-blocking]"
+    elif name not in RELEASED:  # nothing is promised yet
+        return
     else:
         missed = f"has lost {tag}, against released-1.0"
     assert complaints(text, tmp_path) == [f"trip.h:{declared_at(name, text)}: error: {name}: {missed}"]

@@ -132,7 +132,7 @@ static void *take_the_lane(void *argument)
     if (trip_circuit_express(*circuit, &lane) != TRIP_OK)
         return argument;
     for (uint64_t i = 1; i <= PAIRS; i++) {
-        if (!lane_admits(&lane) || !lane_admits(&lane))
+        if (!lane_admits(&lane) || !lane_is_healthy(&lane))
             return argument;
         if (i % BATCH == 0 && trip_circuit_count(*circuit, BATCH, BATCH) != TRIP_OK)
             return argument;

@@ -73,8 +73,10 @@ START_TEST(a_closed_circuit_has_a_lane)
     ck_assert_uint_eq(lane.layout, TRIP_EXPRESS_LAYOUT_WORD);
     ck_assert_uint_eq((uintptr_t)lane.word % sizeof(uint64_t), 0);
     ck_assert_uint_ne(lane.mask, 0);
-    ck_assert_uint_eq(lane.value & ~lane.mask, 0);
+    ck_assert_uint_eq(lane.value & ~lane.admit_mask, 0);
+    ck_assert_uint_eq(lane.admit_mask & ~lane.mask, 0);
     ck_assert(lane_admits(&lane));
+    ck_assert(lane_is_healthy(&lane));
     ck_assert_mem_eq(&lane, &again, sizeof lane);
     require_no_counts(circuit); /* to ask for a lane is not to ask for a permit */
 }
@@ -84,9 +86,11 @@ static void require_no_lane(trip_circuit circuit)
 {
     trip_express lane = lane_of(circuit);
     ck_assert_uint_eq(lane.mask, 0);
+    ck_assert_uint_eq(lane.admit_mask, 0);
     ck_assert_uint_eq(lane.value, 1);
     ck_assert_uint_eq(lane.permit, 0);
     ck_assert(!lane_admits(&lane)); /* whoever does not look at the mask: the word can be read, and never matches */
+    ck_assert(!lane_is_healthy(&lane));
 }
 
 START_TEST(a_circuit_that_is_open_or_probing_has_none)
@@ -107,7 +111,7 @@ START_TEST(a_circuit_that_is_open_or_probing_has_none)
 }
 END_TEST
 
-START_TEST(a_lane_admits_while_no_failure_counts_against_the_circuit)
+START_TEST(a_lane_admits_while_the_circuit_is_closed_and_is_healthy_without_failures)
 {
     trip_circuit circuit = circuit_with_threshold(3);
     trip_express before = lane_of(circuit);
@@ -116,10 +120,18 @@ START_TEST(a_lane_admits_while_no_failure_counts_against_the_circuit)
         fail_once(circuit);
         trip_express meanwhile = lane_of(circuit);
         ck_assert_mem_eq(&meanwhile, &before, sizeof before); /* the same epoch, so the same lane */
-        ck_assert(!lane_admits(&before));
+        ck_assert(lane_admits(&before));
+        ck_assert(!lane_is_healthy(&before));
         ck_assert_int_eq(trip_permit_record_success(permit_of(circuit)), TRIP_OK);
         ck_assert(lane_admits(&before));
+        ck_assert(lane_is_healthy(&before));
     }
+    for (int failures = 0; failures < 3; failures++) {
+        ck_assert(lane_admits(&before));
+        fail_once(circuit);
+    }
+    ck_assert(!lane_admits(&before));
+    ck_assert(!lane_is_healthy(&before));
 }
 END_TEST
 
@@ -152,7 +164,7 @@ START_TEST(a_current_permit_is_no_probe_and_needs_no_renewal)
     ck_assert_int_eq(inspect(permit, &info), TRIP_OK);
     ck_assert_uint_eq(info.is_probe, 0);
     ck_assert_uint_eq(info.lease_left_ns, 0);
-    fail_once(circuit); /* current it is still, though nobody is admitted by it now */
+    fail_once(circuit); /* it is current still */
     ck_assert_int_eq(trip_permit_renew(permit), TRIP_OK);
     ck_assert_int_eq(inspect(permit, &info), TRIP_OK);
     ck_assert_uint_eq(info_of(circuit).permits, 1);
@@ -167,10 +179,10 @@ START_TEST(a_success_after_failures_resets_their_count)
         ck_assert_int_eq(trip_permit_record_failure(lane.permit), TRIP_OK);
         ck_assert_int_eq(trip_permit_record_failure(lane.permit), TRIP_OK);
         ck_assert_uint_eq(info_of(circuit).failures, 2);
-        ck_assert(!lane_admits(&lane)); /* the second look: this success has something to tell */
+        ck_assert(!lane_is_healthy(&lane)); /* this success has something to tell */
         ck_assert_int_eq(trip_permit_record_success(lane.permit), TRIP_OK);
         ck_assert_uint_eq(info_of(circuit).failures, 0);
-        ck_assert(lane_admits(&lane));
+        ck_assert(lane_is_healthy(&lane));
     }
     ck_assert_uint_eq(info_of(circuit).successes, 10);
 }
@@ -401,7 +413,7 @@ END_TEST
 
 START_TEST(counts_may_be_huge)
 {
-    const uint64_t huge = UINT64_C(1) << 62;
+    const uint64_t huge = UINT64_C(1) << 44;
     trip_circuit circuit = circuit_with_threshold(5);
     ck_assert_int_eq(trip_circuit_count(circuit, huge, huge), TRIP_OK);
     ck_assert_int_eq(trip_circuit_count(circuit, huge, 0), TRIP_OK);
@@ -469,7 +481,7 @@ static void settle_somehow(ledger *l, uint64_t random)
         *place = 0;
     } else if (l->admitted == 0) {
         return;
-    } else if (how == SUCCESS && lane_admits(&l->lane)) {
+    } else if (how == SUCCESS && lane_is_healthy(&l->lane)) {
         l->admitted--;
         l->told_successes++;
     } else {
@@ -551,7 +563,7 @@ static Suite *express_suite(void)
     TCase *lanes = tcase_create("lanes");
     tcase_add_test(lanes, a_closed_circuit_has_a_lane);
     tcase_add_test(lanes, a_circuit_that_is_open_or_probing_has_none);
-    tcase_add_test(lanes, a_lane_admits_while_no_failure_counts_against_the_circuit);
+    tcase_add_test(lanes, a_lane_admits_while_the_circuit_is_closed_and_is_healthy_without_failures);
     suite_add_tcase(suite, lanes);
     TCase *current = tcase_create("current");
     tcase_add_test(current, a_current_permit_settles_any_number_of_calls);

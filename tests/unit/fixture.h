@@ -70,8 +70,14 @@ static inline trip_express lane_of(trip_circuit circuit)
     return lane;
 }
 
-/* Whether the lane admits a call now: for whoever makes one, and for whom one of its calls has succeeded. */
+/* Whether the lane admits a call now. */
 static inline bool lane_admits(const trip_express *lane)
+{
+    return (__atomic_load_n(lane->word, __ATOMIC_ACQUIRE) & lane->admit_mask) == lane->value;
+}
+
+/* The second look: whether a call of the lane that has succeeded need not be told. */
+static inline bool lane_is_healthy(const trip_express *lane)
 {
     return (__atomic_load_n(lane->word, __ATOMIC_ACQUIRE) & lane->mask) == lane->value;
 }

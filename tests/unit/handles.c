@@ -6,6 +6,9 @@
 #include "permit.h"
 #include "tracker.h"
 
+#include <pthread.h>
+#include <stdio.h>
+
 START_TEST(a_handle_of_another_kind_is_no_handle)
 {
     trip_tracker tracker = fragile_tracker();
@@ -33,6 +36,52 @@ START_TEST(zero_is_never_a_handle)
     ck_assert_int_eq(trip_circuit_permit(0, &permit, NULL), TRIP_E_HANDLE);
     ck_assert_int_eq(trip_circuit_inspect(0, &info), TRIP_E_HANDLE);
     ck_assert_int_eq(trip_permit_drop(0), TRIP_E_HANDLE);
+}
+END_TEST
+
+#define MORE_THAN_A_TABLE 64 /* circuits, one at least for each place in a thread's first table */
+
+static void *use_all(void *circuits)
+{
+    for (int i = 0; i < MORE_THAN_A_TABLE; i++)
+        ck_assert_int_eq(trip_permit_record_success(permit_of(((trip_circuit *)circuits)[i])), TRIP_OK);
+    return NULL;
+}
+
+static void *ask_for_zero(void *circuit_or_null)
+{
+    if (circuit_or_null != NULL)
+        ck_assert_int_eq(trip_permit_record_success(permit_of(*(trip_circuit *)circuit_or_null)), TRIP_OK);
+    trip_permit permit = 7;
+    ck_assert_int_eq(trip_circuit_permit(0, &permit, NULL), TRIP_E_HANDLE);
+    ck_assert_uint_eq(permit, 7);
+    ck_assert_int_eq(trip_circuit_count(0, 1, 1), TRIP_E_HANDLE);
+    return NULL;
+}
+
+static void on_a_thread(void *(*what)(void *), void *with)
+{
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, what, with), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+
+/* What a thread knows of circuits lies in a table, and the empty places of that are no circuits either: neither those
+   that never were one's nor those that a thread that has ended leaves to the next. */
+START_TEST(zero_is_never_a_handle_whatever_the_thread_knows)
+{
+    trip_tracker tracker = tracker_with(NULL);
+    trip_circuit circuits[MORE_THAN_A_TABLE];
+    for (int i = 0; i < MORE_THAN_A_TABLE; i++) {
+        char tenant[8];
+        snprintf(tenant, sizeof tenant, "t%d", i);
+        circuits[i] = circuit_of(tracker, tenant, "openai");
+    }
+    on_a_thread(ask_for_zero, NULL);
+    on_a_thread(ask_for_zero, &circuits[_i]);
+    on_a_thread(use_all, circuits);
+    on_a_thread(ask_for_zero, NULL);
+    on_a_thread(ask_for_zero, &circuits[_i]);
 }
 END_TEST
 
@@ -198,7 +247,7 @@ START_TEST(a_million_forged_handles_get_documented_statuses)
         EXPECT(trip_circuit_inspect(handle, &info), TRIP_OK, TRIP_E_HANDLE);
         EXPECT(trip_circuit_key(handle, text, sizeof text, &len, &len), TRIP_OK, TRIP_E_HANDLE);
         EXPECT(trip_circuit_express(handle, &express), TRIP_OK, TRIP_E_HANDLE);
-        EXPECT(trip_circuit_count(handle, draw(&state), draw(&state)), TRIP_OK, TRIP_E_INVALID, TRIP_E_HANDLE);
+        EXPECT(trip_circuit_count(handle, draw(&state), draw(&state)), TRIP_OK, TRIP_E_HANDLE);
         EXPECT(trip_permit_inspect(handle, &permit_info), TRIP_OK, TRIP_STALE, TRIP_E_HANDLE, TRIP_E_CONSUMED);
         EXPECT(trip_permit_renew(handle), TRIP_OK, TRIP_STALE, TRIP_E_HANDLE, TRIP_E_CONSUMED);
         EXPECT(trip_circuit_permit(handle, &out, &rejection), TRIP_OK, TRIP_REJECTED_OPEN, TRIP_REJECTED_PROBING,
@@ -300,6 +349,7 @@ static Suite *handles_suite(void)
     TCase *wrong = tcase_create("wrong");
     tcase_add_test(wrong, a_handle_of_another_kind_is_no_handle);
     tcase_add_test(wrong, zero_is_never_a_handle);
+    tcase_add_loop_test(wrong, zero_is_never_a_handle_whatever_the_thread_knows, 0, 2);
     tcase_add_loop_test(wrong, a_permit_is_settled_once_whatever_comes_second, 0, 4);
     tcase_add_test(wrong, a_permit_that_was_never_granted_is_no_handle);
     tcase_add_test(wrong, what_is_destroyed_is_no_handle);

@@ -100,7 +100,7 @@ static void take_the_lane(int times)
 {
     for (int i = 0; i < times; i++) {
         for (int k = 0; k < AT_ONCE; k++)
-            if (!lane_admits(&here.lane) || !lane_admits(&here.lane))
+            if (!lane_admits(&here.lane) || !lane_is_healthy(&here.lane))
                 atomic_fetch_add(&result->wrong_answers, 1);
         require_ok(trip_circuit_count(here.circuits[0], AT_ONCE, AT_ONCE));
     }

@@ -65,7 +65,7 @@ static bool fails(const traffic *t, uint64_t random)
 static bool make_express_call(const traffic *t, uint64_t random, tally *own)
 {
     trip_status status = TRIP_OK;
-    bool failed = fails(t, random), unsaid = !failed && lane_admits(&t->lane);
+    bool failed = fails(t, random), unsaid = !failed && lane_is_healthy(&t->lane);
     if (failed)
         status = trip_permit_record_failure(t->lane.permit);
     else if (!unsaid)
@@ -77,7 +77,7 @@ static bool make_express_call(const traffic *t, uint64_t random, tally *own)
     return unsaid;
 }
 
-/* The lane is closed by a failure or two: without ordinary calls nobody would ever tell a success or one more. */
+/* Ordinary permits beside those of the lane. */
 static void make_ordinary_call(const traffic *t, uint64_t random, tally *own)
 {
     trip_permit permit;

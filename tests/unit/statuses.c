@@ -197,7 +197,6 @@ static void tell_circuit(void)
     TELL(TRIP_E_HANDLE, trip_circuit_express, 7, &express);
 
     TELL(TRIP_OK, trip_circuit_count, circuit, 1, 1);
-    TELL(TRIP_E_INVALID, trip_circuit_count, circuit, UINT64_MAX, 1);
     TELL(TRIP_E_HANDLE, trip_circuit_count, 7, 1, 1);
 }
 

@@ -148,6 +148,13 @@ static void take(const subject *s, trip_event event, twin_permit permit)
         bool same = verdict.word == first.word && verdict.status == first.status && verdict.opened == first.opened;
         if (broken == NULL && timeless && !same)
             broken = "where no clock is needed the time changes nothing";
+        bool only_counts = trip_word_only_counts(s->twin.word, permit.epoch, s->policy);
+        bool counted = verdict.word == s->twin.word + 1 && verdict.status == TRIP_OK && !verdict.opened;
+        if (broken == NULL && event == TRIP_EVENT_FAILURE && only_counts && !counted)
+            broken = "the quick answer to a failure is that of the function";
+        bool is_closed = trip_word_state_of(s->twin.word) == TRIP_WORD_CLOSED;
+        if (broken == NULL && event == TRIP_EVENT_FAILURE && is_closed && counted && !only_counts)
+            broken = "a failure that only counts is answered quickly";
         if (broken != NULL)
             refuse(s, broken, (int)event, permit.epoch, setting.now);
     }

@@ -149,7 +149,9 @@ def test_another_library_is_an_import_error() -> None:
     assert "ImportError: cannot load libtrip from 'libc.so.6'" in ended.stderr
 
 
-@pytest.mark.parametrize(("version", "loads"), [(0x10000, True), (0x10007, True), (0x20000, False), (0x0FFFF, False)])
+@pytest.mark.parametrize(
+    ("version", "loads"), [(0x10001, True), (0x10007, True), (0x10000, False), (0x20001, False), (0x0FFFF, False)]
+)
 def test_a_library_of_another_abi_is_an_import_error(version: int, loads: bool) -> None:
     ended = python(
         f"""

@@ -288,25 +288,27 @@ class trip_permit_info(ctypes.Structure):
 
 class trip_express(ctypes.Structure):
     """The express lane of a circuit: how a program admits calls to it without calling the library. ABI.md has the
-    rules. uint64_t seen = __atomic_load_n(lane.word, __ATOMIC_ACQUIRE); if ((seen & lane.mask) == lane.value) ...
-    lane.permit admits a call: make it The call has succeeded: load again; if it still matches there is nothing to
-    do, else trip_permit_record_success of lane.permit. Any other end: the ordinary call with lane.permit. Who
-    admits calls this way settles each of them once himself: lane.permit admits any number of calls and is never
-    TRIP_E_CONSUMED.
+    rules. uint64_t seen = __atomic_load_n(lane.word, __ATOMIC_ACQUIRE); if ((seen & lane.admit_mask) == lane.value)
+    ...                lane.permit admits a call: make it The call has succeeded: load again; if (seen & lane.mask)
+    == lane.value there is nothing to do, else trip_permit_record_success of lane.permit. Any other end: the
+    ordinary call with lane.permit. Who admits calls this way settles each of them once himself: lane.permit admits
+    any number of calls and is never TRIP_E_CONSUMED.
     """
 
     #: [bytes] sizeof(trip_express)
     struct_size: int
     #: [TRIP_EXPRESS_*] what word is; who does not know it uses permits
     layout: int
-    #: [bits] which bits of the word matter
+    #: [bits] the bits that tell a circuit without failures: a success changes nothing then
     mask: int
-    #: [bits] what they must be; a word can never match when mask is 0 and value is 1
+    #: [bits] what they must be; no word ever matches where the masks are 0 and this is 1
     value: int
     #: [handle] admits calls while the word matches; 0 where there is no lane
     permit: int
     #: [bits] the library's; readable as long as the library is loaded
     word: int | None
+    #: [bits] of mask, those that tell a closed circuit: failures or not, it admits calls
+    admit_mask: int
 
     _fields_ = [
         ("struct_size", c_uint32),
@@ -315,6 +317,7 @@ class trip_express(ctypes.Structure):
         ("value", c_uint64),
         ("permit", trip_permit),
         ("word", c_void_p),
+        ("admit_mask", c_uint64),
     ]
 
 

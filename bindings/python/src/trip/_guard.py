@@ -5,15 +5,20 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Callable, cast
 
+from . import _abi
 from ._errors import Error
+from ._lane import NO_LANE, Grant, Lane, Ticket
+from ._native import cancel, record_failure, record_success
+from ._permit import OWN, report
+from ._wrapper import parameters_of, wrapper_maker
 
 if TYPE_CHECKING:
     from typing_extensions import ParamSpec, TypeVar
 
     from ._circuit import Circuit
+    from ._rejection import CircuitOpen
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -29,23 +34,11 @@ def guard(circuit: Circuit, function: Callable[P, R]) -> Callable[P, R]:
             f"guard cannot take the generator function {function!r}: when it returns, it has not called the provider. "
             "Hold the permit inside it: with circuit.permit(): ..."
         )
-    admit = _admission(circuit, function)
-
-    if _is(inspect.iscoroutinefunction, function):
-
-        @functools.wraps(function)
-        async def guarded_coroutine(*args: P.args, **kwargs: P.kwargs) -> Any:
-            with admit():
-                return await cast(Any, function(*args, **kwargs))
-
-        return cast("Callable[P, R]", guarded_coroutine)
-
-    @functools.wraps(function)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-        with admit():
-            return function(*args, **kwargs)
-
-    return guarded
+    parameters = parameters_of(function)
+    make = wrapper_maker(parameters.declared, parameters.passed, _is(inspect.iscoroutinefunction, function))
+    guarded = make(function, circuit._entry, Way(circuit, function))
+    guarded.__defaults__, guarded.__kwdefaults__ = parameters.defaults, parameters.keyword_defaults
+    return cast("Callable[P, R]", functools.update_wrapper(guarded, function))
 
 
 def _is(kind: Callable[[Any], bool], function: Any) -> bool:
@@ -53,16 +46,39 @@ def _is(kind: Callable[[Any], bool], function: Any) -> bool:
     return kind(function) or kind(getattr(function, "__call__", None))  # noqa: B004 - its value is wanted
 
 
-def _admission(circuit: Circuit, function: Callable[..., object]) -> Callable[[], AbstractContextManager[object]]:
-    reported: set[int] = set()
+class Way:
+    """Where a guarded call goes that does not pass by the lane from its beginning to its end."""
 
-    def admit() -> AbstractContextManager[object]:
-        try:
-            return circuit.permit()
-        except Error as error:
-            if error.status not in reported:
-                reported.add(error.status)
-                _log.warning("%r is called unguarded, %r failed: %s", function, circuit, error)
-            return nullcontext()
+    __slots__ = ("_circuit", "_function", "_reported")
 
-    return admit
+    def __init__(self, circuit: Circuit, function: Callable[..., object]) -> None:
+        self._circuit = circuit  # kept, and its tracker with it
+        self._function = function
+        self._reported: set[int] = set()
+
+    def without_guard(self, error: Error) -> None:
+        """Let the call through: there is no ticket for it."""
+        if error.status not in self._reported:
+            self._reported.add(error.status)
+            _log.warning("%r is called unguarded, %r failed: %s", self._function, self._circuit, error)
+
+    def refused(self, status: int, grant: Grant) -> CircuitOpen:
+        refused = self._circuit._entry.refused(status, grant)
+        NO_LANE.tickets.append(grant)
+        return refused
+
+    def succeed(self, lane: Lane, ticket: Ticket | None) -> None:
+        if ticket is None:
+            return
+        status = lane.settle(ticket, record_success)
+        if status != _abi.TRIP_OK:
+            report(status)
+        elif lane is NO_LANE:
+            self._circuit._entry.succeeded()
+
+    def fail(self, lane: Lane, ticket: Ticket | None, error: BaseException) -> None:
+        if ticket is not None:
+            is_failure = isinstance(error, Exception) and not isinstance(error, OWN)
+            status = lane.settle(ticket, record_failure if is_failure else cancel)
+            if status < 0:
+                report(status)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ctypes
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable, NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from . import _abi
 from ._duration import seconds
 from ._errors import Error, failure
+from ._lane import NO_LANE, Grant, Lane, Ticket
 from ._library import library
+from ._native import Settle, cancel, drop, record_failure, record_success
 from ._rejection import CircuitOpen
 
 if TYPE_CHECKING:
@@ -18,15 +20,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-# ctypes takes a permit's own cell where C wants its value: no Python int is made for the way through.
-Settle = Callable[[_abi.trip_permit], int]
+    from ._circuit import Circuit
 
 _OK = _abi.TRIP_OK
-_record_success = cast(Settle, library.trip_permit_record_success)
-_record_failure = cast(Settle, library.trip_permit_record_failure)
-_cancel = cast(Settle, library.trip_permit_cancel)
-_drop = cast(Settle, library.trip_permit_drop)
-
 _log = logging.getLogger("trip")
 
 
@@ -58,14 +54,13 @@ class Permit:
     The block's end never raises anything of its own: what the library has against it goes to the logger "trip".
     """
 
-    # _owner: what keeps the tracker alive while the permit is unsettled; None once there is nothing left to settle.
-    __slots__ = ("__weakref__", "_handle", "_owner")
+    __slots__ = ("__weakref__", "_circuit", "_lane", "_ticket")
 
-    def __init__(self, owner: object) -> None:
-        # The library writes the handle right into the object that drops it, so that an exception thrown in between, by
-        # a signal handler say, leaks no permit. Until it does, the handle is 0, which settles nothing.
-        self._handle = _abi.trip_permit()
-        self._owner: object = owner
+    # What admitted the call: a lane, or NO_LANE where it is a Grant, and the library that sees to it that it is settled
+    # once. A lane's ticket is taken away by whoever settles the permit, which is one step: of many threads one can.
+    _lane: Lane
+    _ticket: Ticket
+    _circuit: Circuit | None  # kept, and its tracker with it, while the permit is unsettled
 
     @classmethod
     def from_handle(cls, handle: int) -> Self:
@@ -76,52 +71,71 @@ class Permit:
         """
         if isinstance(handle, bool) or not isinstance(handle, int):
             raise TypeError(f"a handle must be an int, not {type(handle).__name__}")
-        permit = cls(owner=cls)
-        permit._handle.value = handle if 0 <= handle < 2**64 else 0
+        grant = Grant()
+        grant.handle.value = handle if 0 <= handle < 2**64 else 0
+        permit = cls()
+        permit._circuit, permit._lane, permit._ticket = None, NO_LANE, grant
         return permit
 
     @property
     def handle(self) -> int:
-        """The library's own number for this permit, the same in every language of this process."""
-        return self._handle.value
+        """The library's own number for this permit, the same in every language of this process; 0 if the permit was
+        settled before anybody asked.
+        """
+        lane = self._lane
+        if lane is NO_LANE or self._leave_lane(lane):
+            return self._grant.handle.value
+        return lane.permit.value if hasattr(self, "_ticket") else 0
 
     def detach(self) -> int:
         """Give the permit away: whoever gets the handle must settle it, and this object no longer will."""
-        self._owner = None
-        return self._handle.value
+        handle = self.handle
+        if self._lane is NO_LANE:
+            self._grant.permit = None
+        elif hasattr(self, "_ticket"):
+            self._lane.tickets.append(self._ticket)
+            del self._ticket
+        self._circuit = None
+        return handle
 
     def record_success(self) -> bool:
         """Settle: the provider answered as it should. False if the circuit has moved on and the permit is stale."""
-        status = _record_success(self._handle)
-        self._owner = None
-        return True if status == _OK else _settled(status)
+        lane = self._lane
+        if lane.word[0] == lane.value:
+            try:
+                ticket = self._ticket
+                del self._ticket
+            except AttributeError:
+                raise failure(_abi.TRIP_E_CONSUMED) from None
+            for _ in lane.successes:
+                break
+            else:
+                lane.begin_batch()
+            lane.tickets.append(ticket)
+            self._circuit = None
+            return True
+        return _counted(self._settle(record_success))
 
     def record_failure(self) -> bool:
         """Settle: the provider failed. False if the circuit has moved on and the permit is stale."""
-        status = _record_failure(self._handle)
-        self._owner = None
-        return True if status == _OK else _settled(status)
+        return _counted(self._settle(record_failure))
 
     def cancel(self) -> bool:
         """Settle: the call told us nothing about the provider. False if the permit is stale."""
-        status = _cancel(self._handle)
-        self._owner = None
-        return True if status == _OK else _settled(status)
+        return _counted(self._settle(cancel))
 
     def drop(self) -> bool:
         """Settle as the tracker's on_drop says, as if the permit had been collected. False if it is stale."""
-        status = _drop(self._handle)
-        self._owner = None
-        return True if status == _OK else _settled(status)
+        return _counted(self._settle(drop))
 
     def renew(self) -> bool:
         """Start the lease of a probe again, for a call that takes long. False if the permit is stale."""
-        return _settled(library.trip_permit_renew(self._handle.value))
+        return _counted(library.trip_permit_renew(self._known()))
 
     def inspect(self) -> PermitInfo | None:
         """Whether this is a probe, and its lease: so that nobody probes with his longest call. None if it is stale."""
         info = _abi.trip_permit_info(ctypes.sizeof(_abi.trip_permit_info))
-        if not _settled(library.trip_permit_inspect(self._handle.value, ctypes.byref(info))):
+        if not _counted(library.trip_permit_inspect(self._known(), ctypes.byref(info))):
             return None
         return PermitInfo(bool(info.is_probe), info.lease_left_ns)
 
@@ -131,17 +145,22 @@ class Permit:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._owner is None:
-            return
-        if kind is None:
-            status = _record_success(self._handle)
-        elif issubclass(kind, Exception) and not issubclass(kind, (CircuitOpen, Error)):
-            status = _record_failure(self._handle)
-        else:
-            status = _cancel(self._handle)
-        self._owner = None
-        if status < 0 and status != _abi.TRIP_E_CONSUMED:  # consumed: the block settled it, through its handle
-            _log.warning("a call could not be recorded: %s", failure(status))
+        lane = self._lane
+        if kind is None and lane.word[0] == lane.value:
+            try:
+                ticket = self._ticket
+                del self._ticket
+            except AttributeError:
+                return  # the block has settled it
+            for _ in lane.successes:
+                break
+            else:
+                lane.begin_batch()
+            lane.tickets.append(ticket)
+            self._circuit = None
+        elif lane is not NO_LANE or self._grant.permit is not None:
+            is_failure = kind is not None and issubclass(kind, Exception) and not issubclass(kind, OWN)
+            report(self._settle(record_success if kind is None else record_failure if is_failure else cancel))
 
     async def __aenter__(self) -> Self:
         return self
@@ -151,18 +170,77 @@ class Permit:
     ) -> None:
         self.__exit__(kind, error, traceback)
 
-    def __del__(self, _drop: Settle = _drop) -> None:  # bound: globals may be gone when the interpreter ends
-        if self._owner is not None:
-            _drop(self._handle)
+    def _settle(self, settle: Settle) -> int:
+        """Let the library settle it."""
+        circuit, self._circuit = self._circuit, None
+        lane = self._lane
+        if lane is not NO_LANE:
+            try:
+                ticket = self._ticket
+                del self._ticket
+            except AttributeError:
+                return _abi.TRIP_E_CONSUMED
+            return lane.settle(ticket, settle)
+        grant = self._grant
+        status = settle(grant.handle)
+        grant.permit = None
+        if circuit is not None and settle is record_success and status == _OK:
+            circuit._entry.succeeded()
+        return status
+
+    @property
+    def _grant(self) -> Grant:
+        return cast(Grant, self._ticket)
+
+    def _known(self) -> int:
+        """What the library knows it by."""
+        if self._lane is NO_LANE:
+            return self._grant.handle.value
+        if not hasattr(self, "_ticket"):
+            raise failure(_abi.TRIP_E_CONSUMED)
+        return self._lane.permit.value
+
+    def _leave_lane(self, lane: Lane) -> bool:
+        """Become a permit of the library's own, with a number that is this permit's alone and is settled once. It
+        cannot when it is settled, nor when the circuit has moved on: then the lane's number stands for it, and
+        whatever is settled by that changes no state.
+        """
+        circuit = self._circuit
+        if circuit is None or library.trip_permit_renew(lane.permit.value) != _OK:
+            return False
+        grant = Grant()
+        try:
+            if circuit._entry.ask_permit(grant) != _OK:
+                return False
+        except Error:
+            return False
+        try:
+            ticket = self._ticket
+        except AttributeError:  # settled meanwhile by another thread
+            cancel(grant.handle)
+            return False
+        self._lane, self._ticket = NO_LANE, grant
+        lane.tickets.append(ticket)
+        return True
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a permit cannot be copied or pickled: it is settled once, in this process")
 
     def __repr__(self) -> str:
-        return f"<trip.Permit {self._handle.value:#x}>"
+        return f"<trip.Permit {self.handle:#x}>"
 
 
-def _settled(status: int) -> bool:
+# What the breaker itself raises says nothing of the provider, and nor does what is no Exception.
+OWN = (CircuitOpen, Error)
+
+
+def report(status: int) -> None:
+    """What a block or a guarded call cannot raise. A permit that is consumed the block has settled by its handle."""
+    if status < 0 and status != _abi.TRIP_E_CONSUMED:
+        _log.warning("a call could not be recorded: %s", failure(status))
+
+
+def _counted(status: int) -> bool:
     """Whether it counted; a positive status that this package does not know is an answer other than yes."""
     if status < 0:
         raise failure(status)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 from . import _abi
 from ._constants import Reason, State
 from ._duration import seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True)
@@ -41,17 +45,55 @@ class Rejection:
         )
 
 
+_args: Any = BaseException.args  # the attribute of every exception, which is written in C
+
+
 class CircuitOpen(Exception):
     """The circuit refused a permit: do not call the provider, come back after `retry_after` seconds.
 
     No trip.Error, so that a handler which lets calls through when the library fails lets none through when it refuses.
     """
 
-    def __init__(self, tenant: str, provider: str, rejection: Rejection) -> None:
-        super().__init__(tenant, provider, rejection)
-        self.tenant = tenant
-        self.provider = provider
-        self.rejection = rejection
+    # Exception's own constructor keeps the three as `args`, and takes no time. This package gives a status and the
+    # bytes of a trip_rejection for the third, which are read when somebody looks: most refusals are only caught.
+    if TYPE_CHECKING:
+
+        def __init__(self, tenant: str, provider: str, rejection: Rejection | tuple[int, bytes]) -> None: ...
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """Tenant, provider and rejection."""
+        args: tuple[Any, ...] = _args.__get__(self)
+        if len(args) == 3 and type(args[2]) is tuple:
+            status, told = args[2]
+            args = (*args[:2], Rejection.of(status, _abi.trip_rejection.from_buffer_copy(told)))
+            _args.__set__(self, args)
+        return args
+
+    @args.setter
+    def args(self, args: Iterable[Any]) -> None:
+        _args.__set__(self, args)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.args
+
+    def __repr__(self) -> str:
+        return f"CircuitOpen{self.args!r}"
+
+    @property
+    def tenant(self) -> str:
+        """Whose call was refused."""
+        return cast(str, self.args[0])
+
+    @property
+    def provider(self) -> str:
+        """Who was not called."""
+        return cast(str, self.args[1])
+
+    @property
+    def rejection(self) -> Rejection:
+        """All that the library said."""
+        return cast(Rejection, self.args[2])
 
     @property
     def reason(self) -> Reason:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 from . import _abi
-from ._circuit import Circuit, Name
+from ._circuit import Circuit
 from ._config import Config, create_tracker
 from ._constants import Backoff, Clock, OnDrop
 from ._duration import NS_MAX, Duration, nanoseconds
+from ._entry import Entry, Name, encoded, look_up
 from ._errors import ConfigError, failure
 from ._library import library
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from typing import Callable
 
     from typing_extensions import Self
+
+
+# Entries that a tracker remembers at least, and twice as many at most.
+KEPT = 4096
 
 
 class Tracker:
@@ -62,7 +67,7 @@ class Tracker:
             clock=clock,
             max_circuits=max_circuits,
         )
-        self._handle = create_tracker(config)
+        self._begin(config)
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
@@ -70,8 +75,15 @@ class Tracker:
         if not isinstance(config, Config):
             raise TypeError(f"config must be a trip.Config, not {type(config).__name__}")
         tracker = cls.__new__(cls)
-        tracker._handle = create_tracker(config)
+        tracker._begin(config)
         return tracker
+
+    def _begin(self, config: Config) -> None:
+        # What was asked for lately, and what before that; in an entry of the older one nobody is interested any more
+        # when the newer one is full.
+        self._recent: dict[tuple[Name, Name], Entry] = {}
+        self._older: dict[tuple[Name, Name], Entry] = {}
+        self._handle = create_tracker(config)
 
     @property
     def handle(self) -> int:
@@ -80,7 +92,28 @@ class Tracker:
 
     def circuit(self, tenant: Name, provider: Name) -> Circuit:
         """The circuit of (tenant, provider), made when it does not exist. Names are str, taken as UTF-8, or bytes."""
-        return Circuit(self, tenant, provider)
+        entry = None
+        if type(tenant) is str and type(provider) is str:
+            entry = self._recent.get((tenant, provider))
+        if entry is None or entry.lane.word[0] != entry.lane.value:  # which says that it is there, and healthy
+            entry = self._look_up(tenant, provider)
+        circuit = Circuit()
+        circuit._tracker, circuit._entry = self, entry
+        return circuit
+
+    def _look_up(self, tenant: Name, provider: Name) -> Entry:
+        names = encoded(tenant, provider)
+        circuit = look_up(self._handle, names)
+        if type(tenant) is not str or type(provider) is not str:  # what derives from str may compare as it likes
+            return Entry(self._handle, names, circuit)
+        key = (tenant, provider)
+        entry = self._recent.get(key) or self._older.get(key)
+        if entry is None or entry.circuit.value != circuit.value:
+            entry = Entry(self._handle, names, circuit)
+        if len(self._recent) >= KEPT:
+            self._older, self._recent = self._recent, {}
+        self._recent[key] = entry
+        return entry
 
     def advance(self, duration: Duration) -> None:
         """Move a manual clock forward."""

@@ -275,12 +275,12 @@ const _: () = {
 };
 /// The express lane of a circuit: how a program admits calls to it without calling the library. ABI.md has the rules.
 ///
-/// uint64_t seen = __atomic_load_n(lane.word, __ATOMIC_ACQUIRE); if ((seen & lane.mask) == lane.value) ...
+/// uint64_t seen = __atomic_load_n(lane.word, __ATOMIC_ACQUIRE); if ((seen & lane.admit_mask) == lane.value) ...
 /// lane.permit admits a call: make it
 ///
-/// The call has succeeded: load again; if it still matches there is nothing to do, else trip_permit_record_success of
-/// lane.permit. Any other end: the ordinary call with lane.permit. Who admits calls this way settles each of them once
-/// himself: lane.permit admits any number of calls and is never TRIP_E_CONSUMED.
+/// The call has succeeded: load again; if (seen & lane.mask) == lane.value there is nothing to do, else
+/// trip_permit_record_success of lane.permit. Any other end: the ordinary call with lane.permit. Who admits calls this
+/// way settles each of them once himself: lane.permit admits any number of calls and is never TRIP_E_CONSUMED.
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct trip_express {
@@ -288,18 +288,20 @@ pub struct trip_express {
     pub struct_size: u32,
     /// \[TRIP_EXPRESS_*\] what word is; who does not know it uses permits
     pub layout: u32,
-    /// \[bits\] which bits of the word matter
+    /// \[bits\] the bits that tell a circuit without failures: a success changes nothing then
     pub mask: u64,
-    /// \[bits\] what they must be; a word can never match when mask is 0 and value is 1
+    /// \[bits\] what they must be; no word ever matches where the masks are 0 and this is 1
     pub value: u64,
     /// \[handle\] admits calls while the word matches; 0 where there is no lane
     pub permit: trip_permit,
     /// \[bits\] the library's; readable as long as the library is loaded
     pub word: *const u64,
+    /// \[bits\] of mask, those that tell a closed circuit: failures or not, it admits calls
+    pub admit_mask: u64,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of trip_express"][::core::mem::size_of::<trip_express>() - 40usize];
+    ["Size of trip_express"][::core::mem::size_of::<trip_express>() - 48usize];
     ["Alignment of trip_express"][::core::mem::align_of::<trip_express>() - 8usize];
     ["Offset of field: trip_express::struct_size"][::core::mem::offset_of!(trip_express, struct_size) - 0usize];
     ["Offset of field: trip_express::layout"][::core::mem::offset_of!(trip_express, layout) - 4usize];
@@ -307,6 +309,7 @@ const _: () = {
     ["Offset of field: trip_express::value"][::core::mem::offset_of!(trip_express, value) - 16usize];
     ["Offset of field: trip_express::permit"][::core::mem::offset_of!(trip_express, permit) - 24usize];
     ["Offset of field: trip_express::word"][::core::mem::offset_of!(trip_express, word) - 32usize];
+    ["Offset of field: trip_express::admit_mask"][::core::mem::offset_of!(trip_express, admit_mask) - 40usize];
 };
 impl Default for trip_express {
     fn default() -> Self {
@@ -478,9 +481,9 @@ extern "C" {
         out_provider_len: *mut usize,
     ) -> trip_status;
     /// The express lane of a circuit, with which calls are admitted and recorded as successes without calling the
-    /// library. There is a lane while the circuit is closed: it matches while no failure counts against it, and what
-    /// was told is dead for ever once the circuit has opened, was steered, evicted or destroyed. Then use permits, and
-    /// ask again when a closed circuit has granted one. Where there is no lane the mask is 0 and the value 1.
+    /// library. There is a lane while the circuit is closed, and what was told is dead for ever once it has opened, was
+    /// steered, evicted or destroyed. Then use permits, and ask again when a closed circuit has granted one. Where
+    /// there is no lane the masks are 0 and the value 1.
     ///
     /// - circuit \[handle\] the circuit
     /// - out_express \[trip_express\] written on TRIP_OK
@@ -494,10 +497,12 @@ extern "C" {
     /// is not counted here. The two counts may come at different times; what is admitted and not yet ended is told as a
     /// permit that is out.
     ///
-    /// - circuit \[handle\] the circuit
-    /// - permits \[count\] calls admitted; below 2^47
-    /// - successes \[count\] calls that ended well; below 2^47
-    /// - returns TRIP_OK; TRIP_E_INVALID: a count is out of range; TRIP_E_HANDLE: no such circuit
+    /// - circuit \[handle\] the circuit Counters are kept modulo 2^48: the complement of a number takes it back.
+    ///
+    /// - permits \[count\] calls admitted
+    /// - successes \[count\] calls that ended well
+    /// - returns TRIP_OK;
+    ///   - TRIP_E_HANDLE: no such circuit
     ///
     /// \[since 1.1\] \[thread-safe\] \[fork-safe\] \[non-blocking\]
     pub fn trip_circuit_count(circuit: trip_circuit, permits: u64, successes: u64) -> trip_status;

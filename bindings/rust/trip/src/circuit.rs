@@ -74,7 +74,7 @@ impl Circuit {
 
     /// The circuit that somebody else in this process got, in whatever language. It does not keep its tracker alive,
     /// and once it is evicted or its tracker destroyed it gets [`Error::Handle`]; one that is got from
-    /// [`Tracker::from_handle`] finds itself again.
+    /// [`Tracker::from_handle`](crate::Tracker::from_handle) finds itself again.
     ///
     /// # Errors
     /// [`Error::Handle`]: no such circuit.

@@ -30,8 +30,12 @@ pub(crate) struct Tally {
 
 impl Tally {
     pub(crate) const fn new() -> Self {
-        let [version, circuit, permits, successes] = [const { AtomicU64::new(0) }; 4];
-        Tally { version, circuit, permits, successes }
+        Tally {
+            version: AtomicU64::new(0),
+            circuit: AtomicU64::new(0),
+            permits: AtomicU64::new(0),
+            successes: AtomicU64::new(0),
+        }
     }
 
     #[inline]

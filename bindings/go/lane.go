@@ -1,0 +1,100 @@
+// This file owns the express lane: calls to a healthy circuit, which are admitted and end without a call into the
+// library. ABI.md has the rules of the lane; counting its calls is ledger.go's.
+
+package trip
+
+/*
+#include <trip.h>
+*/
+import "C"
+
+import (
+	"runtime"
+	"sync/atomic"
+	"unsafe"
+)
+
+// A lane is what the library told about a circuit while it was closed, and never changes. It matches while that circuit
+// is healthy, and never again once the circuit has opened, was evicted or destroyed.
+type lane struct {
+	word        *uint64 // the library's, readable for ever
+	mask, value uint64
+	permit      C.trip_permit // serves all calls of the lane, each of which we settle once
+	stripes     []stripe      // the ledger's
+	ledger      *ledger
+	tracker     *Tracker // kept alive: a closed one settles nothing
+}
+
+// matches tells, before a call, that the lane admits it, and after it, that a success need not be recorded.
+func (l *lane) matches() bool {
+	return atomic.LoadUint64(l.word)&l.mask == l.value
+}
+
+// express is the circuit's lane if that admits a call now, else nil.
+func (c *Circuit) express() *lane {
+	if c == nil {
+		return nil
+	}
+	if l := c.lane.Load(); l != nil && l.matches() {
+		return l
+	}
+	return nil
+}
+
+// successesBeforeLane make a Circuit worth a lane: who looks a circuit up for each call should not pay for one.
+const successesBeforeLane = 8
+
+// succeeded looks after the lane when an ordinary permit has been settled as a success. No failure counts against a
+// circuit that is closed then, so that a lane that does not match is dead.
+func (c *Circuit) succeeded() {
+	switch l := c.lane.Load(); {
+	case l != nil && l.matches():
+	case l == nil && c.successes.Add(1)%successesBeforeLane != 0:
+	default:
+		c.fetchLane()
+	}
+}
+
+func (c *Circuit) fetchLane() {
+	handle := c.handle.Load()
+	told := C.trip_express{struct_size: C.sizeof_trip_express}
+	status := C.trip_circuit_express(C.trip_circuit(handle), &told)
+	runtime.KeepAlive(c.tracker)
+	if status != C.TRIP_OK || told.layout != C.TRIP_EXPRESS_LAYOUT_WORD || told.permit == 0 {
+		return
+	}
+	ledger := openLedger(handle)
+	l := &lane{
+		word:    (*uint64)(unsafe.Pointer(told.word)),
+		mask:    uint64(told.mask),
+		value:   uint64(told.value),
+		permit:  told.permit,
+		stripes: ledger.stripes,
+		ledger:  ledger,
+		tracker: c.tracker,
+	}
+	runtime.SetFinalizer(l, func(l *lane) { l.ledger.close() })
+	c.lane.Store(l)
+}
+
+// exchange gives an ordinary permit for one call that the lane admitted: whoever does not know of lanes can settle it
+// and is told when he does so twice. That takes a circuit that is closed in the same epoch before and after. Another
+// has moved on, so that the permit of the lane tells as much as any: it is stale.
+func (c *Circuit) exchange(l *lane) C.trip_permit {
+	defer runtime.KeepAlive(c.tracker)
+	defer l.count(settlements)
+	var ordinary C.trip_permit
+	if l.isCurrent() && C.trip_circuit_permit(C.trip_circuit(l.ledger.circuit), &ordinary, nil) == C.TRIP_OK {
+		if l.isCurrent() {
+			return ordinary
+		}
+		C.trip_permit_cancel(ordinary)
+	}
+	return l.permit
+}
+
+// isCurrent asks whether the circuit is closed in the epoch of the lane.
+func (l *lane) isCurrent() bool {
+	told := C.trip_express{struct_size: C.sizeof_trip_express}
+	return C.trip_circuit_express(C.trip_circuit(l.ledger.circuit), &told) == C.TRIP_OK && told.permit == l.permit
+}

@@ -1,0 +1,106 @@
+"""Owns Entry: one circuit of a tracker, its lane, and the permits it is asked for; found again when it was evicted."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any, Callable, Union, cast
+
+from . import _abi, _native
+from ._errors import failure
+from ._lane import NO_LANE, Grant, fetch, hand_in
+from ._library import library
+from ._rejection import CircuitOpen
+
+Name = Union[str, bytes]
+Names = tuple[bytes, bytes]
+
+# Successes that an entry sees before it fetches a lane: who looks a name up to use it once does not pay for one.
+COLD = 1
+
+_OK = _abi.TRIP_OK
+
+
+class Entry:
+    """What every Circuit object of the same names shares. It keeps no tracker alive: who holds it must."""
+
+    __slots__ = ("_shown", "_tracker", "_until_warm", "circuit", "lane", "names")
+
+    def __init__(self, tracker: int, names: Names, circuit: _abi.trip_circuit) -> None:
+        self._tracker = tracker
+        self.names = names
+        self.circuit = circuit  # replaced, never changed: others may be reading it
+        self.lane = NO_LANE
+        self._shown: tuple[str, str] | None = None
+        self._until_warm = COLD
+
+    @property
+    def shown(self) -> tuple[str, str]:
+        """The names for people; bytes that are not UTF-8 appear as surrogate escapes."""
+        if self._shown is None:
+            tenant, provider = self.names
+            self._shown = tenant.decode(errors="surrogateescape"), provider.decode(errors="surrogateescape")
+        return self._shown
+
+    def ask_permit(self, grant: Grant) -> int:
+        """Have a permit granted, or refused: then the status is not TRIP_OK. Raises trip.Error."""
+        status = _native.permit(self.circuit, grant.to_handle, grant.to_refusal)
+        return status if status >= 0 else self._insist(status, _native.permit, grant.to_handle, grant.to_refusal)
+
+    def refused(self, status: int, grant: Grant) -> CircuitOpen:
+        """The refusal that has just been told."""
+        return CircuitOpen(*self.shown, (status, grant.refusal.tobytes()))
+
+    def succeeded(self) -> None:
+        """A permit of the library's own was settled as a success: the circuit may be healthy, and have a new lane."""
+        lane = self.lane
+        if self._until_warm:
+            self._until_warm -= 1
+        elif lane.word[0] != lane.value:
+            self.fetch_lane()
+
+    def fetch_lane(self) -> None:
+        self.lane = fetch(self.circuit.value) or NO_LANE
+
+    def ask(self, function: Callable[..., int], *arguments: Any) -> int:
+        status = function(self.circuit, *arguments)
+        return status if status >= 0 else self._insist(status, function, *arguments)
+
+    def inspect(self) -> _abi.trip_circuit_info:
+        """With what the lanes have counted, and the calls that they have admitted and that have not ended."""
+        info = _abi.trip_circuit_info(ctypes.sizeof(_abi.trip_circuit_info))
+        hand_in(self.circuit.value)
+        self.ask(library.trip_circuit_inspect, ctypes.byref(info))
+        info.permits += hand_in(self.circuit.value)
+        return info
+
+    def _insist(self, status: int, function: Callable[..., int], *arguments: Any) -> int:
+        """The answer to a question that first came to `status`: asked once more if the circuit had been evicted."""
+        if status == _abi.TRIP_E_HANDLE:
+            self.circuit = look_up(self._tracker, self.names)
+            status = function(self.circuit, *arguments)
+        if status < 0:
+            raise failure(status)
+        return status
+
+
+def encoded(tenant: Name, provider: Name) -> Names:
+    """The names as the library takes them."""
+    return _bytes("tenant", tenant), _bytes("provider", provider)
+
+
+def _bytes(what: str, name: Name) -> bytes:
+    if isinstance(name, str):
+        return name.encode(errors="surrogateescape")
+    if isinstance(name, bytes):
+        return name
+    raise TypeError(f"{what} must be str or bytes, not {type(name).__name__}")
+
+
+def look_up(tracker: int, names: Names) -> _abi.trip_circuit:
+    """The circuit of these names, made when it does not exist."""
+    tenant, provider = names
+    circuit = _abi.trip_circuit()
+    status = library.trip_tracker_circuit(tracker, tenant, len(tenant), provider, len(provider), cast(Any, circuit))
+    if status < 0:
+        raise failure(status)
+    return circuit

@@ -1,0 +1,205 @@
+"""Owns the express lane: calls that are admitted by reading a circuit's word, and the counting of them.
+
+A lane is what trip_circuit_express told of a circuit. While the word matches, a call takes a ticket, is made, counts
+itself and gives the ticket back; the library is not called. ABI.md has the rules, README.md says what is counted when.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+import struct
+import sys
+import sysconfig
+import threading
+import weakref
+from itertools import repeat
+from operator import length_hint
+from typing import Callable, cast
+
+from . import _abi
+from ._library import library
+from ._native import Settle, drop
+
+# Successes that are counted here before they are handed in: other languages see at most so many too few.
+BATCH = 1024
+
+# Tickets, and what else is used again, that lie ready from the start. A list that goes empty gives its memory back, and
+# with the next element asks for it again.
+AT_HAND = 4
+
+# Where a load of 8 aligned bytes is one load, and where the interpreter's lock makes it one step to take the last
+# element of a list, the next of an iterator, or an attribute away. Elsewhere each permit is asked for.
+_IS_POSSIBLE = (
+    ctypes.sizeof(ctypes.c_void_p) == 8
+    and sys.implementation.name == "cpython"
+    and not sysconfig.get_config_var("Py_GIL_DISABLED")
+    and library.trip_has_feature(_abi.TRIP_FEATURE_EXPRESS) == 1
+)
+_EVERY_BIT = 2**64 - 1
+
+# Held while counts are handed in. Reentrant, as signal handlers and destructors may get in between.
+_handing_in = threading.RLock()
+
+
+def _renew_lock() -> None:
+    global _handing_in
+    _handing_in = threading.RLock()  # whoever held it has no thread in the child
+
+
+os.register_at_fork(after_in_child=_renew_lock)
+
+
+class Ticket:
+    """Admits one call at a time. Whoever lets it go without giving it back has leaked a permit, which is dropped."""
+
+    __slots__ = ("__weakref__", "permit")
+
+    def __init__(self, permit: _abi.trip_permit) -> None:
+        self.permit: _abi.trip_permit | None = permit  # None: there is nothing to drop
+
+    def __del__(self, _drop: Settle = drop) -> None:  # bound: globals may be gone when the interpreter ends
+        if self.permit is not None:
+            _drop(self.permit)
+
+
+class Grant(Ticket):
+    """A permit of the library's own, and where the library says why it grants none. Used again, by whoever shows it to
+    nobody: its handle is settled then, and dropping it changes nothing.
+    """
+
+    __slots__ = ("handle", "refusal", "to_handle", "to_refusal")
+
+    def __init__(self) -> None:
+        # The library writes the handle right into the object that drops it, so that an exception thrown in between, by
+        # a signal handler say, leaks no permit. Until it does, the handle is 0, which settles nothing.
+        self.handle = _abi.trip_permit()
+        self.to_handle = ctypes.byref(self.handle)
+        refusal = _abi.trip_rejection(ctypes.sizeof(_abi.trip_rejection))
+        self.to_refusal = ctypes.byref(refusal)
+        self.refusal = memoryview(refusal).cast("B")
+        super().__init__(self.handle)
+
+
+class Lane:
+    """A lane as it was told. It never matches again once the circuit has opened:
+
+        lane.word[0] == lane.value      admits a call, for which a ticket of lane.tickets is taken
+
+    Python compares floats faster than ints of this size, and floats are what `word` reads; see `_as_float`.
+    """
+
+    __slots__ = (
+        *("__weakref__", "_circuit", "_handed_in", "_issued", "lanes"),
+        *("permit", "successes", "tickets", "value", "word"),
+    )
+
+    def __init__(
+        self, circuit: int, word: memoryview[float], value: float, permit: _abi.trip_permit, tickets: list[Ticket]
+    ) -> None:
+        self.word = word
+        self.value = value
+        self.permit = permit
+        self.tickets = tickets  # that nobody holds
+        self._issued = [weakref.ref(ticket) for ticket in self.tickets]
+        # Each success takes a step of it, which no two threads can take at once; at its end the batch is handed in.
+        self.successes = repeat(None, BATCH)
+        self._handed_in = 0  # steps of the batch
+        self._circuit = circuit
+        self.lanes: weakref.WeakSet[Lane] = weakref.WeakSet()  # of this circuit
+
+    def issue(self) -> Ticket:
+        """One more ticket: there are as many as there ever were calls at once."""
+        ticket = Ticket(self.permit)
+        with _handing_in:
+            self._issued = [issued for issued in self._issued if issued() is not None]
+            self._issued.append(weakref.ref(ticket))
+        return ticket
+
+    def out(self) -> int:
+        """Calls that were admitted and have not ended."""
+        return sum(issued() is not None for issued in self._issued) - len(self.tickets)
+
+    def settle(self, ticket: Ticket, settle: Settle) -> int:
+        """Let the library settle a call that this admitted, and give the ticket back. That of a lane first: should a
+        signal handler throw an exception in between, the call must not be settled twice. A grant last: its handle
+        must not be another call's before it is settled, and the library settles it only once.
+        """
+        if self is not NO_LANE:
+            self.tickets.append(ticket)
+            return settle(self.permit)
+        status = settle(cast("_abi.trip_permit", ticket.permit))
+        self.tickets.append(ticket)
+        return status
+
+    def begin_batch(self) -> None:
+        """Count a success that found the batch at its end. The first one that does hands it in and begins the next."""
+        with _handing_in:
+            if length_hint(self.successes) == 0:
+                self.hand_in()
+                self.successes, self._handed_in = repeat(None, BATCH), 0
+            library.trip_circuit_count(self._circuit, 1, 1)
+
+    def hand_in(self) -> None:
+        """Tell the library of the successes that it does not know; calls that are out it learns of when they end."""
+        with _handing_in:
+            self._hand_in()
+
+    def _hand_in(self, _count: Callable[[int, int, int], int] = library.trip_circuit_count) -> None:
+        steps = BATCH - length_hint(self.successes)
+        fresh, self._handed_in = steps - self._handed_in, steps
+        if fresh:
+            _count(self._circuit, fresh, fresh)  # refused if the circuit is gone, and its counts with it
+
+    def __del__(self) -> None:
+        for ticket in self.tickets:
+            ticket.permit = None
+        self._hand_in()
+
+
+# Of each circuit with a lane, all its lanes that somebody still holds: the one that matches, and those before it on
+# which calls are out.
+_lanes_of: weakref.WeakValueDictionary[int, weakref.WeakSet[Lane]] = weakref.WeakValueDictionary()
+
+
+def hand_in(circuit: int) -> int:
+    """Hand in what was counted of a circuit; the calls on its lanes that have not ended."""
+    with _handing_in:
+        lanes = list(_lanes_of.get(circuit, ()))
+    for lane in lanes:
+        lane.hand_in()
+    return sum(lane.out() for lane in lanes)
+
+
+def fetch(circuit: int) -> Lane | None:
+    """The lane of a circuit as it is now, if there is one."""
+    told = _abi.trip_express(ctypes.sizeof(_abi.trip_express))
+    if not _IS_POSSIBLE or library.trip_circuit_express(circuit, ctypes.byref(told)) != _abi.TRIP_OK:
+        return None
+    value = _as_float(told.value)
+    if told.layout != _abi.TRIP_EXPRESS_LAYOUT_WORD or told.mask != _EVERY_BIT or value is None or not told.word:
+        return None
+    permit = _abi.trip_permit(told.permit)
+    lane = Lane(circuit, _floats_at(told.word), value, permit, [Ticket(permit) for _ in range(AT_HAND)])
+    with _handing_in:
+        lane.lanes = _lanes_of.setdefault(circuit, lane.lanes)
+        lane.lanes.add(lane)
+    return lane
+
+
+def _as_float(word: int) -> float | None:
+    """The float with these bits, if it is equal to no float with other bits: neither a NaN, nor a zero, nor so small
+    that a processor may be set to take it for one. A closed circuit's word is none of these.
+    """
+    (value,) = struct.unpack("=d", struct.pack("=Q", word))
+    return value if sys.float_info.min <= abs(value) < math.inf else None
+
+
+def _floats_at(address: int) -> memoryview[float]:
+    return memoryview((ctypes.c_double * 1).from_address(address)).toreadonly().cast("B").cast("d")
+
+
+# What is there where there is no lane: nothing matches. Its tickets are grants that may be used again.
+_NAN = ctypes.c_double(math.nan)
+NO_LANE = Lane(0, _floats_at(ctypes.addressof(_NAN)), math.nan, _abi.trip_permit(), [Grant() for _ in range(AT_HAND)])

@@ -1,0 +1,30 @@
+"""Owns the functions of the library that are on the path of each call, as they are called fastest.
+
+Arguments are C's own values, made once and used again: ctypes then converts nothing and makes no object on the way.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING, Callable, cast
+
+from . import _abi
+from ._library import library
+
+if TYPE_CHECKING:
+    from ctypes import _CArgObject as Reference  # what ctypes.byref gives
+
+Settle = Callable[[_abi.trip_permit], int]
+
+record_success = cast(Settle, library.trip_permit_record_success)
+record_failure = cast(Settle, library.trip_permit_record_failure)
+cancel = cast(Settle, library.trip_permit_cancel)
+drop = cast(Settle, library.trip_permit_drop)
+
+
+def _unconverted(function: object) -> object:
+    """The same function, keeping the interpreter's lock, without the checks of its arguments' types."""
+    return ctypes.PYFUNCTYPE(_abi.trip_status)(ctypes.cast(function, ctypes.c_void_p).value)  # type: ignore[arg-type]
+
+
+permit = cast("Callable[[_abi.trip_circuit, Reference, Reference], int]", _unconverted(library.trip_circuit_permit))
