@@ -19,10 +19,8 @@ use trip_sys as sys;
 /// Clones are the same circuit, and so is every circuit that is got under the same key. It keeps its tracker alive.
 /// A full tracker may evict it; the next use then finds it again under its key, closed and without history.
 pub struct Circuit {
-    /// What it was found by. Never changes, so that a loop of calls need not read it again.
-    handle: u64,
-    /// Where it was found again after an eviction; else 0. Nothing else hangs on it, and any value is legal: relaxed.
-    found_again: AtomicU64,
+    /// Another once it was found again after an eviction. Nothing else hangs on it, and any value is legal: relaxed.
+    handle: AtomicU64,
     /// Without one the circuit cannot be found again.
     keeper: Option<Arc<Keeper>>,
     key: Key,
@@ -69,7 +67,7 @@ pub struct CircuitInfo {
 
 impl Circuit {
     pub(crate) fn new(keeper: Option<Arc<Keeper>>, handle: u64, key: Key) -> Self {
-        Circuit { handle, found_again: AtomicU64::new(0), keeper, key }
+        Circuit { handle: AtomicU64::new(handle), keeper, key }
     }
 
     /// The circuit that somebody else in this process got, in whatever language. It does not keep its tracker alive,
@@ -89,26 +87,29 @@ impl Circuit {
     /// make the call without a permit and report the error.
     #[inline]
     pub fn permit(&self) -> Result<Permit, PermitError> {
-        if let Some(permit) = lane::admit(self.handle) {
-            return Ok(permit);
-        }
-        // Taken apart, so that a permit of the lane need not lie where this answer is written, and stays in registers.
-        match self.ask_for_permit() {
-            Ok(permit) => Ok(permit),
-            Err(error) => Err(error),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn ask_for_permit(&self) -> Result<Permit, PermitError> {
         if let Some(permit) = lane::admit(self.handle()) {
             return Ok(permit);
         }
-        match self.ask(|circuit| Ok((ffi::circuit_permit(circuit)?, circuit)))? {
-            (Answer::Granted(permit), circuit) => Ok(Permit::ordinary(permit, circuit)),
-            (Answer::Rejected(rejection), _) => Err(PermitError::Rejected(Rejected::new(&self.key, &rejection))),
+        let mut refusal = None;
+        let permit = self.ask_for_permit(&mut refusal);
+        match refusal {
+            None => Ok(Permit::ordinary(permit, self.handle())),
+            Some(refusal) => Err(refusal),
         }
+    }
+
+    /// The handle of a permit, unless a refusal was written. Apart from each other: where the whole answer was written
+    /// through a pointer, a permit of the lane would have to lie there too, and not in registers.
+    #[inline(never)]
+    fn ask_for_permit(&self, out_refusal: &mut Option<PermitError>) -> u64 {
+        match self.ask(ffi::circuit_permit) {
+            Ok(Answer::Granted(permit)) => return permit,
+            Ok(Answer::Rejected(rejection)) => {
+                *out_refusal = Some(PermitError::Rejected(Rejected::new(&self.key, &rejection)));
+            }
+            Err(error) => *out_refusal = Some(PermitError::Failed(error)),
+        }
+        0
     }
 
     /// What [`permit`](Self::permit) would answer now. Changes nothing, counts nothing.
@@ -151,10 +152,7 @@ impl Circuit {
     /// The handle, for others in this process. It is good until the circuit is evicted or its tracker destroyed.
     #[must_use]
     pub fn handle(&self) -> u64 {
-        match self.found_again.load(Ordering::Relaxed) {
-            0 => self.handle,
-            handle => handle,
-        }
+        self.handle.load(Ordering::Relaxed)
     }
 
     /// The circuit may have been evicted: then it is looked up again by its key, once.
@@ -168,7 +166,7 @@ impl Circuit {
     #[cold]
     fn look_up_again(&self) -> Result<u64, Error> {
         let handle = self.keeper.as_ref().ok_or(Error::Handle)?.find(self.key.tenant(), self.key.provider())?;
-        self.found_again.store(handle, Ordering::Relaxed);
+        self.handle.store(handle, Ordering::Relaxed);
         Ok(handle)
     }
 

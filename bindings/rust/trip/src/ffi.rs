@@ -4,7 +4,6 @@
 
 use crate::error::{ConfigError, Error};
 use crate::key::Key;
-use crate::lane::Sign;
 use std::ffi::CStr;
 use std::sync::atomic::AtomicU64;
 use trip_sys as sys;
@@ -15,10 +14,25 @@ pub(crate) enum Answer<T> {
     Rejected(sys::trip_rejection),
 }
 
-/// A lane, and the permit that admits its calls.
+/// A lane: what the word of its circuit must be, and the permit that admits its calls.
 pub(crate) struct Express {
-    pub(crate) sign: Sign,
+    pub(crate) word: &'static AtomicU64,
+    pub(crate) value: u64,
+    pub(crate) admit_mask: u64,
     pub(crate) permit: u64,
+}
+
+/// What the library said, in a register; it becomes an [`Error`] where somebody is to be told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Status(i32);
+
+impl Status {
+    pub(crate) const OK: Status = Status(sys::TRIP_OK);
+
+    #[inline]
+    pub(crate) fn check(self) -> Result<(), Error> {
+        Error::check(self.0)
+    }
 }
 
 /// How a permit is settled.
@@ -152,8 +166,8 @@ pub(crate) fn circuit_key(circuit: u64) -> Result<Key, Error> {
     Ok(Key::new(tenant, &rest[..provider]))
 }
 
-/// The lane of a circuit, if it has one that this crate knows how to use. A mask that leaves bits out would cost every
-/// call two more steps, and no library has one.
+/// The lane of a circuit, if it has one that this crate knows how to use. A mask for successes that leaves bits out
+/// would cost every call another step, and no library has one.
 pub(crate) fn circuit_express(circuit: u64) -> Option<Express> {
     let mut express = empty!(trip_express);
     // SAFETY: any value is a legal handle; the output is valid.
@@ -164,7 +178,7 @@ pub(crate) fn circuit_express(circuit: u64) -> Option<Express> {
     // SAFETY: an aligned word in the library's own memory, which stays there while the library is loaded, that is for
     // ever: it cannot be unloaded. All access to it is atomic.
     let word = unsafe { AtomicU64::from_ptr(express.word.cast_mut()) };
-    Some(Express { sign: Sign::new(word, express.value), permit: express.permit })
+    Some(Express { word, value: express.value, admit_mask: express.admit_mask, permit: express.permit })
 }
 
 pub(crate) fn circuit_count(circuit: u64, permits: u64, successes: u64) -> Result<(), Error> {
@@ -172,7 +186,7 @@ pub(crate) fn circuit_count(circuit: u64, permits: u64, successes: u64) -> Resul
     Error::check(unsafe { sys::trip_circuit_count(circuit, permits, successes) })
 }
 
-pub(crate) fn permit_settle(permit: u64, settlement: Settlement) -> Result<(), Error> {
+pub(crate) fn permit_settle(permit: u64, settlement: Settlement) -> Status {
     let settle = match settlement {
         Settlement::Success => sys::trip_permit_record_success,
         Settlement::Failure => sys::trip_permit_record_failure,
@@ -180,7 +194,7 @@ pub(crate) fn permit_settle(permit: u64, settlement: Settlement) -> Result<(), E
         Settlement::Cancel => sys::trip_permit_cancel,
     };
     // SAFETY: any value is a legal handle.
-    Error::check(unsafe { settle(permit) })
+    Status(unsafe { settle(permit) })
 }
 
 pub(crate) fn permit_inspect(permit: u64) -> Result<sys::trip_permit_info, Error> {

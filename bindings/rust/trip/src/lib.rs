@@ -56,6 +56,7 @@ mod key;
 mod lane;
 mod permit;
 mod rejection;
+mod seat;
 mod selector;
 mod strays;
 mod tally;

@@ -1,7 +1,7 @@
 //! Permits: the right to make one call, settled once.
 
 use crate::error::Error;
-use crate::ffi::{self, Answer, Settlement};
+use crate::ffi::{self, Answer, Settlement, Status};
 use crate::lane::{self, Sign};
 use std::fmt;
 use std::mem;
@@ -130,7 +130,7 @@ impl Permit {
         self.renew().ok()?;
         let Ok(Answer::Granted(own)) = ffi::circuit_permit(self.circuit) else { return None };
         if self.renew().is_err() {
-            let _ = ffi::permit_settle(own, Settlement::Cancel);
+            ffi::permit_settle(own, Settlement::Cancel);
             return None;
         }
         Some(own)
@@ -140,35 +140,33 @@ impl Permit {
     fn settle(self, settlement: Settlement) -> Settled {
         let Permit { sign, handle, circuit } = self;
         mem::forget(self);
-        settle(sign, handle, circuit, settlement)
+        match settle(sign, handle, circuit, settlement).check() {
+            Ok(()) => Settled::Counted,
+            Err(Error::Stale) => Settled::Stale,
+            Err(error) => Settled::Failed(error),
+        }
     }
 }
 
-/// Tells the library. By parts, which are in registers.
-#[cold]
+/// Tells the library. By parts and with a plain status, all in registers: a permit whose address is taken would lie in
+/// memory on the lane too.
 #[inline(never)]
-fn settle(sign: Sign, handle: u64, circuit: u64, settlement: Settlement) -> Settled {
-    let settled = ffi::permit_settle(handle, settlement);
+fn settle(sign: Sign, handle: u64, circuit: u64, settlement: Settlement) -> Status {
+    let status = ffi::permit_settle(handle, settlement);
     if sign.is_of_a_lane() {
         lane::take_back_permit(circuit);
     }
-    match settled {
-        Ok(()) => {
-            if circuit != 0 && matches!(settlement, Settlement::Success) {
-                lane::consider(circuit);
-            }
-            Settled::Counted
-        }
-        Err(Error::Stale) => Settled::Stale,
-        Err(error) => Settled::Failed(error),
+    if circuit != 0 && status == Status::OK && matches!(settlement, Settlement::Success) {
+        lane::consider(circuit);
     }
+    status
 }
 
 impl Drop for Permit {
     #[inline]
     fn drop(&mut self) {
         // A destructor has nobody to tell, and a permit that cannot be settled any more needs nothing.
-        let _ = settle(self.sign, self.handle, self.circuit, Settlement::Drop);
+        settle(self.sign, self.handle, self.circuit, Settlement::Drop);
     }
 }
 

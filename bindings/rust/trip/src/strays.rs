@@ -4,7 +4,6 @@
 #![allow(unsafe_code)]
 
 use crate::ffi;
-use crate::tally::{seat, SEATS};
 use std::process;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
@@ -18,7 +17,7 @@ struct Stray {
     next: AtomicPtr<Stray>,
 }
 
-static LISTS: [AtomicPtr<Stray>; SEATS] = [const { AtomicPtr::new(ptr::null_mut()) }; SEATS];
+static LISTS: [AtomicPtr<Stray>; 64] = [const { AtomicPtr::new(ptr::null_mut()) }; 64];
 
 /// The lock: 0, or the process of the thread that holds it. In the child of a fork a thread that held it is gone and
 /// its process another, so that the lock is free. It left at worst one number behind that is one step old.
@@ -30,7 +29,7 @@ pub(crate) fn add(circuit: u64, count: u64) {
         return;
     }
     locked(|| {
-        let list = &LISTS[seat(circuit)];
+        let list = list_of(circuit);
         let known = all(list).find(|stray| stray.circuit.load(Ordering::Relaxed) == circuit);
         if let Some(stray) = known.or_else(|| all(list).find(|stray| stray.is_free())).or_else(|| make(list)) {
             if known.is_none() {
@@ -45,9 +44,16 @@ pub(crate) fn add(circuit: u64, count: u64) {
 /// How many calls of a circuit are out beside those in tallies; wraps below 0, for a part of the sum.
 pub(crate) fn of(circuit: u64) -> u64 {
     locked(|| {
-        let known = all(&LISTS[seat(circuit)]).find(|stray| stray.circuit.load(Ordering::Relaxed) == circuit);
+        let known = all(list_of(circuit)).find(|stray| stray.circuit.load(Ordering::Relaxed) == circuit);
         known.map_or(0, |stray| stray.out.load(Ordering::Relaxed))
     })
+}
+
+/// The handles of circuits that were made one after the other differ in their low bits.
+fn list_of(circuit: u64) -> &'static AtomicPtr<Stray> {
+    #[allow(clippy::cast_possible_truncation)] // the low bits are what is wanted
+    let low = circuit as usize;
+    &LISTS[low % LISTS.len()]
 }
 
 impl Stray {

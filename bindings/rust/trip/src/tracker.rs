@@ -4,7 +4,7 @@ use crate::circuit::Circuit;
 use crate::config::{nanoseconds, Config};
 use crate::error::Error;
 use crate::key::Key;
-use crate::{ffi, tally};
+use crate::{ffi, seat};
 use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -132,7 +132,7 @@ impl Drop for Kept {
             let _ = ffi::tracker_destroy(self.handle);
         } else {
             // Its owner goes on looking at it, and sees what we have counted.
-            tally::hand_in();
+            seat::hand_in();
         }
     }
 }
