@@ -2,6 +2,7 @@
 
     python run.py [--quick] [--rounds N] [--only LANGUAGE,...] [--all] [--seed N] [--out FOLDER]
     python run.py --agree FILE FILE...
+    python run.py --document FILE
 
 One stand per language, or per peer that is heavy to build, waits for the next line while another is timed. A peer that
 cannot be measured is reported, and no figure stands for it. Nothing here fails because of a time.
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import agreement
 import chart
+import document
 import machine
 import report
 from measured import Measured
@@ -61,6 +63,9 @@ def main(arguments: Sequence[str]) -> int:
         comparison = agreement.compare(agreement.load(options.agree))
         print(comparison)
         return 1 if comparison.differing else 0
+    if options.document:
+        print("\n".join(_shown(path) for path in document.write(options.document)))
+        return 0
     plan, described, measured = Plan.of(options), machine.describe(), Measured()
     recipes = build(choose(options), measured)
     began = time.monotonic()
@@ -110,6 +115,9 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=BUILT, metavar="FOLDER", help="where the results go")
     parser.add_argument(
         "--agree", type=Path, nargs="+", metavar="FILE", help="measure nothing: do the results of these runs agree?"
+    )
+    parser.add_argument(
+        "--document", type=Path, metavar="FILE", help="measure nothing: put this run's figures into docs/performance.md"
     )
     options = parser.parse_args(arguments)
     if options.rounds is not None and options.rounds < 1:

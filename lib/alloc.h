@@ -9,4 +9,14 @@
 void *trip_allocate(size_t size);
 void trip_release(void *memory);
 
+#define TRIP_HUGE_PAGE ((size_t)2 << 20)
+
+/* The same for much: `size` is a multiple of huge pages, on which it begins. What is never touched takes no memory. */
+void *trip_map(size_t size);
+void trip_unmap(void *memory, size_t size);
+
+/* Let the system have the whole pages of this memory, which stays readable and writable. Each of its bytes keeps its
+   value or becomes 0. errno is preserved. */
+void trip_empty(void *memory, size_t size);
+
 #endif

@@ -283,7 +283,7 @@ trip_status trip_circuit_inspect(trip_circuit circuit, trip_circuit_info *out_in
 static trip_status copy_key(const trip_record *record, char *out_text, size_t capacity, size_t *out_tenant_len,
                             size_t *out_provider_len)
 {
-    const unsigned char *tenant = record->key;
+    const unsigned char *tenant = record->by_key.key;
     const unsigned char *provider = tenant + 1 + tenant[0];
     if (capacity < (size_t)tenant[0] + provider[0])
         return TRIP_E_CAPACITY;

@@ -23,9 +23,7 @@ typedef struct trip_record {
     _Atomic uint64_t hash_low; /* of the key */
     _Atomic uint64_t hash_high;
     trip_cell cell;
-    /* Under the mutex of the tracker's registry: */
-    UT_hash_handle by_key;
-    unsigned char *key; /* length and bytes of the tenant, then of the provider */
+    UT_hash_handle by_key; /* under the mutex of the tracker's registry; the key: see registry.c */
 } trip_record;
 
 #define TRIP_CIRCUIT_CHUNK_BITS 8 /* 256 records: 48 KiB */

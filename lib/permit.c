@@ -166,14 +166,14 @@ static trip_status ask(trip_hearing *hearing, trip_permit_slot *spare, trip_perm
 }
 
 /* Whatever is not the same as last time: another circuit, another epoch, more permits out, a refusal. */
-static __attribute__((noinline)) trip_status permit_anew(trip_circuit circuit, trip_permit *out_permit,
-                                                         trip_rejection *out_rejection)
+static __attribute__((noinline)) trip_status permit_anew(trip_magazine *mine_if_any, trip_circuit circuit,
+                                                         trip_permit *out_permit, trip_rejection *out_rejection)
 {
     trip_record *record = trip_record_named(circuit);
     if (record == NULL)
         return TRIP_E_HANDLE;
     trip_hearing hearing;
-    trip_hearing_begin(&hearing, circuit, record, trip_magazine_mine());
+    trip_hearing_begin(&hearing, circuit, record, mine_if_any != NULL ? mine_if_any : trip_magazine_find());
     uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
     trip_verdict refusal;
     if (trip_circuit_refuses_from_afar(&hearing, word, &refusal))
@@ -206,17 +206,17 @@ trip_status trip_circuit_permit(trip_circuit circuit, trip_permit *out_permit, t
         return TRIP_E_INVALID;
     trip_magazine *magazine = trip_magazine_of_thread;
     if (magazine == NULL)
-        return permit_anew(circuit, out_permit, out_rejection);
+        return permit_anew(magazine, circuit, out_permit, out_rejection);
     trip_account *account = trip_account_at(magazine->accounts, magazine->mask, circuit);
     if (atomic_load_explicit(&account->circuit, memory_order_relaxed) != circuit)
-        return permit_anew(circuit, out_permit, out_rejection);
+        return permit_anew(magazine, circuit, out_permit, out_rejection);
     /* Still closed in the epoch that we know: so the circuit still lives, for no other has this epoch. */
     uint64_t word = atomic_load_explicit(&account->record->cell.word, memory_order_acquire);
     const trip_own_slot *own = magazine->turn;
     const trip_permit_slot *slot = atomic_load_explicit(&own->slot, memory_order_relaxed);
     if (trip_word_bare(word) != account->bare || slot == NULL ||
         atomic_load_explicit(&slot->word, memory_order_acquire) != own->free)
-        return permit_anew(circuit, out_permit, out_rejection);
+        return permit_anew(magazine, circuit, out_permit, out_rejection);
     trip_record_use(account->record);
     *out_permit = grant_own(magazine, account, circuit);
     return TRIP_OK;

@@ -40,20 +40,57 @@ static bool take_free(trip_pool *pool, uint32_t *out_slot)
     return false;
 }
 
-/* Whoever finds the chunk missing brings one; of two who do, one takes his home again. */
-static bool ensure_chunk(trip_pool *pool, uint32_t slot)
+/* ---- Memory ------------------------------------------------------------------------------------------------------ */
+
+#define REGION (2 * TRIP_HUGE_PAGE)
+
+static bool place_chunk(const trip_pool *pool, uint32_t number, char *chunk)
 {
-    _Atomic(char *) *place = &pool->chunks[slot >> pool->chunk_bits];
-    if (atomic_load_explicit(place, memory_order_acquire) != NULL)
+    char *expected = NULL;
+    return atomic_compare_exchange_strong_explicit(&pool->chunks[number], &expected, chunk, memory_order_acq_rel,
+                                                   memory_order_acquire);
+}
+
+/* Many chunks at once, on huge pages: in a large pool slots are met at random, and finding the page of one would take
+   as long as reading it. False: there is no memory for so many. */
+static bool bring_region(const trip_pool *pool, uint32_t number)
+{
+    char *region = trip_map(REGION);
+    if (region == NULL)
+        return false;
+    if (!place_chunk(pool, number, region)) {
+        trip_unmap(region, REGION);
         return true;
+    }
+    size_t chunk_size = pool->slot_size << pool->chunk_bits;
+    uint32_t chunks = pool->slots_max >> pool->chunk_bits;
+    for (size_t used = chunk_size; used + chunk_size <= REGION && ++number < chunks; used += chunk_size)
+        place_chunk(pool, number, region + used); /* if it is there already, this piece is never touched */
+    return true;
+}
+
+static bool bring_chunk(const trip_pool *pool, uint32_t number)
+{
     char *chunk = trip_allocate(pool->slot_size << pool->chunk_bits);
     if (chunk == NULL)
         return false;
-    char *expected = NULL;
-    if (!atomic_compare_exchange_strong_explicit(place, &expected, chunk, memory_order_acq_rel, memory_order_acquire))
+    if (!place_chunk(pool, number, chunk))
         trip_release(chunk);
     return true;
 }
+
+/* Whoever finds the chunk missing brings it; of two who do, one takes his home again. A pool has small chunks until
+   they make up half a region. */
+static bool ensure_chunk(const trip_pool *pool, uint32_t slot)
+{
+    uint32_t number = slot >> pool->chunk_bits;
+    if (atomic_load_explicit(&pool->chunks[number], memory_order_acquire) != NULL)
+        return true;
+    bool is_large = slot * pool->slot_size >= REGION / 2;
+    return (is_large && bring_region(pool, number)) || bring_chunk(pool, number);
+}
+
+/* ---- Taking ------------------------------------------------------------------------------------------------------ */
 
 trip_status trip_pool_take(trip_pool *pool, uint32_t *out_slot)
 {

@@ -24,6 +24,10 @@
 #include <string.h>
 #include <unistd.h>
 
+/* uthash's buckets may be fuller than it thinks best, which saves up to 16 bytes per circuit: it is not often asked. */
+#undef HASH_BKT_CAPACITY_THRESH
+#define HASH_BKT_CAPACITY_THRESH 32U
+
 /* ---- Keys -------------------------------------------------------------------------------------------------------- */
 
 static trip_hash_key hash_key; /* written once, before the first tracker exists */
@@ -36,6 +40,19 @@ trip_status trip_registry_prepare(void)
     return failed ? TRIP_E_SYSTEM : TRIP_OK;
 }
 
+trip_hash trip_key_hash(const char *tenant, size_t tenant_len, const char *provider, size_t provider_len)
+{
+    return trip_siphash(&hash_key, tenant, tenant_len, provider, provider_len);
+}
+
+/* As uthash has it: length and bytes of the tenant, then of the provider. */
+#define TEXT_MAX (2 + 2 * (size_t)UINT8_MAX)
+
+static size_t text_length(const trip_key *key)
+{
+    return 2 + key->tenant_len + key->provider_len;
+}
+
 static unsigned char *append(unsigned char *to, const char *text, size_t len)
 {
     *to++ = (unsigned char)len;
@@ -44,28 +61,31 @@ static unsigned char *append(unsigned char *to, const char *text, size_t len)
     return to + len;
 }
 
-void trip_key_make(trip_key *out_key, const char *tenant, size_t tenant_len, const char *provider, size_t provider_len)
+static void write_text(const trip_key *key, unsigned char *out_text)
 {
-    unsigned char *end = append(append(out_key->text, tenant, tenant_len), provider, provider_len);
-    out_key->len = (uint32_t)(end - out_key->text);
-    out_key->hash = trip_siphash(&hash_key, out_key->text, out_key->len);
+    append(append(out_text, key->tenant, key->tenant_len), key->provider, key->provider_len);
 }
 
 /* ---- The table --------------------------------------------------------------------------------------------------- */
 
-#define SET_BITS 4 /* entries that a key may be in: two cache lines that lie side by side */
-#define SET (1u << SET_BITS)
+/*
+ * A key may be in either of two cache lines that lie side by side. It is entered in its first line while that has room,
+ * which it nearly always has: looking a circuit up reads one line of the table and one of the circuit.
+ */
+#define LINE 8 /* entries */
+#define SET (2 * LINE)
 #define SLOT_MASK ((UINT64_C(1) << TRIP_CIRCUIT_SLOT_BITS) - 1)
 #define SIZES 32
+#define WORTH_EMPTYING ((size_t)64 << 10)
 
 struct trip_table {
+    _Alignas(64) _Atomic uint64_t *entries; /* upper bits of the hash, slot of the circuit; 0: empty */
+    unsigned size;                          /* log2 of the sets. Neither ever changes: late readers stay inside */
     trip_table *next_free;
-    unsigned size; /* log2 of the sets; never changes, so that late readers stay inside */
-    char padding[64 - sizeof(trip_table *) - sizeof(unsigned)];
-    _Atomic uint64_t entries[]; /* upper bits of the hash, slot of the circuit; 0: empty */
+    uint8_t unlisted[]; /* under the mutex, of each set: circuits that had no room in it; MANY: at least so many */
 };
 
-_Static_assert(offsetof(trip_table, entries) == 64, "sets are aligned to cache lines");
+#define MANY UINT8_MAX
 
 /* Tables that were outgrown. Readers may still be in them, so they are used again but never freed. */
 static pthread_mutex_t tables_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -86,6 +106,24 @@ static size_t entries_of(unsigned size)
     return (size_t)SET << size;
 }
 
+static size_t bytes_of(unsigned size)
+{
+    return entries_of(size) * sizeof(uint64_t);
+}
+
+static trip_table *make_table(unsigned size)
+{
+    trip_table *table = trip_allocate(sizeof *table + ((size_t)1 << size));
+    if (table == NULL)
+        return NULL;
+    table->size = size;
+    table->entries = bytes_of(size) < TRIP_HUGE_PAGE ? trip_allocate(bytes_of(size)) : trip_map(bytes_of(size));
+    if (table->entries != NULL)
+        return table;
+    trip_release(table);
+    return NULL;
+}
+
 static trip_table *take_table(unsigned size)
 {
     trip_registry_lock_tables();
@@ -93,30 +131,41 @@ static trip_table *take_table(unsigned size)
     if (table != NULL)
         free_tables[size] = table->next_free;
     trip_registry_unlock_tables();
-    if (table == NULL) {
-        table = trip_allocate(sizeof *table + entries_of(size) * sizeof table->entries[0]);
-        if (table != NULL)
-            table->size = size;
-        return table;
-    }
+    if (table == NULL)
+        return make_table(size);
+    memset(table->unlisted, 0, (size_t)1 << size);
     for (size_t i = 0; i < entries_of(size); i++)
         atomic_store_explicit(&table->entries[i], 0, memory_order_relaxed);
     return table;
 }
 
+/* The memory of a large one goes back to the system: who still reads there meets empty entries, which is no lie. */
 static void give_table(trip_table *table)
 {
     if (table == NULL)
         return;
+    if (bytes_of(table->size) >= WORTH_EMPTYING)
+        trip_empty(table->entries, bytes_of(table->size));
     trip_registry_lock_tables();
     table->next_free = free_tables[table->size];
     free_tables[table->size] = table;
     trip_registry_unlock_tables();
 }
 
-static _Atomic uint64_t *set_of(trip_table *table, uint64_t hash_low)
+static size_t set_number(const trip_table *table, uint64_t hash_low)
 {
-    return &table->entries[(hash_low & ((UINT64_C(1) << table->size) - 1)) << SET_BITS];
+    return hash_low & ((UINT64_C(1) << table->size) - 1);
+}
+
+static _Atomic uint64_t *set_of(const trip_table *table, uint64_t hash_low)
+{
+    return &table->entries[set_number(table, hash_low) * SET];
+}
+
+/* The entry in a set that a key tries as the i-th: the lines in an order of its own. */
+static unsigned place_of(uint64_t hash_low, unsigned i)
+{
+    return i ^ (unsigned)(hash_low >> 63) * LINE;
 }
 
 static uint64_t entry_of(uint64_t hash_high, uint32_t slot)
@@ -124,57 +173,95 @@ static uint64_t entry_of(uint64_t hash_high, uint32_t slot)
     return (hash_high & ~SLOT_MASK) | slot;
 }
 
-static bool matches(const trip_record *record, trip_tracker tracker, const trip_hash *hash)
+static inline bool matches(const trip_record *record, trip_tracker tracker, trip_hash hash)
 {
-    return atomic_load_explicit(&record->hash_low, memory_order_acquire) == hash->low &&
-           atomic_load_explicit(&record->hash_high, memory_order_acquire) == hash->high &&
+    return atomic_load_explicit(&record->hash_low, memory_order_acquire) == hash.low &&
+           atomic_load_explicit(&record->hash_high, memory_order_acquire) == hash.high &&
            atomic_load_explicit(&record->tracker, memory_order_acquire) == tracker;
 }
 
-trip_circuit trip_registry_find(const trip_registry *registry, trip_tracker tracker, const trip_key *key)
+/* The entries of a line that have the key's part of the hash, as bits. Without a branch for each: which of them it is
+   cannot be foretold. */
+static inline unsigned candidates(const _Atomic uint64_t *line, uint64_t hash_high)
 {
-    trip_table *table = atomic_load_explicit(&registry->table, memory_order_acquire);
+    unsigned found = 0;
+#pragma GCC unroll 8
+    for (unsigned i = LINE; i > 0; i--) {
+        uint64_t entry = atomic_load_explicit(&line[i - 1], memory_order_relaxed);
+        found = found + found + ((entry ^ hash_high) <= SLOT_MASK);
+    }
+    return found;
+}
+/* The circuit in a slot that an entry named, if it is the one with this hash. Slot 0, as empty entries have it, was made
+   before the first table. */
+static inline trip_circuit circuit_in(uint32_t slot, trip_tracker tracker, trip_hash hash)
+{
+    const trip_record *record =
+        trip_pool_made_slot(trip_circuit_chunks, TRIP_CIRCUIT_CHUNK_BITS, sizeof(trip_record), slot);
+    uint64_t life = atomic_load_explicit(&record->life, memory_order_acquire);
+    bool is_it = (life & 1) != 0 && matches(record, tracker, hash) &&
+                 atomic_load_explicit(&record->life, memory_order_relaxed) == life;
+    return is_it ? trip_record_handle(life, slot) : 0;
+}
+
+trip_circuit trip_registry_find(const trip_registry *registry, trip_tracker tracker, trip_hash hash)
+{
+    const trip_table *table = atomic_load_explicit(&registry->table, memory_order_acquire);
     if (table == NULL)
         return 0;
-    const _Atomic uint64_t *set = set_of(table, key->hash.low);
-    for (unsigned i = 0; i < SET; i++) {
-        uint64_t entry = atomic_load_explicit(&set[i], memory_order_acquire);
-        uint32_t slot = (uint32_t)(entry & SLOT_MASK);
-        if (entry == 0 || entry != entry_of(key->hash.high, slot))
-            continue;
-        trip_record *record = trip_record_at(slot);
-        if (record == NULL)
-            continue;
-        uint64_t life = atomic_load_explicit(&record->life, memory_order_acquire);
-        if ((life & 1) != 0 && matches(record, tracker, &key->hash) &&
-            atomic_load_explicit(&record->life, memory_order_relaxed) == life)
-            return trip_record_handle(life, slot);
+    const _Atomic uint64_t *set = set_of(table, hash.low);
+    for (unsigned i = 0; i < SET; i += LINE) {
+        const _Atomic uint64_t *line = &set[place_of(hash.low, i)];
+        for (unsigned left = candidates(line, hash.high); left != 0; left &= left - 1) {
+            uint64_t entry = atomic_load_explicit(&line[__builtin_ctz(left)], memory_order_acquire);
+            trip_circuit circuit = circuit_in((uint32_t)(entry & SLOT_MASK), tracker, hash);
+            if (circuit != 0)
+                return circuit;
+        }
     }
     return 0;
 }
 
 /* A full set loses an entry: that circuit is then found through uthash, which puts it back. */
-static void table_add(trip_table *table, const trip_record *record, uint32_t slot)
+static void list(trip_table *table, const trip_record *record, uint32_t slot)
 {
     uint64_t low = atomic_load_explicit(&record->hash_low, memory_order_relaxed);
     uint64_t high = atomic_load_explicit(&record->hash_high, memory_order_relaxed);
     _Atomic uint64_t *set = set_of(table, low);
-    unsigned place = (unsigned)(low >> 58) % SET; /* if need be */
-    for (unsigned i = 0; i < SET; i++)
-        if (atomic_load_explicit(&set[i], memory_order_relaxed) == 0) {
-            place = i;
-            break;
+    for (unsigned i = 0; i < SET; i++) {
+        _Atomic uint64_t *entry = &set[place_of(low, i)];
+        if (atomic_load_explicit(entry, memory_order_relaxed) == 0) {
+            atomic_store_explicit(entry, entry_of(high, slot), memory_order_release);
+            return;
         }
-    atomic_store_explicit(&set[place], entry_of(high, slot), memory_order_release);
+    }
+    atomic_store_explicit(&set[(low >> 58) % SET], entry_of(high, slot), memory_order_release);
+    uint8_t *unlisted = &table->unlisted[set_number(table, low)];
+    if (*unlisted < MANY)
+        ++*unlisted;
 }
 
-static void table_remove(trip_table *table, const trip_record *record, uint32_t slot)
+/* One of the circuits that had no room in this set is gone, or is given room now. */
+static void forget_unlisted(trip_table *table, uint64_t hash_low)
 {
-    uint64_t entry = entry_of(atomic_load_explicit(&record->hash_high, memory_order_relaxed), slot);
-    _Atomic uint64_t *set = set_of(table, atomic_load_explicit(&record->hash_low, memory_order_relaxed));
-    for (unsigned i = 0; i < SET; i++)
-        if (atomic_load_explicit(&set[i], memory_order_relaxed) == entry)
-            atomic_store_explicit(&set[i], 0, memory_order_release);
+    uint8_t *unlisted = &table->unlisted[set_number(table, hash_low)];
+    if (*unlisted < MANY)
+        --*unlisted;
+}
+
+static void unlist(trip_table *table, const trip_record *record, uint32_t slot)
+{
+    uint64_t low = atomic_load_explicit(&record->hash_low, memory_order_relaxed);
+    uint64_t listed = entry_of(atomic_load_explicit(&record->hash_high, memory_order_relaxed), slot);
+    _Atomic uint64_t *set = set_of(table, low);
+    for (unsigned i = 0; i < SET; i++) {
+        _Atomic uint64_t *entry = &set[place_of(low, i)];
+        if (atomic_load_explicit(entry, memory_order_relaxed) == listed) {
+            atomic_store_explicit(entry, 0, memory_order_release);
+            return;
+        }
+    }
+    forget_unlisted(table, low);
 }
 
 static uint32_t slot_of(const trip_record *record)
@@ -182,20 +269,28 @@ static uint32_t slot_of(const trip_record *record)
     return atomic_load_explicit(&record->link, memory_order_relaxed);
 }
 
-/* Have a table of at least twice as many entries as circuits. Without memory for one the old one serves on: what does
-   not fit is found under the mutex. */
-static void table_grow(trip_registry *registry)
+/* With the mutex held no table changes: a set that lacks nothing knows every circuit there is of its keys. */
+static bool knows_all(const trip_table *table, const trip_key *key)
 {
-    trip_table *old = atomic_load_explicit(&registry->table, memory_order_relaxed);
-    if (old != NULL && registry->count <= entries_of(old->size) / 2)
+    return table != NULL && table->unlisted[set_number(table, key->hash.low)] == 0;
+}
+
+/* Enter a new circuit, in a table of at least twice as many entries as circuits. Without memory for a larger one the old
+   one serves on: what does not fit is found under the mutex. */
+static void enter(trip_registry *registry, const trip_record *newcomer)
+{
+    trip_table *table = atomic_load_explicit(&registry->table, memory_order_relaxed);
+    bool has_room = table != NULL && registry->count <= entries_of(table->size) / 2;
+    trip_table *grown = has_room ? NULL : take_table(table == NULL ? 0 : table->size + 1);
+    if (grown == NULL) {
+        if (table != NULL)
+            list(table, newcomer, slot_of(newcomer));
         return;
-    trip_table *grown = take_table(old == NULL ? 0 : old->size + 1);
-    if (grown == NULL)
-        return;
-    for (trip_record *record = registry->by_key; record != NULL; record = record->by_key.next)
-        table_add(grown, record, slot_of(record));
+    }
+    for (const trip_record *record = registry->by_key; record != NULL; record = record->by_key.next)
+        list(grown, record, slot_of(record));
     atomic_store_explicit(&registry->table, grown, memory_order_release);
-    give_table(old);
+    give_table(table);
 }
 
 /* ---- Removing ---------------------------------------------------------------------------------------------------- */
@@ -204,10 +299,26 @@ static void remove_key(trip_registry *registry, trip_record *record)
 {
     if (registry->hand == record)
         registry->hand = record->by_key.next;
+    void *text = (void *)(uintptr_t)record->by_key.key; /* uthash only reads it, so it knows it as const */
     HASH_DELETE(by_key, registry->by_key, record);
     registry->count--;
-    trip_release(record->key);
-    record->key = NULL;
+    trip_release(text);
+}
+
+/* A place that was just left is still in the processor's cache: keep it for the next circuit. */
+static void leave_place(trip_registry *registry, uint32_t slot)
+{
+    if (registry->spare == 0)
+        registry->spare = slot + 1;
+    else
+        trip_pool_give(&trip_circuits, slot);
+}
+
+static void give_spare(trip_registry *registry)
+{
+    if (registry->spare != 0)
+        trip_pool_give(&trip_circuits, registry->spare - 1);
+    registry->spare = 0;
 }
 
 /* The circuit is vacant already: nothing can happen to it any more. Take it out of the registry and free its place. */
@@ -219,13 +330,13 @@ static void forget(trip_registry *registry, trip_record *record)
 
     trip_table *table = atomic_load_explicit(&registry->table, memory_order_relaxed);
     if (table != NULL)
-        table_remove(table, record, slot);
+        unlist(table, record, slot);
     remove_key(registry, record);
 
     bool used_up = generation == trip_handle_generations(TRIP_CIRCUIT_SLOT_BITS) ||
                    trip_word_stamp(atomic_load_explicit(&record->cell.word, memory_order_relaxed)) > TRIP_STAMP_RETIRE;
     if (!used_up)
-        trip_pool_give(&trip_circuits, slot);
+        leave_place(registry, slot);
 }
 
 /* Make the word vacant if it is still what was judged. */
@@ -245,23 +356,11 @@ void trip_registry_clear(trip_registry *registry)
     }
     trip_table *table = atomic_exchange_explicit(&registry->table, NULL, memory_order_acq_rel);
     give_table(table);
+    give_spare(registry);
     registry->hand = NULL;
 }
 
 /* ---- Evicting ---------------------------------------------------------------------------------------------------- */
-
-/* Open before its deadline, or probing: the circuit knows something that must not be forgotten. */
-static bool is_needed(const trip_record *record, uint64_t word, const trip_policy *policy, uint64_t tracker_now)
-{
-    uint64_t own = tracker_now - atomic_load_explicit(&record->cell.base_ns, memory_order_relaxed);
-    trip_setting setting = {
-        .policy = policy,
-        .now = (int64_t)own < 0 ? 0 : own,
-        .salt = atomic_load_explicit(&record->cell.salt, memory_order_relaxed),
-    };
-    trip_view view = trip_word_view(word, &setting);
-    return view.probes_out > 0 || (view.state == TRIP_WORD_OPEN && view.retry_after_ns > 0);
-}
 
 #define PATIENCE 64 /* circuits looked at for a healthy one, once another is found that may go */
 
@@ -271,6 +370,21 @@ typedef struct search {
     uint64_t second_word;
     uint32_t patience;
 } search;
+
+/* Open before its deadline, or probing: the circuit knows something that must not be forgotten. */
+static bool is_needed(const trip_record *record, uint64_t word, const trip_policy *policy)
+{
+    trip_tracker tracker = atomic_load_explicit(&record->tracker, memory_order_relaxed);
+    uint64_t base_ns = atomic_load_explicit(&record->cell.base_ns, memory_order_relaxed);
+    uint64_t own = trip_tracker_now(tracker, policy) - base_ns;
+    trip_setting setting = {
+        .policy = policy,
+        .now = (int64_t)own < 0 ? 0 : own,
+        .salt = atomic_load_explicit(&record->cell.salt, memory_order_relaxed),
+    };
+    trip_view view = trip_word_view(word, &setting);
+    return view.probes_out > 0 || (view.state == TRIP_WORD_OPEN && view.retry_after_ns > 0);
+}
 
 static bool remove_if_still(trip_registry *registry, trip_record *record, uint64_t word)
 {
@@ -292,19 +406,21 @@ static trip_record *next_at_hand(trip_registry *registry)
  * others the first that is healthy goes, or else the first that is not needed. When all were marked, go round again;
  * and when they were marked again meanwhile, once more without regard to marks. The newcomer stays.
  */
-static bool evict(trip_registry *registry, const trip_record *newcomer, const trip_policy *policy, uint64_t now)
+static bool evict(trip_registry *registry, const trip_record *newcomer)
 {
     for (int round = 0; round < 3; round++) {
         search s = {.patience = PATIENCE};
         for (uint32_t i = registry->count; i > 0 && s.patience > 0; i--) {
             trip_record *record = next_at_hand(registry);
-            bool marked = atomic_exchange_explicit(&record->mark, 0, memory_order_relaxed) != 0;
+            bool marked = atomic_load_explicit(&record->mark, memory_order_relaxed) != 0;
+            if (marked)
+                atomic_store_explicit(&record->mark, 0, memory_order_relaxed);
             if (record == newcomer || (marked && round < 2))
                 continue;
             uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
             if (trip_word_is_healthy(word) && remove_if_still(registry, record, word))
                 return true;
-            if (s.second_best == NULL && !is_needed(record, word, policy, now)) {
+            if (s.second_best == NULL && !is_needed(record, word, &registry->policy)) {
                 s.second_best = record;
                 s.second_word = word;
             }
@@ -318,30 +434,44 @@ static bool evict(trip_registry *registry, const trip_record *newcomer, const tr
 
 /* ---- Making ------------------------------------------------------------------------------------------------------ */
 
+static trip_status take_place(trip_registry *registry, uint32_t *out_slot)
+{
+    if (registry->spare == 0)
+        return trip_pool_take(&trip_circuits, out_slot);
+    *out_slot = registry->spare - 1;
+    registry->spare = 0;
+    return TRIP_OK;
+}
+
 static trip_status enter_key(trip_registry *registry, trip_record *record, const trip_key *key)
 {
-    record->key = trip_allocate(key->len);
-    if (record->key == NULL)
+    size_t len = text_length(key);
+    unsigned char *text = trip_allocate(len);
+    if (text == NULL)
         return TRIP_E_NOMEM;
-    memcpy(record->key, key->text, key->len);
+    write_text(key, text);
     unsigned bucket_hash = (unsigned)key->hash.low;
-    HASH_ADD_KEYPTR_BYHASHVALUE(by_key, registry->by_key, record->key, key->len, bucket_hash, record);
+    HASH_ADD_KEYPTR_BYHASHVALUE(by_key, registry->by_key, text, (unsigned)len, bucket_hash, record);
     if (record->by_key.tbl != NULL) {
         registry->count++;
         return TRIP_OK;
     }
-    trip_release(record->key);
-    record->key = NULL;
+    trip_release(text);
     return TRIP_E_NOMEM;
 }
 
+static uint64_t salt_of(const trip_key *key)
+{
+    return trip_word_salt((const unsigned char *)key->tenant, key->tenant_len, (const unsigned char *)key->provider,
+                          key->provider_len);
+}
+
 /* Begin a circuit's life in a place: its own clock starts one tick after the last stamp that the place has seen. */
-static void begin_life(trip_record *record, trip_tracker tracker, const trip_key *key, uint64_t now)
+static void begin_life(trip_record *record, trip_tracker tracker, const trip_key *key, const trip_policy *policy)
 {
     trip_cell *cell = &record->cell;
+    uint64_t now = trip_tracker_lately(tracker, policy);
     uint64_t stamp = trip_word_stamp(atomic_load_explicit(&cell->word, memory_order_relaxed)) + 1;
-    const unsigned char *tenant = key->text;
-    const unsigned char *provider = tenant + 1 + tenant[0];
 
     /* Released one by one: whoever reads a value of this life also sees that the last one is over. */
     atomic_store_explicit(&record->mark, 0, memory_order_relaxed);
@@ -349,8 +479,7 @@ static void begin_life(trip_record *record, trip_tracker tracker, const trip_key
     atomic_store_explicit(&record->hash_low, key->hash.low, memory_order_release);
     atomic_store_explicit(&record->hash_high, key->hash.high, memory_order_release);
     atomic_store_explicit(&cell->base_ns, now - stamp * TRIP_NS_PER_MS, memory_order_release);
-    atomic_store_explicit(&cell->salt, trip_word_salt(tenant + 1, tenant[0], provider + 1, provider[0]),
-                          memory_order_release);
+    atomic_store_explicit(&cell->salt, policy->jitter == 0 ? 0 : salt_of(key), memory_order_release);
     atomic_store_explicit(&cell->born, stamp, memory_order_release);
     uint64_t life = atomic_load_explicit(&record->life, memory_order_relaxed);
     for (int i = 0; i < TRIP_COUNTERS; i++)
@@ -360,51 +489,56 @@ static void begin_life(trip_record *record, trip_tracker tracker, const trip_key
 }
 
 /* Everything that can fail comes before anybody has to go. */
-static trip_status make(trip_registry *registry, trip_tracker tracker, const trip_policy *policy, const trip_key *key,
-                        trip_circuit *out_circuit)
+static trip_status make(trip_registry *registry, trip_tracker tracker, const trip_key *key, trip_circuit *out_circuit)
 {
     uint32_t slot;
-    trip_status status = trip_pool_take(&trip_circuits, &slot);
+    trip_status status = take_place(registry, &slot);
     if (status != TRIP_OK)
         return status;
     trip_record *record = trip_record_at(slot);
     status = enter_key(registry, record, key);
     if (status != TRIP_OK) {
-        trip_pool_give(&trip_circuits, slot);
+        leave_place(registry, slot);
         return status;
     }
-    uint64_t now = trip_tracker_now(tracker, policy);
-    if (registry->count > policy->max_circuits && !evict(registry, record, policy, now)) {
+    if (registry->count > registry->policy.max_circuits && !evict(registry, record)) {
         remove_key(registry, record);
-        trip_pool_give(&trip_circuits, slot);
+        leave_place(registry, slot);
         return TRIP_E_CAPACITY;
     }
     atomic_store_explicit(&record->link, slot, memory_order_relaxed); /* while it lives: its own number */
-    begin_life(record, tracker, key, now);
-
-    table_grow(registry);
-    trip_table *table = atomic_load_explicit(&registry->table, memory_order_relaxed);
-    if (table != NULL && trip_registry_find(registry, tracker, key) == 0)
-        table_add(table, record, slot);
+    begin_life(record, tracker, key, &registry->policy);
+    enter(registry, record);
     *out_circuit = trip_record_handle(atomic_load_explicit(&record->life, memory_order_relaxed), slot);
     return TRIP_OK;
 }
 
-trip_status trip_registry_get(trip_registry *registry, trip_tracker tracker, const trip_policy *policy,
-                              const trip_key *key, trip_circuit *out_circuit)
+/* The circuit of a key that the table may lack. */
+static trip_record *find_in_uthash(const trip_registry *registry, const trip_key *key)
 {
-    *out_circuit = trip_registry_find(registry, tracker, key); /* somebody may have been faster */
-    if (*out_circuit != 0)
-        return TRIP_OK;
+    unsigned char text[TEXT_MAX];
+    write_text(key, text);
     trip_record *record;
     unsigned bucket_hash = (unsigned)key->hash.low;
-    HASH_FIND_BYHASHVALUE(by_key, registry->by_key, key->text, key->len, bucket_hash, record);
-    if (record == NULL)
-        return make(registry, tracker, policy, key, out_circuit);
-    uint32_t slot = slot_of(record);
+    HASH_FIND_BYHASHVALUE(by_key, registry->by_key, text, (unsigned)text_length(key), bucket_hash, record);
+    return record;
+}
+
+trip_status trip_registry_get(trip_registry *registry, trip_tracker tracker, const trip_key *key,
+                              trip_circuit *out_circuit)
+{
+    *out_circuit = trip_registry_find(registry, tracker, key->hash); /* somebody may have been faster */
+    if (*out_circuit != 0)
+        return TRIP_OK;
     trip_table *table = atomic_load_explicit(&registry->table, memory_order_relaxed);
-    if (table != NULL)
-        table_add(table, record, slot);
+    trip_record *record = knows_all(table, key) ? NULL : find_in_uthash(registry, key);
+    if (record == NULL)
+        return make(registry, tracker, key, out_circuit);
+    uint32_t slot = slot_of(record);
+    if (table != NULL) {
+        forget_unlisted(table, key->hash.low);
+        list(table, record, slot);
+    }
     *out_circuit = trip_record_handle(atomic_load_explicit(&record->life, memory_order_relaxed), slot);
     return TRIP_OK;
 }

@@ -13,30 +13,34 @@ typedef struct trip_table trip_table;
 
 typedef struct trip_registry {
     _Atomic(trip_table *) table; /* what finders read; may lack circuits, never lies */
+    trip_policy policy;          /* of the tracker, fixed for its life; keeps what is written away from finders */
     pthread_mutex_t mutex;       /* guards what follows, and the key and links of each record */
     trip_record *by_key;         /* uthash: every circuit, in the order of their making */
     trip_record *hand;           /* where the search for a victim goes on; NULL: at the oldest */
     uint32_t count;
+    uint32_t spare; /* slot of the last circuit that left, plus one, for the next to come; 0: none */
 } trip_registry;
 
-/* A (tenant, provider), made by trip_key_make. */
+/* A (tenant, provider). The texts are the caller's; `hash` is what trip_key_hash makes of them. */
 typedef struct trip_key {
-    unsigned char text[2 + 2 * 255]; /* length and bytes of the tenant, then of the provider */
-    uint32_t len;
+    const char *tenant;
+    const char *provider;
+    size_t tenant_len; /* at most 255, as the other */
+    size_t provider_len;
     trip_hash hash;
 } trip_key;
 
-void trip_key_make(trip_key *out_key, const char *tenant, size_t tenant_len, const char *provider, size_t provider_len);
+trip_hash trip_key_hash(const char *tenant, size_t tenant_len, const char *provider, size_t provider_len);
 
 /* Random numbers for the hash, once per process. TRIP_OK or TRIP_E_SYSTEM. */
 trip_status trip_registry_prepare(void);
 
 /* The circuit of a key, if it is found without a lock; else 0. */
-trip_circuit trip_registry_find(const trip_registry *registry, trip_tracker tracker, const trip_key *key);
+trip_circuit trip_registry_find(const trip_registry *registry, trip_tracker tracker, trip_hash hash);
 
 /* With the mutex held: find or make. TRIP_OK, TRIP_E_NOMEM, TRIP_E_CAPACITY. */
-trip_status trip_registry_get(trip_registry *registry, trip_tracker tracker, const trip_policy *policy,
-                              const trip_key *key, trip_circuit *out_circuit);
+trip_status trip_registry_get(trip_registry *registry, trip_tracker tracker, const trip_key *key,
+                              trip_circuit *out_circuit);
 
 /* With the mutex held: remove every circuit. */
 void trip_registry_clear(trip_registry *registry);

@@ -19,6 +19,12 @@ typedef struct trip_hash_key {
     uint64_t k1;
 } trip_hash_key;
 
-trip_hash trip_siphash(const trip_hash_key *key, const unsigned char *text, size_t len);
+/*
+ * The hash of two texts of at most 255 bytes, where they lie. The message that is hashed is each text, filled up with
+ * zeroes to whole blocks of 8 bytes, and then a byte for the length of each: no two pairs have the same message, and no
+ * block is put together from both texts. A text of no bytes may be NULL.
+ */
+trip_hash trip_siphash(const trip_hash_key *key, const char *first, size_t first_len, const char *second,
+                       size_t second_len);
 
 #endif

@@ -76,12 +76,20 @@ static uint64_t manual_time(uint64_t manual)
     return manual & ((UINT64_C(1) << MANUAL_BITS) - 1);
 }
 
-uint64_t trip_tracker_now(trip_tracker tracker, const trip_policy *policy)
+static uint64_t manual_now(trip_tracker tracker)
 {
-    if (policy->clock == TRIP_CLOCK_MONOTONIC)
-        return trip_clock_precise();
     const trip_tracker_record *record = trip_tracker_named(tracker);
     return record == NULL ? 0 : manual_time(atomic_load_explicit(&record->manual, memory_order_acquire));
+}
+
+uint64_t trip_tracker_now(trip_tracker tracker, const trip_policy *policy)
+{
+    return policy->clock == TRIP_CLOCK_MONOTONIC ? trip_clock_precise() : manual_now(tracker);
+}
+
+uint64_t trip_tracker_lately(trip_tracker tracker, const trip_policy *policy)
+{
+    return policy->clock == TRIP_CLOCK_MONOTONIC ? trip_clock_coarse() : manual_now(tracker);
 }
 
 trip_status trip_tracker_advance(trip_tracker tracker, uint64_t ns)
@@ -166,6 +174,7 @@ static trip_status begin(const trip_policy *policy, trip_tracker *out_tracker)
         life = 1 << 1;
     }
     publish_policy(record, policy);
+    record->registry.policy = *policy; /* nobody reads it before the tracker lives, or after */
     atomic_store_explicit(&record->manual, manual_start(life >> 1), memory_order_relaxed);
     atomic_store_explicit(&record->life, life | 1, memory_order_release);
     *out_tracker = trip_handle_make(TRIP_KIND_TRACKER, TRIP_TRACKER_SLOT_BITS, life >> 1, slot);
@@ -222,31 +231,42 @@ trip_status trip_tracker_destroy(trip_tracker tracker)
 
 /* ---- Circuits ---------------------------------------------------------------------------------------------------- */
 
+/* The circuit of a key that was not found without the registry's mutex. */
+static __attribute__((noinline)) trip_status get(trip_tracker_record *record, trip_tracker tracker, const trip_key *key,
+                                                 trip_circuit *out_circuit)
+{
+    if (!trip_tracker_lives(record, tracker))
+        return TRIP_E_HANDLE;
+    trip_circuit circuit;
+    trip_status status = TRIP_E_HANDLE;
+    pthread_mutex_lock(&record->registry.mutex);
+    if (trip_tracker_lives(record, tracker))
+        status = trip_registry_get(&record->registry, tracker, key, &circuit);
+    pthread_mutex_unlock(&record->registry.mutex);
+    if (status == TRIP_OK)
+        *out_circuit = circuit;
+    return status;
+}
+
+/* A text as nearly every caller gives it, or one that trip_abi_text accepts. */
+static inline bool is_text(const char *text, size_t *len)
+{
+    return (text != NULL && *len <= TRIP_TEXT_MAX) || trip_abi_text(text, len);
+}
+
+/* A circuit that is found belongs to this very tracker and lives, so that nobody need ask whether the tracker does. */
 trip_status trip_tracker_circuit(trip_tracker tracker, const char *tenant, size_t tenant_len, const char *provider,
                                  size_t provider_len, trip_circuit *out_circuit)
 {
-    if (out_circuit == NULL || !trip_abi_text(tenant, &tenant_len) || !trip_abi_text(provider, &provider_len))
+    if (out_circuit == NULL || !is_text(tenant, &tenant_len) || !is_text(provider, &provider_len))
         return TRIP_E_INVALID;
     trip_tracker_record *record = trip_tracker_named(tracker);
-    if (record == NULL || !trip_tracker_lives(record, tracker))
+    if (record == NULL)
         return TRIP_E_HANDLE;
-    trip_key key;
-    trip_key_make(&key, tenant, tenant_len, provider, provider_len);
-    trip_circuit found = trip_registry_find(&record->registry, tracker, &key);
-    if (found != 0) {
-        *out_circuit = found;
-        return TRIP_OK;
-    }
-
-    pthread_mutex_lock(&record->registry.mutex);
-    trip_status status = TRIP_E_HANDLE;
-    if (trip_tracker_lives(record, tracker)) {
-        trip_policy policy;
-        trip_tracker_policy(tracker, &policy);
-        status = trip_registry_get(&record->registry, tracker, &policy, &key, &found);
-    }
-    pthread_mutex_unlock(&record->registry.mutex);
-    if (status == TRIP_OK)
-        *out_circuit = found;
-    return status;
+    trip_hash hash = trip_key_hash(tenant, tenant_len, provider, provider_len);
+    trip_circuit found = trip_registry_find(&record->registry, tracker, hash);
+    if (__builtin_expect(found == 0, 0))
+        return get(record, tracker, &(trip_key){tenant, provider, tenant_len, provider_len, hash}, out_circuit);
+    *out_circuit = found;
+    return TRIP_OK;
 }

@@ -15,8 +15,8 @@ typedef struct trip_tracker_record {
     trip_pool_link link;
     _Atomic uint64_t life;   /* generation << 1 | 1 while somebody's tracker, | 0 while free */
     _Atomic uint64_t manual; /* the manual clock: low bits of the generation << 58 | ns */
-    _Atomic uint64_t policy[TRIP_POLICY_WORDS];
     trip_registry registry;
+    _Atomic uint64_t policy[TRIP_POLICY_WORDS];
 } trip_tracker_record;
 
 extern trip_pool trip_trackers;
@@ -36,5 +36,8 @@ void trip_tracker_policy(trip_tracker tracker, trip_policy *out_policy);
 
 /* The tracker's clock. */
 uint64_t trip_tracker_now(trip_tracker tracker, const trip_policy *policy);
+
+/* The same, but of a clock that runs by itself only the coarse reading, which is cheaper and never ahead. */
+uint64_t trip_tracker_lately(trip_tracker tracker, const trip_policy *policy);
 
 #endif

@@ -19,6 +19,7 @@ import pytest
 
 import agreement
 import chart
+import document
 import report
 import run
 import stands
@@ -547,3 +548,26 @@ def test_an_unknown_language_is_refused() -> None:
     finished = subprocess.run([sys.executable, run.__file__, "--only", "cobol"], stderr=subprocess.PIPE, text=True)
     assert finished.returncode != 0
     assert "cobol" in finished.stderr
+
+
+def test_the_figures_of_a_run_replace_those_of_the_last_one_in_the_page(quick: Path, tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text(f"# Before\n{document.BEGIN}\nold\n{document.END}\nafter\n")
+    written = document.write(quick / "results.json", tmp_path)
+    once = page.read_text()
+    document.write(quick / "results.json", tmp_path)
+    assert page.read_text() == once
+    assert written == [page, tmp_path / "chart.svg"]
+    assert once.startswith("# Before\n") and once.endswith("\nafter\n") and "old" not in once
+    results = json.loads((quick / "results.json").read_text())
+    (own,) = (peer for peer in results["peers"] if peer["name"] == "libtrip")
+    assert f"| libtrip {own['version']} | {report.number(own['columns']['pair']['ns']['median'])} |" in once
+    assert all(f"| {target['target']} |" in once for target in results["targets"])
+    ElementTree.fromstring((tmp_path / "chart.svg").read_text())
+
+
+def test_a_page_without_a_place_for_figures_is_left_alone(quick: Path, tmp_path: Path) -> None:
+    (tmp_path / "performance.md").write_text("no marks")
+    with pytest.raises(SystemExit, match="no one place"):
+        document.write(quick / "results.json", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["performance.md"]

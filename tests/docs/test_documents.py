@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,12 @@ from languages import LANGUAGES, NOT_RUN, ROOT, holds_only_the_two_commands, run
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "ABI.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 BLOCKS = [block for document in DOCUMENTS for block in blocks(document, ROOT)]
+LINK = re.compile(r'\]\((?!https?://|#)([^)\s#]+)[^)\s]*(?: "([^"]+)")?\)')
+LINKS = [
+    (document, *found.groups())
+    for document in DOCUMENTS
+    for found in LINK.finditer(re.sub(r"(?ms)^```.*?^```", "", document.read_text()))
+]
 RUN = [b for b in BLOCKS if b.language not in NOT_RUN and not holds_only_the_two_commands(b.text)]
 
 
@@ -28,3 +35,19 @@ def test_the_readme_shows_every_language(language: str) -> None:
 
 def test_the_readme_shows_the_two_commands() -> None:
     assert any(holds_only_the_two_commands(b.text) for b in BLOCKS if b.path.name == "README.md")
+
+
+@pytest.mark.parametrize(("document", "target", "name"), LINKS, ids=lambda value: str(value).removeprefix(f"{ROOT}/"))
+def test_a_link_leads_somewhere(document: Path, target: str, name: str | None) -> None:
+    """To a file that is there; and where the link has a title, to a test of that name in it."""
+    there = document.parent / target
+    assert there.exists(), f"{document.relative_to(ROOT)} links to {target}"
+    assert name is None or re.search(rf"\b{re.escape(name)}\b", there.read_text()), f"{target} has no {name}"
+
+
+def test_the_comparison_shows_a_test_in_every_row_that_claims_a_behaviour() -> None:
+    rows = re.findall(r"(?m)^\| (?!---)([^|]+) \| ([^|]+) \|", (ROOT / "README.md").read_text())
+    facts = {"Languages", "Failure rates, slow calls", "Licence"}
+    claims = [(row, ours) for row, ours in rows if row.strip() not in facts]
+    assert len(claims) >= 10
+    assert [row for row, ours in claims if not LINK.search(ours)] == []

@@ -102,6 +102,50 @@ START_TEST(a_name_that_cannot_be_entered_evicts_nobody)
 }
 END_TEST
 
+static trip_circuit numbered(trip_tracker tracker, uint32_t number)
+{
+    trip_circuit circuit;
+    ck_assert_int_eq(trip_tracker_circuit(tracker, "acme", 4, (char *)&number, sizeof number, &circuit), TRIP_OK);
+    return circuit;
+}
+
+START_TEST(without_huge_pages_there_is_room_all_the_same)
+{
+    enum { COUNT = 70000 }; /* circuits whose table and records would both be on huge pages */
+    static trip_circuit made[COUNT];
+    trip_config config = manual_config();
+    config.max_circuits = COUNT;
+    trip_tracker tracker = tracker_with(&config);
+    maps_fail = 1;
+    for (uint32_t i = 0; i < COUNT; i++)
+        made[i] = numbered(tracker, i);
+    for (uint32_t i = 0; i < COUNT; i++)
+        ck_assert_uint_eq(numbered(tracker, i), made[i]);
+    ck_assert_uint_eq(trip_tracker_named(tracker)->registry.count, COUNT);
+    maps_fail = 0;
+    ck_assert_int_eq(trip_tracker_destroy(tracker), TRIP_OK);
+}
+END_TEST
+
+START_TEST(tables_that_are_not_used_give_their_memory_back)
+{
+    enum { COUNT = 20000, KIB = 1024 };
+    for (int again = 0; again < 2; again++) { /* the second time in the same tables */
+        trip_config config = manual_config();
+        config.max_circuits = COUNT;
+        trip_tracker tracker = tracker_with(&config);
+        atomic_store(&emptied, 0);
+        for (uint32_t i = 0; i < COUNT; i++)
+            numbered(tracker, i);
+        ck_assert_uint_eq(atomic_load(&emptied), (64 + 128 + 256) * KIB);
+        trip_circuit first = numbered(tracker, 0);
+        ck_assert_uint_eq(numbered(tracker, 0), first);
+        ck_assert_int_eq(trip_tracker_destroy(tracker), TRIP_OK);
+        ck_assert_uint_eq(atomic_load(&emptied), (64 + 128 + 256 + 512) * KIB);
+    }
+}
+END_TEST
+
 static void *settle_without_memory(void *argument)
 {
     trip_permit *permits = argument;
@@ -241,6 +285,27 @@ START_TEST(a_refusal_reads_the_coarse_clock_while_the_deadline_is_far)
 }
 END_TEST
 
+START_TEST(making_a_circuit_reads_the_coarse_clock_and_who_goes_is_judged_by_the_precise_one)
+{
+    trip_config config = manual_config();
+    config.clock = TRIP_CLOCK_MONOTONIC;
+    config.failure_threshold = 1;
+    config.initial_open_ns = SECOND;
+    config.max_circuits = 1;
+    trip_tracker tracker = tracker_with(&config);
+    read_no_clock();
+    trip_circuit open = circuit_of(tracker, "acme", "openai"), heir = 7;
+    ck_assert_uint_eq(atomic_load(&precise_readings), 0);
+    ck_assert_uint_eq(atomic_load(&coarse_readings), 1);
+    fail_once(open);
+    atomic_fetch_add(&precise_ns, SECOND - 1);
+    ck_assert_int_eq(trip_tracker_circuit(tracker, "acme", 4, "groq", 4, &heir), TRIP_E_CAPACITY);
+    atomic_fetch_add(&precise_ns, 1); /* the coarse clock is behind */
+    ck_assert_int_eq(trip_tracker_circuit(tracker, "acme", 4, "groq", 4, &heir), TRIP_OK);
+    ck_assert_int_eq(trip_circuit_peek(open, NULL), TRIP_E_HANDLE);
+}
+END_TEST
+
 START_TEST(a_circuit_younger_than_a_tick_is_sound_under_the_coarse_clock)
 {
     trip_config config = manual_config();
@@ -319,6 +384,8 @@ static Suite *faults_suite(void)
     tcase_add_loop_test(memory, each_allocation_may_fail_once, 0, ALLOCATIONS);
     tcase_add_test(memory, a_destroyed_tracker_leaves_nothing_behind_but_what_is_used_again);
     tcase_add_test(memory, a_name_that_cannot_be_entered_evicts_nobody);
+    tcase_add_test(memory, without_huge_pages_there_is_room_all_the_same);
+    tcase_add_test(memory, tables_that_are_not_used_give_their_memory_back);
     tcase_add_test(memory, a_thread_without_memory_can_still_settle_and_look);
     tcase_add_test(memory, a_thread_without_memory_is_still_refused_by_an_open_circuit);
     suite_add_tcase(suite, memory);
@@ -330,6 +397,7 @@ static Suite *faults_suite(void)
     TCase *times = tcase_create("time");
     tcase_add_test(times, the_healthy_path_reads_no_clock_and_allocates_nothing);
     tcase_add_test(times, a_refusal_reads_the_coarse_clock_while_the_deadline_is_far);
+    tcase_add_test(times, making_a_circuit_reads_the_coarse_clock_and_who_goes_is_judged_by_the_precise_one);
     tcase_add_test(times, a_circuit_younger_than_a_tick_is_sound_under_the_coarse_clock);
     tcase_add_test(times, the_manual_clock_stops_at_five_years_and_nothing_wraps);
     tcase_add_test(times, jitter_is_the_formula_of_abi_md);

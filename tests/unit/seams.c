@@ -31,6 +31,26 @@ void trip_release(void *memory)
     free(memory);
 }
 
+_Atomic int maps_fail;
+_Atomic uint64_t emptied;
+
+void *trip_map(size_t size)
+{
+    return maps_fail ? NULL : trip_allocate(size);
+}
+
+void trip_unmap(void *memory, size_t size)
+{
+    (void)size;
+    trip_release(memory);
+}
+
+void trip_empty(void *memory, size_t size)
+{
+    (void)memory;
+    atomic_fetch_add(&emptied, size);
+}
+
 _Atomic uint64_t precise_ns = UINT64_C(1000000000000);
 _Atomic uint64_t coarse_lag = 3000000;
 _Atomic uint64_t precise_readings, coarse_readings;

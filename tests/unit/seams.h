@@ -7,6 +7,8 @@
 
 extern _Atomic int64_t allocations_left; /* that will succeed; negative once one was refused */
 extern _Atomic int64_t allocated;        /* pieces in use */
+extern _Atomic int maps_fail;            /* there is memory, but not in huge pages */
+extern _Atomic uint64_t emptied;         /* bytes that were given back and kept */
 
 extern _Atomic uint64_t precise_ns; /* what the clock says */
 extern _Atomic uint64_t coarse_lag; /* and how far the coarse one is behind */
