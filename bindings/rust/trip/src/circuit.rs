@@ -151,6 +151,7 @@ impl Circuit {
 
     /// The handle, for others in this process. It is good until the circuit is evicted or its tracker destroyed.
     #[must_use]
+    #[inline]
     pub fn handle(&self) -> u64 {
         self.handle.load(Ordering::Relaxed)
     }

@@ -10,7 +10,32 @@ const SHORT: usize = 37;
 #[derive(Clone)]
 pub(crate) enum Key {
     Short { tenant: u8, provider: u8, bytes: [u8; SHORT] },
-    Long { tenant: usize, bytes: Arc<[u8]> },
+    Long { tenant: usize, bytes: Shared },
+}
+
+/// Bytes that are let go by value: a key whose address is taken where it is dropped would keep whatever holds it, or
+/// could have held it, in memory: the permit that was granted instead of a refusal too.
+#[derive(Clone)]
+pub(crate) struct Shared(Option<Arc<[u8]>>);
+
+impl Shared {
+    fn bytes(&self) -> &[u8] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+impl Drop for Shared {
+    #[inline]
+    fn drop(&mut self) {
+        #[cold]
+        #[inline(never)]
+        fn let_go(bytes: Arc<[u8]>) {
+            drop(bytes);
+        }
+        if let Some(bytes) = self.0.take() {
+            let_go(bytes);
+        }
+    }
 }
 
 impl Key {
@@ -23,7 +48,7 @@ impl Key {
                 bytes[tenant.len()..whole].copy_from_slice(provider);
                 Key::Short { tenant: tenant_length, provider: provider_length, bytes }
             }
-            _ => Key::Long { tenant: tenant.len(), bytes: [tenant, provider].concat().into() },
+            _ => Key::Long { tenant: tenant.len(), bytes: Shared(Some([tenant, provider].concat().into())) },
         }
     }
 
@@ -41,7 +66,7 @@ impl Key {
                 let (tenant, rest) = bytes.split_at(usize::from(*tenant));
                 (tenant, &rest[..usize::from(*provider)])
             }
-            Key::Long { tenant, bytes } => bytes.split_at(*tenant),
+            Key::Long { tenant, bytes } => bytes.bytes().split_at(*tenant),
         }
     }
 }

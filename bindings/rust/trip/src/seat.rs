@@ -83,7 +83,7 @@ impl Block {
 
     /// `None`: out of memory.
     fn make() -> Option<&'static Block> {
-        let room = room()?.cast::<Block>();
+        let room = room()?;
         // SAFETY: large enough, aligned, nobody else's, never freed, and all of it atomic numbers, which may be 0.
         let block = unsafe { &*room };
         block.is_taken.store(true, Ordering::Relaxed);
@@ -97,7 +97,7 @@ impl Block {
 }
 
 /// Zeros for a block. Allocators give zeros of ordinary alignment without writing them; so the edge is found by hand.
-fn room() -> Option<*mut u8> {
+fn room() -> Option<*mut Block> {
     let layout = Layout::from_size_align(size_of::<Block>() + align_of::<Block>(), align_of::<u128>()).ok()?;
     // SAFETY: the size is not 0.
     let room = unsafe { alloc_zeroed(layout) };
@@ -105,7 +105,9 @@ fn room() -> Option<*mut u8> {
         return None;
     }
     // SAFETY: by less than the alignment, for which there is room.
-    Some(unsafe { room.add(room.align_offset(align_of::<Block>())) })
+    let aligned = unsafe { room.add(room.align_offset(align_of::<Block>())) };
+    #[allow(clippy::cast_ptr_alignment)] // just seen to
+    Some(aligned.cast())
 }
 
 /// Where this thread has the lane of a circuit, if it has: for looking alone.
