@@ -21,7 +21,7 @@ fn circuit(config: Config) -> Circuit {
     tracker(config).circuit("tenant-0000000", "openai").expect("a circuit")
 }
 
-#[inline]
+#[inline(always)]
 fn pair(circuit: &Circuit) -> bool {
     match circuit.permit() {
         Ok(permit) => matches!(permit.record_success(), Settled::Counted),
@@ -29,6 +29,7 @@ fn pair(circuit: &Circuit) -> bool {
     }
 }
 
+#[inline(always)]
 fn fail(circuit: &Circuit) -> bool {
     match circuit.permit() {
         Ok(permit) => matches!(permit.record_failure(), Settled::Counted),

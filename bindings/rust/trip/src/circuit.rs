@@ -1,7 +1,7 @@
 //! Circuits: who may call whom, now. A circuit keeps its key, so that it can be found again after an eviction.
 
 use crate::error::Error;
-use crate::ffi::{self, Answer};
+use crate::ffi;
 use crate::key::Key;
 use crate::permit::Permit;
 use crate::rejection::{PermitError, Rejected};
@@ -102,11 +102,10 @@ impl Circuit {
     /// through a pointer, a permit of the lane would have to lie there too, and not in registers.
     #[inline(never)]
     fn ask_for_permit(&self, out_refusal: &mut Option<PermitError>) -> u64 {
-        match self.ask(ffi::circuit_permit) {
-            Ok(Answer::Granted(permit)) => return permit,
-            Ok(Answer::Rejected(rejection)) => {
-                *out_refusal = Some(PermitError::Rejected(Rejected::new(&self.key, &rejection)));
-            }
+        let mut rejection = ffi::no_rejection();
+        match self.ask(|circuit| ffi::circuit_permit(circuit, &mut rejection)) {
+            Ok(Some(permit)) => return permit,
+            Ok(None) => *out_refusal = Some(PermitError::Rejected(Rejected::new(&self.key, &rejection))),
             Err(error) => *out_refusal = Some(PermitError::Failed(error)),
         }
         0
@@ -117,9 +116,10 @@ impl Circuit {
     /// # Errors
     /// As [`permit`](Self::permit).
     pub fn peek(&self) -> Result<(), PermitError> {
-        match self.ask(ffi::circuit_peek)? {
-            Answer::Granted(()) => Ok(()),
-            Answer::Rejected(rejection) => Err(PermitError::Rejected(Rejected::new(&self.key, &rejection))),
+        let mut rejection = ffi::no_rejection();
+        match self.ask(|circuit| ffi::circuit_peek(circuit, &mut rejection))? {
+            Some(()) => Ok(()),
+            None => Err(PermitError::Rejected(Rejected::new(&self.key, &rejection))),
         }
     }
 
@@ -157,7 +157,8 @@ impl Circuit {
     }
 
     /// The circuit may have been evicted: then it is looked up again by its key, once.
-    fn ask<T>(&self, question: impl Fn(u64) -> Result<T, Error>) -> Result<T, Error> {
+    #[inline]
+    fn ask<T>(&self, mut question: impl FnMut(u64) -> Result<T, Error>) -> Result<T, Error> {
         match question(self.handle()) {
             Err(Error::Handle) => question(self.look_up_again()?),
             answer => answer,

@@ -8,12 +8,6 @@ use std::ffi::CStr;
 use std::sync::atomic::AtomicU64;
 use trip_sys as sys;
 
-/// What a circuit says to a request.
-pub(crate) enum Answer<T> {
-    Granted(T),
-    Rejected(sys::trip_rejection),
-}
-
 /// A lane: what the word of its circuit must be, and the permit that admits its calls.
 pub(crate) struct Express {
     pub(crate) word: &'static AtomicU64,
@@ -125,28 +119,35 @@ pub(crate) fn tracker_advance(tracker: u64, ns: u64) -> Result<(), Error> {
     Error::check(unsafe { sys::trip_tracker_advance(tracker, ns) })
 }
 
-pub(crate) fn circuit_permit(circuit: u64) -> Result<Answer<u64>, Error> {
-    let mut permit = 0;
-    let mut rejection = empty!(trip_rejection);
-    // SAFETY: any value is a legal handle; both outputs are valid.
-    let status = unsafe { sys::trip_circuit_permit(circuit, &raw mut permit, &raw mut rejection) };
-    answer(status, permit, rejection)
+pub(crate) fn no_rejection() -> sys::trip_rejection {
+    empty!(trip_rejection)
 }
 
-pub(crate) fn circuit_peek(circuit: u64) -> Result<Answer<()>, Error> {
-    let mut rejection = empty!(trip_rejection);
+/// A permit, or `None`, and a rejection. That stays where the library writes it: to move it along with the answer, in
+/// wider steps than it was written in, would take longer than the rest.
+#[inline]
+pub(crate) fn circuit_permit(circuit: u64, out_rejection: &mut sys::trip_rejection) -> Result<Option<u64>, Error> {
+    let mut permit = 0;
+    // SAFETY: any value is a legal handle; both outputs are valid.
+    let status = unsafe { sys::trip_circuit_permit(circuit, &raw mut permit, out_rejection) };
+    answer(status, permit, out_rejection)
+}
+
+/// As [`circuit_permit`], without the permit.
+pub(crate) fn circuit_peek(circuit: u64, out_rejection: &mut sys::trip_rejection) -> Result<Option<()>, Error> {
     // SAFETY: any value is a legal handle; the output is valid.
-    let status = unsafe { sys::trip_circuit_peek(circuit, &raw mut rejection) };
-    answer(status, (), rejection)
+    let status = unsafe { sys::trip_circuit_peek(circuit, out_rejection) };
+    answer(status, (), out_rejection)
 }
 
 /// Every positive status is an answer other than yes, those too that a later library may add.
-fn answer<T>(status: i32, granted: T, mut rejection: sys::trip_rejection) -> Result<Answer<T>, Error> {
+#[inline]
+fn answer<T>(status: i32, granted: T, out_rejection: &mut sys::trip_rejection) -> Result<Option<T>, Error> {
     if status > sys::TRIP_OK {
-        rejection.status = status;
-        return Ok(Answer::Rejected(rejection));
+        out_rejection.status = status;
+        return Ok(None);
     }
-    Error::check(status).map(|()| Answer::Granted(granted))
+    Error::check(status).map(|()| Some(granted))
 }
 
 pub(crate) fn circuit_inspect(circuit: u64) -> Result<sys::trip_circuit_info, Error> {

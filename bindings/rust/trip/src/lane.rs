@@ -58,10 +58,13 @@ impl Lane {
     }
 
     /// The sign by which successes are recorded, if calls are admitted now.
+    ///
+    /// # Safety
+    /// Its seat has a circuit.
     #[inline]
-    fn sign(&self) -> Option<Sign> {
-        // SAFETY: null, or what was a reference for ever when it was stored.
-        let word = unsafe { self.word.load(Ordering::Relaxed).as_ref() }?;
+    unsafe fn sign(&self) -> Option<Sign> {
+        // SAFETY: `open` set it before it gave the seat to the circuit: a reference that is good for ever.
+        let word = unsafe { &*self.word.load(Ordering::Relaxed) };
         let value = self.value.load(Ordering::Relaxed);
         let is_closed = word.load(Ordering::Acquire) & self.admit_mask.load(Ordering::Relaxed) == value;
         is_closed.then_some(Sign { word, value })
@@ -75,7 +78,8 @@ pub(crate) fn admit(circuit: u64) -> Option<Permit> {
     if seat.tally.circuit() != circuit {
         return None;
     }
-    let sign = seat.lane.sign()?;
+    // SAFETY: it has this circuit, and 0 is none.
+    let sign = unsafe { seat.lane.sign() }?;
     seat.tally.count_permit();
     Some(Permit::express(sign, seat.lane.permit.load(Ordering::Relaxed), circuit))
 }
@@ -105,8 +109,13 @@ pub(crate) fn take_back_permit(circuit: u64) {
 #[inline]
 pub(crate) fn consider(circuit: u64) {
     let seat = seat::of(circuit);
-    let is_ours = seat.tally.circuit() == circuit;
-    if (is_ours && seat.lane.sign().is_none()) || (!is_ours && seat.tally.gives_way_to(circuit)) {
+    let is_wanted = if seat.tally.circuit() == circuit {
+        // SAFETY: it has this circuit, and 0 is none.
+        unsafe { seat.lane.sign() }.is_none()
+    } else {
+        seat.tally.gives_way_to(circuit)
+    };
+    if is_wanted {
         open(circuit);
     }
 }
@@ -115,8 +124,8 @@ pub(crate) fn consider(circuit: u64) {
 fn open(circuit: u64) {
     let Some(express) = ffi::circuit_express(circuit) else { return };
     let Some(seat) = seat::own(circuit) else { return };
+    seat.lane.set(&express);
     if seat.tally.circuit() != circuit {
         seat.tally.give_to(circuit);
     }
-    seat.lane.set(&express);
 }

@@ -1,7 +1,7 @@
 //! Permits: the right to make one call, settled once.
 
 use crate::error::Error;
-use crate::ffi::{self, Answer, Settlement, Status};
+use crate::ffi::{self, Settlement, Status};
 use crate::lane::{self, Sign};
 use std::fmt;
 use std::mem;
@@ -128,7 +128,7 @@ impl Permit {
     /// be no match: ours is stale then.
     fn permit_like_this(&self) -> Option<u64> {
         self.renew().ok()?;
-        let Ok(Answer::Granted(own)) = ffi::circuit_permit(self.circuit) else { return None };
+        let own = ffi::circuit_permit(self.circuit, &mut ffi::no_rejection()).ok()??;
         if self.renew().is_err() {
             ffi::permit_settle(own, Settlement::Cancel);
             return None;

@@ -7,7 +7,7 @@ use crate::{ffi, strays};
 use std::sync::atomic::{fence, AtomicU32, AtomicU64, Ordering};
 use std::thread;
 
-/// The library is told after so many successes: others in this process see what is no older than that. A power of 2.
+/// The library is told after so many successes: others in this process see what is no older than that.
 const BATCH: u64 = 1024;
 
 /// How often a look at the tallies is repeated during which a thread handed in.
@@ -19,6 +19,7 @@ pub(crate) struct Tally {
     circuit: AtomicU64,
     /// Admitted here and not handed in. Wraps below 0 on a thread that settles what others admitted.
     permits: AtomicU64,
+    /// Ended well and not handed in, less `BATCH`: it wraps to 0 when it is time to, which costs no comparison.
     successes: AtomicU64,
     /// Odd while counts are on their way to where others count: they are in both places then, or in neither.
     version: AtomicU32,
@@ -65,7 +66,7 @@ impl Tally {
     pub(crate) fn count_success(&self) {
         let successes = self.successes.load(Ordering::Relaxed).wrapping_add(1);
         self.successes.store(successes, Ordering::Relaxed);
-        if successes % BATCH == 0 {
+        if successes == 0 {
             self.hand_in();
         }
     }
@@ -100,8 +101,8 @@ impl Tally {
     }
 
     fn give_successes(&self, circuit: u64) {
-        let successes = self.successes.swap(0, Ordering::Relaxed);
-        if successes > 0 {
+        let successes = self.successes.swap(BATCH.wrapping_neg(), Ordering::Relaxed).wrapping_add(BATCH);
+        if circuit != 0 && successes > 0 {
             // A circuit that is gone has taken its counters along: there is nobody left to tell.
             let _ = ffi::circuit_count(circuit, successes, successes);
             self.permits.store(self.permits.load(Ordering::Relaxed).wrapping_sub(successes), Ordering::Relaxed);
@@ -124,7 +125,7 @@ impl Tally {
             sum.versions = sum.versions.wrapping_add(version.into());
             if holder == circuit {
                 sum.permits = sum.permits.wrapping_add(permits);
-                sum.successes = sum.successes.wrapping_add(successes);
+                sum.successes = sum.successes.wrapping_add(successes).wrapping_add(BATCH);
             }
             return;
         }

@@ -81,9 +81,11 @@ impl Tracker {
     /// probing. [`Error::Handle`]: the tracker is destroyed. [`Error::NoMemory`].
     pub fn circuit(&self, tenant: impl AsRef<[u8]>, provider: impl AsRef<[u8]>) -> Result<Circuit, Error> {
         let (tenant, provider) = (tenant.as_ref(), provider.as_ref());
+        // The key is built first: it is moved along below, and by then what was written in small steps has settled.
+        let key = Key::new(tenant, provider);
         let keeper = &self.0[number_of_thread() % KEEPERS];
         let handle = keeper.find(tenant, provider)?;
-        Ok(Circuit::new(Some(Arc::clone(keeper)), handle, Key::new(tenant, provider)))
+        Ok(Circuit::new(Some(Arc::clone(keeper)), handle, key))
     }
 
     /// Moves a manual clock forward. It stops at five years.
