@@ -176,6 +176,17 @@ mod tests {
     use super::*;
     use crate::{Config, Tracker};
 
+    #[test]
+    fn nobody_waits_for_a_thread_that_a_fork_left_behind() {
+        let tally = Tally::new();
+        tally.give_to(1);
+        tally.count_permit();
+        tally.version.fetch_add(1, Ordering::Relaxed);
+        let mut sum = Pending::default();
+        tally.add_to(&mut sum, 1, || true);
+        assert_eq!((sum.permits, sum.successes), (1, 0));
+    }
+
     /// The counts of a circuit at rest, while its tally hands them in and goes over to others.
     #[test]
     fn counts_on_their_way_are_neither_missed_nor_seen_twice() {

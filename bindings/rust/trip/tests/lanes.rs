@@ -14,7 +14,7 @@ use trip::{Circuit, Error, OnDrop, Permit, PermitError, Settled, State, Tracker}
 use trip_sys as sys;
 
 /// More than a thread keeps lanes for.
-const MANY: usize = 200;
+const MANY: usize = 2500;
 
 fn pairs(circuit: &Circuit, count: u64) {
     for _ in 0..count {
@@ -147,6 +147,26 @@ fn a_success_on_the_lane_forgets_failures_that_came_meanwhile() {
     circuit.permit().unwrap().record_failure();
     assert_eq!(circuit.inspect().unwrap().failures, 1);
     assert_eq!(permit.record_success(), Settled::Counted);
+    assert_eq!(circuit.inspect().unwrap().failures, 0);
+    assert_on_the_lane(&circuit);
+}
+
+#[test]
+fn a_lane_admits_calls_while_failures_count() {
+    let circuit = circuit_of(&lenient());
+    warm(&circuit);
+    circuit.permit().unwrap().record_failure();
+    let others = seen_by_others(&circuit);
+    let before = counted(&circuit);
+    let permits = [(); 2].map(|()| circuit.permit().unwrap());
+    assert_eq!(seen_by_others(&circuit), others);
+    assert_eq!(counted(&circuit), (before.0 + 2, before.1));
+    for permit in permits {
+        assert_eq!(permit.record_failure(), Settled::Counted);
+    }
+    let info = circuit.inspect().unwrap();
+    assert_eq!((info.failures, info.failures_total, info.permits), (3, 3, before.0 + 2));
+    circuit.permit().unwrap().record_success();
     assert_eq!(circuit.inspect().unwrap().failures, 0);
     assert_on_the_lane(&circuit);
 }
