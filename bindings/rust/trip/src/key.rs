@@ -39,16 +39,28 @@ impl Drop for Shared {
 }
 
 impl Key {
+    #[inline]
     pub(crate) fn new(tenant: &[u8], provider: &[u8]) -> Self {
+        let mut key = Key::Short { tenant: 0, provider: 0, bytes: [0; SHORT] };
+        key.set(tenant, provider);
+        key
+    }
+
+    /// Written where it lies: to move a key at once, in wider steps than it was written in, would take longer.
+    #[inline(never)]
+    fn set(&mut self, tenant: &[u8], provider: &[u8]) {
         let whole = tenant.len() + provider.len();
-        match (u8::try_from(tenant.len()), u8::try_from(provider.len())) {
-            (Ok(tenant_length), Ok(provider_length)) if whole <= SHORT => {
-                let mut bytes = [0; SHORT];
+        match (self, u8::try_from(tenant.len()), u8::try_from(provider.len())) {
+            (Key::Short { tenant: tenant_length, provider: provider_length, bytes }, Ok(first), Ok(second))
+                if whole <= SHORT =>
+            {
+                (*tenant_length, *provider_length) = (first, second);
                 bytes[..tenant.len()].copy_from_slice(tenant);
                 bytes[tenant.len()..whole].copy_from_slice(provider);
-                Key::Short { tenant: tenant_length, provider: provider_length, bytes }
             }
-            _ => Key::Long { tenant: tenant.len(), bytes: Shared(Some([tenant, provider].concat().into())) },
+            (key, ..) => {
+                *key = Key::Long { tenant: tenant.len(), bytes: Shared(Some([tenant, provider].concat().into())) };
+            }
         }
     }
 

@@ -79,6 +79,7 @@ impl Tracker {
     /// # Errors
     /// [`Error::Invalid`]: a text is too long. [`Error::Capacity`]: the tracker is full of circuits that are open or
     /// probing. [`Error::Handle`]: the tracker is destroyed. [`Error::NoMemory`].
+    #[inline]
     pub fn circuit(&self, tenant: impl AsRef<[u8]>, provider: impl AsRef<[u8]>) -> Result<Circuit, Error> {
         let (tenant, provider) = (tenant.as_ref(), provider.as_ref());
         // The key is built first: it is moved along below, and by then what was written in small steps has settled.
