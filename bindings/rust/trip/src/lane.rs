@@ -66,7 +66,8 @@ impl Lane {
         // SAFETY: `open` set it before it gave the seat to the circuit: a reference that is good for ever.
         let word = unsafe { &*self.word.load(Ordering::Relaxed) };
         let value = self.value.load(Ordering::Relaxed);
-        let is_closed = word.load(Ordering::Acquire) & self.admit_mask.load(Ordering::Relaxed) == value;
+        let seen = word.load(Ordering::Acquire);
+        let is_closed = seen == value || seen & self.admit_mask.load(Ordering::Relaxed) == value;
         is_closed.then_some(Sign { word, value })
     }
 }
