@@ -29,15 +29,6 @@ impl Status {
     }
 }
 
-/// How a permit is settled.
-#[derive(Clone, Copy)]
-pub(crate) enum Settlement {
-    Success,
-    Failure,
-    Drop,
-    Cancel,
-}
-
 /// A struct that the library writes: empty, and telling its size.
 macro_rules! empty {
     ($name:ident) => {{
@@ -187,15 +178,24 @@ pub(crate) fn circuit_count(circuit: u64, permits: u64, successes: u64) -> Resul
     Error::check(unsafe { sys::trip_circuit_count(circuit, permits, successes) })
 }
 
-pub(crate) fn permit_settle(permit: u64, settlement: Settlement) -> Status {
-    let settle = match settlement {
-        Settlement::Success => sys::trip_permit_record_success,
-        Settlement::Failure => sys::trip_permit_record_failure,
-        Settlement::Drop => sys::trip_permit_drop,
-        Settlement::Cancel => sys::trip_permit_cancel,
-    };
+pub(crate) fn permit_record_success(permit: u64) -> Status {
     // SAFETY: any value is a legal handle.
-    Status(unsafe { settle(permit) })
+    Status(unsafe { sys::trip_permit_record_success(permit) })
+}
+
+pub(crate) fn permit_record_failure(permit: u64) -> Status {
+    // SAFETY: any value is a legal handle.
+    Status(unsafe { sys::trip_permit_record_failure(permit) })
+}
+
+pub(crate) fn permit_drop(permit: u64) -> Status {
+    // SAFETY: any value is a legal handle.
+    Status(unsafe { sys::trip_permit_drop(permit) })
+}
+
+pub(crate) fn permit_cancel(permit: u64) -> Status {
+    // SAFETY: any value is a legal handle.
+    Status(unsafe { sys::trip_permit_cancel(permit) })
 }
 
 pub(crate) fn permit_inspect(permit: u64) -> Result<sys::trip_permit_info, Error> {

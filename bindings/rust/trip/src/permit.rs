@@ -1,7 +1,7 @@
 //! Permits: the right to make one call, settled once.
 
 use crate::error::Error;
-use crate::ffi::{self, Settlement, Status};
+use crate::ffi::{self, Status};
 use crate::lane::{self, Sign};
 use std::fmt;
 use std::mem;
@@ -52,26 +52,33 @@ impl Permit {
             mem::forget(self);
             return Settled::Counted;
         }
-        self.settle(Settlement::Success)
+        let circuit = self.circuit;
+        self.settle(|handle| {
+            let status = ffi::permit_record_success(handle);
+            if circuit != 0 && status == Status::OK {
+                lane::consider(circuit);
+            }
+            status
+        })
     }
 
     /// The provider failed.
     #[inline]
     pub fn record_failure(self) -> Settled {
-        self.settle(Settlement::Failure)
+        self.settle(ffi::permit_record_failure)
     }
 
     /// The call never told us anything about the provider: it was not made, or its caller gave up. Changes no failure
     /// count, and frees a probe.
     #[inline]
     pub fn cancel(self) -> Settled {
-        self.settle(Settlement::Cancel)
+        self.settle(ffi::permit_cancel)
     }
 
     /// Nobody will record this permit: what dropping it does, with an answer.
     #[inline]
     pub fn abandon(self) -> Settled {
-        self.settle(Settlement::Drop)
+        self.settle(ffi::permit_drop)
     }
 
     /// Starts the lease of a probe again, for a call that takes long. Does nothing for a permit that is no probe.
@@ -130,17 +137,17 @@ impl Permit {
         self.renew().ok()?;
         let own = ffi::circuit_permit(self.circuit, &mut ffi::no_rejection()).ok()??;
         if self.renew().is_err() {
-            ffi::permit_settle(own, Settlement::Cancel);
+            ffi::permit_cancel(own);
             return None;
         }
         Some(own)
     }
 
     #[inline]
-    fn settle(self, settlement: Settlement) -> Settled {
+    fn settle(self, tell: impl FnOnce(u64) -> Status) -> Settled {
         let Permit { sign, handle, circuit } = self;
         mem::forget(self);
-        match settle(sign, handle, circuit, settlement).check() {
+        match settle(sign, handle, circuit, tell).check() {
             Ok(()) => Settled::Counted,
             Err(Error::Stale) => Settled::Stale,
             Err(error) => Settled::Failed(error),
@@ -151,13 +158,10 @@ impl Permit {
 /// Tells the library. By parts and with a plain status, all in registers: a permit whose address is taken would lie in
 /// memory on the lane too.
 #[inline(never)]
-fn settle(sign: Sign, handle: u64, circuit: u64, settlement: Settlement) -> Status {
-    let status = ffi::permit_settle(handle, settlement);
+fn settle(sign: Sign, handle: u64, circuit: u64, tell: impl FnOnce(u64) -> Status) -> Status {
+    let status = tell(handle);
     if sign.is_of_a_lane() {
         lane::take_back_permit(circuit);
-    }
-    if circuit != 0 && status == Status::OK && matches!(settlement, Settlement::Success) {
-        lane::consider(circuit);
     }
     status
 }
@@ -166,7 +170,7 @@ impl Drop for Permit {
     #[inline]
     fn drop(&mut self) {
         // A destructor has nobody to tell, and a permit that cannot be settled any more needs nothing.
-        settle(self.sign, self.handle, self.circuit, Settlement::Drop);
+        settle(self.sign, self.handle, self.circuit, ffi::permit_drop);
     }
 }
 
