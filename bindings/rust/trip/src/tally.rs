@@ -1,6 +1,6 @@
 //! What this process has counted on express lanes and not told the library yet. Every thread counts for itself, in
 //! cells that it alone writes, with loads and stores and nothing dearer; whoever inspects a circuit adds up what all
-//! threads have pending. No lock is taken here, so that the child of a fork finds none taken.
+//! threads have pending. It waits for a thread that is just handing in, but not for one that a fork has left behind.
 
 use crate::seat::{self, Block};
 use crate::{ffi, strays};
