@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from circuitbreaker import CircuitBreaker, CircuitBreakerError
-from peer import DAY, NEVER, Down, Peer, Run, answer, answer_later, awaits, be_down, calls, one, raises, two
+from peer import DAY, NEVER, Down, Peer, Run, answer, answer_later, awaits, be_down, beside, calls, one, raises, two
 
 
 def breaker(failure_threshold: int = 5, recovery_timeout: float = 30) -> CircuitBreaker:
@@ -46,6 +46,7 @@ def peers() -> list[Peer]:
                 "async": one(lambda: awaits(breaker()(answer_later))),
                 "failure": one(lambda: raises(breaker(NEVER)(be_down), Down)),
                 "refusal": one(refusals),
+                "call_busy": beside(lambda: calls(breaker()(answer))),
                 "pair_2t_one": two(lambda _: calls(shared(answer))),
                 "pair_2t_many": two(lambda _: calls(breaker()(answer))),
             },

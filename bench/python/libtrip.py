@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Callable
 
 import trip
-from names import drawn, in_turn, name
-from peer import DAY, Down, Peer, Run, answer, answer_later, awaits, be_down, calls, one, raises, two
+from names import FIRST_REQUESTS, drawn, in_turn, name
+from peer import DAY, Down, Peer, Run, answer, answer_later, awaits, be_down, beside, calls, one, raises, two
 from trip._library import library
 
 KEPT = 1024
@@ -78,6 +78,7 @@ def lookups(tracker: trip.Tracker, keys: int, seed: int) -> Run:
                 wrong += 1
         return wrong
 
+    run(FIRST_REQUESTS)
     return run
 
 
@@ -128,6 +129,8 @@ def peers() -> list[Peer]:
             "lookup_1M": one(lambda: lookups(filled(1_000_000), 1_000_000, 0)),
             "lookup_1k_2t": two(lambda thread: lookups(shared_tracker, 1000, thread)),
             "create_evict": one(creations),
+            "pair_busy": beside(lambda: pairs(circuit())),
+            "call_busy": beside(lambda: calls(circuit().guard(answer))),
             "pair_2t_one": two(lambda _: pairs(shared)),
             "pair_2t_many": two(lambda _: pairs(circuit())),
         },

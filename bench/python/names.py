@@ -10,6 +10,8 @@ PROVIDERS = ("openai", "anthropic", "gemini", "mistral", "cohere", "bedrock", "a
 
 # Whose call it is and who is called.
 Request = tuple[str, str]
+# Requests before those that are timed: whoever is asked for names out of a thousand has been asked for each of them.
+FIRST_REQUESTS = 1 << 14
 
 
 def name(i: int) -> Request:
@@ -20,9 +22,8 @@ def name(i: int) -> Request:
 def drawn(keys: int, seed: int) -> Iterator[Request]:
     """Requests for so many names at random, again and again in the same order. They are read one after the other, as a
     server's are hot when they are looked up: what is timed is the registry, not the fetching of the question."""
-    fewest = 1 << 14
     draw = random.Random(seed)
-    return itertools.cycle([name(draw.randrange(keys)) for _ in range(max(keys, fewest))])
+    return itertools.cycle([name(draw.randrange(keys)) for _ in range(max(keys, FIRST_REQUESTS))])
 
 
 def in_turn(names: int) -> Iterator[Request]:

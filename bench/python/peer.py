@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 # Makes so many calls, and returns how many were not answered as they should be.
 Run = Callable[[int], int]
@@ -14,22 +15,32 @@ DAY = 24 * 3600.0  # seconds
 ANSWER = 7
 
 
+class Column(NamedTuple):
+    threads: int
+    prepare: Callable[[int], Run]  # the run of each thread
+    is_beside_busy: bool = False  # while one more thread runs Python and never rests
+
+
 @dataclass(frozen=True)
 class Peer:
     name: str
     version: str
     licence: str
     configuration: str
-    columns: dict[str, tuple[int, Callable[[int], Run]]]  # threads, and what prepares the run of each
+    columns: dict[str, Column]
     fill: Callable[[int], object] | None = None  # makes so many circuits
 
 
-def one(prepare: Callable[[], Run]) -> tuple[int, Callable[[int], Run]]:
-    return 1, lambda _: prepare()
+def one(prepare: Callable[[], Run]) -> Column:
+    return Column(1, lambda _: prepare())
 
 
-def two(prepare: Callable[[int], Run]) -> tuple[int, Callable[[int], Run]]:
-    return 2, prepare
+def beside(prepare: Callable[[], Run]) -> Column:
+    return Column(1, lambda _: prepare(), is_beside_busy=True)
+
+
+def two(prepare: Callable[[int], Run]) -> Column:
+    return Column(2, prepare)
 
 
 class Down(Exception):

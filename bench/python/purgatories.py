@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from importlib.metadata import version
 
-from names import drawn, name
+from names import FIRST_REQUESTS, drawn, name
 from peer import NEVER, Down, Peer, Run, answer, answer_later, awaits, be_down, calls, one, raises, two
 from purgatory import AsyncCircuitBreakerFactory, SyncCircuitBreakerFactory
 
@@ -43,6 +43,7 @@ def lookups(keys: int) -> Run:
                 pass
         return 0
 
+    run(FIRST_REQUESTS)
     return run
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 
 import pybreaker
-from peer import DAY, NEVER, Down, Peer, Run, answer, be_down, calls, one, raises, two
+from peer import DAY, NEVER, Down, Peer, Run, answer, be_down, beside, calls, one, raises, two
 
 
 def breaker(fail_max: int = 5, reset_timeout: float = 30) -> pybreaker.CircuitBreaker:
@@ -44,6 +44,7 @@ def peers() -> list[Peer]:
                 "with": one(blocks),
                 "failure": one(lambda: raises(breaker(NEVER)(be_down), Down)),
                 "refusal": one(refusals),
+                "call_busy": beside(lambda: calls(breaker()(answer))),
                 "pair_2t_one": two(lambda _: calls(shared(answer))),
                 "pair_2t_many": two(lambda _: calls(breaker()(answer))),
             },

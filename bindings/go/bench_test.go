@@ -26,6 +26,26 @@ func BenchmarkPermitAndSuccess(b *testing.B) {
 	}
 }
 
+func BenchmarkPermitAndFailure(b *testing.B) {
+	const highest = 8388607 // failures in a row, which a success in between keeps the circuit from
+	circuit := newCircuit(b, newTracker(b, trip.Config{FailureThreshold: highest}), "tenant", "provider")
+	b.ReportAllocs()
+	for i := range b.N {
+		permit, err := circuit.Permit()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if i%1024 == 0 {
+			err = permit.RecordSuccess()
+		} else {
+			err = permit.RecordFailure()
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkExecute(b *testing.B) {
 	circuit := newCircuit(b, newTracker(b, trip.Config{}), "tenant", "provider")
 	call := func(context.Context) (int, error) { return 1, nil }

@@ -36,8 +36,10 @@ const (
 //
 // Where some errors are not the provider's fault, such as that of a malformed request, use [ExecuteJudged].
 func Execute[T any](ctx context.Context, circuit *Circuit, call func(context.Context) (T, error)) (T, error) {
-	return ExecuteJudged(ctx, circuit, func(error) Outcome { return OutcomeFailure }, call)
+	return ExecuteJudged(ctx, circuit, blame, call)
 }
+
+func blame(error) Outcome { return OutcomeFailure }
 
 // ExecuteJudged is Execute, but judge says what an error tells about the provider. It is not asked about nil, nor when
 // somebody gave up or another circuit refused.
@@ -51,21 +53,25 @@ func ExecuteJudged[T any](ctx context.Context, circuit *Circuit, judge func(erro
 	if lane == nil {
 		return executeByPermit(ctx, circuit, judge, call)
 	}
-	ended := false
+	settled := drop // unless the call returns
 	defer func() {
-		if !ended {
-			lane.tracker.settle(lane.permit, drop)
+		if settled != recordSuccess || !lane.isHealthy() {
+			lane.tracker.settle(lane.permit, settled)
+			return
+		}
+		// As count does, whose call would cost a tenth of all.
+		isBatch := lane.add(pin(), executions)
+		unpin()
+		if isBatch {
+			lane.ledger.tellSome()
 		}
 	}()
 	result, err := call(ctx)
-	if err == nil && lane.matches() {
-		ended = true
-		lane.count(executions)
-		return result, nil
+	if err == nil {
+		settled = recordSuccess
+	} else {
+		settled = settlementOf(ctx, err, judge)
 	}
-	settled := settlementOf(ctx, err, judge)
-	ended = true
-	lane.tracker.settle(lane.permit, settled)
 	return result, err
 }
 

@@ -1,5 +1,5 @@
-// This file owns the express lane: calls to a healthy circuit, which are admitted and end without a call into the
-// library. ABI.md has the rules of the lane; counting its calls is ledger.go's.
+// This file owns the express lane: calls to a closed circuit, which are admitted without a call into the library, and
+// end without one while no failure counts. ABI.md has the rules of the lane; counting its calls is ledger.go's.
 
 package trip
 
@@ -14,19 +14,26 @@ import (
 	"unsafe"
 )
 
-// A lane is what the library told about a circuit while it was closed, and never changes. It matches while that circuit
-// is healthy, and never again once the circuit has opened, was evicted or destroyed.
+// A lane is what the library told about a circuit while it was closed, and never changes. It admits calls as long as the
+// circuit stays closed, and never again once that has opened, was evicted or destroyed.
 type lane struct {
-	word        *uint64 // the library's, readable for ever
-	mask, value uint64
-	permit      C.trip_permit // serves all calls of the lane, each of which we settle once
-	stripes     []stripe      // the ledger's
-	ledger      *ledger
-	tracker     *Tracker // kept alive: a closed one settles nothing
+	word      *uint64       // the library's, readable for ever
+	admitMask uint64        // what of it tells that the circuit is closed still
+	mask      uint64        // and what tells that no failure counts against it either
+	value     uint64        // that it must have there
+	stripes   []stripe      // the ledger's
+	permit    C.trip_permit // serves all calls of the lane, each of which we settle once
+	ledger    *ledger
+	tracker   *Tracker // kept alive: a closed one settles nothing
 }
 
-// matches tells, before a call, that the lane admits it, and after it, that a success need not be recorded.
-func (l *lane) matches() bool {
+// admits tells that a call may be made now.
+func (l *lane) admits() bool {
+	return atomic.LoadUint64(l.word)&l.admitMask == l.value
+}
+
+// isHealthy tells, after a call, that its success changes nothing and need not be recorded.
+func (l *lane) isHealthy() bool {
 	return atomic.LoadUint64(l.word)&l.mask == l.value
 }
 
@@ -35,7 +42,7 @@ func (c *Circuit) express() *lane {
 	if c == nil {
 		return nil
 	}
-	if l := c.lane.Load(); l != nil && l.matches() {
+	if l := c.lane.Load(); l != nil && l.admits() {
 		return l
 	}
 	return nil
@@ -44,11 +51,11 @@ func (c *Circuit) express() *lane {
 // successesBeforeLane make a Circuit worth a lane: who looks a circuit up for each call should not pay for one.
 const successesBeforeLane = 8
 
-// succeeded looks after the lane when an ordinary permit has been settled as a success. No failure counts against a
-// circuit that is closed then, so that a lane that does not match is dead.
+// succeeded looks after the lane when an ordinary permit has been settled as a success. The circuit is likely to be
+// closed then; a lane that does not admit is dead.
 func (c *Circuit) succeeded() {
 	switch l := c.lane.Load(); {
-	case l != nil && l.matches():
+	case l != nil && l.admits():
 	case l == nil && c.successes.Add(1)%successesBeforeLane != 0:
 	default:
 		c.fetchLane()
@@ -65,13 +72,14 @@ func (c *Circuit) fetchLane() {
 	}
 	ledger := openLedger(handle)
 	l := &lane{
-		word:    (*uint64)(unsafe.Pointer(told.word)),
-		mask:    uint64(told.mask),
-		value:   uint64(told.value),
-		permit:  told.permit,
-		stripes: ledger.stripes,
-		ledger:  ledger,
-		tracker: c.tracker,
+		word:      (*uint64)(unsafe.Pointer(told.word)),
+		admitMask: uint64(told.admit_mask),
+		mask:      uint64(told.mask),
+		value:     uint64(told.value),
+		stripes:   ledger.stripes,
+		permit:    told.permit,
+		ledger:    ledger,
+		tracker:   c.tracker,
 	}
 	runtime.SetFinalizer(l, func(l *lane) { l.ledger.close() })
 	c.lane.Store(l)

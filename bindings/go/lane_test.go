@@ -33,6 +33,7 @@ func wantLane(t testing.TB, circuit *trip.Circuit) {
 }
 
 func answered(context.Context) (int, error) { return 1, nil }
+func failing(context.Context) (int, error)  { return 0, errProvider }
 
 func TestNoCallBeginsAfterARefusalElsewhere(t *testing.T) {
 	const rounds = 200
@@ -211,14 +212,37 @@ func TestACircuitGetsItsLaneWhenItIsWorthOne(t *testing.T) {
 	}
 }
 
-func TestALaneAdmitsNothingWhileFailuresCount(t *testing.T) {
-	_, circuit := onLane(t, trip.Config{})
-	fail(t, circuit)
-	if circuit.OnLane() {
-		t.Error("the lane matches with a failure")
+func TestALaneAdmitsWhileFailuresCountAndASuccessResetsThem(t *testing.T) {
+	_, circuit := onLane(t, trip.Config{FailureThreshold: 3})
+	succeed := []func(){
+		func() { trip.Execute(context.Background(), circuit, answered) },
+		func() { must(t, grant(t, circuit).RecordSuccess()) },
 	}
-	must(t, grant(t, circuit).RecordSuccess())
-	wantLane(t, circuit)
+	for round, success := range succeed {
+		for failures := range uint32(2) {
+			wantLane(t, circuit)
+			if failures == 0 {
+				fail(t, circuit)
+			} else {
+				trip.Execute(context.Background(), circuit, failing)
+			}
+			if info := inspect(t, circuit); info.Failures != failures+1 {
+				t.Errorf("inspected %+v", info)
+			}
+		}
+		wantLane(t, circuit)
+		success()
+		info, calls := inspect(t, circuit), uint64(3*(round+1))
+		if info.Failures != 0 || info.Permits != calls || info.Successes != uint64(round+1) || info.Stale != 0 {
+			t.Errorf("inspected %+v", info)
+		}
+	}
+	for range 3 {
+		fail(t, circuit)
+	}
+	if circuit.OnLane() {
+		t.Error("the lane of an open circuit admits")
+	}
 }
 
 func TestASuccessThatOvertakesAFailureResetsTheCount(t *testing.T) {

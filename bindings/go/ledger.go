@@ -52,25 +52,26 @@ const tellEvery = 1024
 
 // count counts one of a kind.
 func (l *lane) count(of kind) {
-	p := uint(pin())
-	if p >= uint(len(l.stripes)) {
-		unpin()
-		l.ledger.countLate(of)
-		return
-	}
-	stripe := &l.stripes[p]
-	n := stripe.counts[of%kinds] + 1
-	stripe.counts[of%kinds] = n
+	isBatch := l.add(pin(), of)
 	unpin()
-	if n%tellEvery == 0 {
+	if isBatch {
 		l.ledger.tellSome()
 	}
 }
 
-func (l *ledger) countLate(of kind) {
-	if atomic.AddUintptr(&l.late.counts[of%kinds], 1)%tellEvery == 0 {
-		l.tellSome()
+// add counts one of a kind on the P that the goroutine is pinned to, and tells whether that completes a batch.
+func (l *lane) add(p int, of kind) (isBatch bool) {
+	if uint(p) >= uint(len(l.stripes)) {
+		return l.ledger.addLate(of)
 	}
+	stripe := &l.stripes[p]
+	n := stripe.counts[of%kinds] + 1
+	stripe.counts[of%kinds] = n
+	return n%tellEvery == 0
+}
+
+func (l *ledger) addLate(of kind) (isBatch bool) {
+	return atomic.AddUintptr(&l.late.counts[of%kinds], 1)%tellEvery == 0
 }
 
 // sum is how many of a kind were counted.

@@ -192,7 +192,7 @@ func (p Permit) settle(settled settlement) error {
 }
 
 func (g *grant) settle(settled settlement) C.trip_status {
-	if g.lane != nil && settled == recordSuccess && g.lane.matches() {
+	if g.lane != nil && settled == recordSuccess && g.lane.isHealthy() {
 		g.lane.count(successes)
 		return C.TRIP_OK
 	}

@@ -8,8 +8,8 @@ package trip
 
 import _ "unsafe" // for go:linkname
 
-// pin keeps the goroutine on its P until unpin, and returns which P that is. In between nothing may be called or
-// allocated.
+// pin keeps the goroutine on its P until unpin, and returns which P that is. In between nothing may block or
+// be allocated.
 //
 //go:linkname pin runtime.procPin
 func pin() int

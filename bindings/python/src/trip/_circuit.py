@@ -11,7 +11,7 @@ from ._constants import Mode, State
 from ._duration import seconds
 from ._entry import Entry
 from ._guard import guard
-from ._lane import NO_LANE, Grant
+from ._lane import NO_LANE, Grant, grants
 from ._library import library
 from ._permit import Permit
 from ._rejection import Rejection
@@ -96,7 +96,8 @@ class Circuit:
         permit = Permit()
         entry = self._entry
         lane = entry.lane
-        if lane.word[0] == lane.value:
+        word = lane.word[0]
+        if word == lane.value or lane.value <= word <= lane.last:
             try:
                 permit._ticket = lane.tickets.pop()
             except IndexError:
@@ -104,7 +105,10 @@ class Circuit:
             permit._lane = lane
         else:
             permit._lane = NO_LANE
-            permit._ticket = grant = Grant()
+            try:
+                permit._ticket = grant = grants.pop()
+            except IndexError:
+                permit._ticket = grant = Grant()
             status = entry.ask_permit(grant)
             if status != _abi.TRIP_OK:
                 raise entry.refused(status, grant)

@@ -7,7 +7,7 @@ from typing import Any, Callable, Union, cast
 
 from . import _abi, _native
 from ._errors import failure
-from ._lane import NO_LANE, Grant, fetch, hand_in
+from ._lane import NO_LANE, Grant, fetch, grants, hand_in
 from ._library import library
 from ._rejection import CircuitOpen
 
@@ -44,22 +44,31 @@ class Entry:
     def ask_permit(self, grant: Grant) -> int:
         """Have a permit granted, or refused: then the status is not TRIP_OK. Raises trip.Error."""
         status = _native.permit(self.circuit, grant.to_handle, grant.to_refusal)
-        return status if status >= 0 else self._insist(status, _native.permit, grant.to_handle, grant.to_refusal)
+        return status if status >= 0 else self.insist_on_permit(status, grant)
+
+    def insist_on_permit(self, status: int, grant: Grant) -> int:
+        """The same after an answer that was an error."""
+        return self._insist(status, _native.permit, grant.to_handle, grant.to_refusal)
 
     def refused(self, status: int, grant: Grant) -> CircuitOpen:
-        """The refusal that has just been told."""
-        return CircuitOpen(*self.shown, (status, grant.refusal.tobytes()))
+        """The refusal that has just been told, after which the grant is anybody's."""
+        tenant, provider = self._shown or self.shown
+        refusal = CircuitOpen(tenant, provider, (status, grant.refusal.tobytes()))
+        grants.append(grant)
+        return refusal
 
     def succeeded(self) -> None:
         """A permit of the library's own was settled as a success: the circuit may be healthy, and have a new lane."""
         lane = self.lane
         if self._until_warm:
             self._until_warm -= 1
-        elif lane.word[0] != lane.value:
+        elif not lane.value <= lane.word[0] <= lane.last:
             self.fetch_lane()
 
-    def fetch_lane(self) -> None:
+    def fetch_lane(self) -> bool:
+        """Whether there is one, which says that the circuit is there, and closed."""
         self.lane = fetch(self.circuit.value) or NO_LANE
+        return self.lane is not NO_LANE
 
     def ask(self, function: Callable[..., int], *arguments: Any) -> int:
         status = function(self.circuit, *arguments)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Callable, cast
 
 from . import _abi
 from ._errors import Error
-from ._lane import NO_LANE, Grant, Lane, Ticket
-from ._native import cancel, record_failure, record_success
+from ._lane import NO_LANE, Grant, Lane, grants
+from ._native import Settle, cancel, record_failure, record_success
 from ._permit import OWN, report
 from ._wrapper import parameters_of, wrapper_maker
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from typing_extensions import ParamSpec, TypeVar
 
     from ._circuit import Circuit
-    from ._rejection import CircuitOpen
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -56,29 +55,38 @@ class Way:
         self._function = function
         self._reported: set[int] = set()
 
-    def without_guard(self, error: Error) -> None:
-        """Let the call through: there is no ticket for it."""
-        if error.status not in self._reported:
-            self._reported.add(error.status)
-            _log.warning("%r is called unguarded, %r failed: %s", self._function, self._circuit, error)
+    def insist(self, status: int, grant: Grant) -> Grant | None:
+        """The grant that was not given at once, for what `status` says; none if the call is let through without."""
+        entry = self._circuit._entry
+        try:
+            status = entry.insist_on_permit(status, grant)
+        except Error as error:
+            if error.status not in self._reported:
+                self._reported.add(error.status)
+                _log.warning("%r is called unguarded, %r failed: %s", self._function, self._circuit, error)
+            return None
+        if status != _abi.TRIP_OK:
+            raise entry.refused(status, grant)
+        return grant
 
-    def refused(self, status: int, grant: Grant) -> CircuitOpen:
-        refused = self._circuit._entry.refused(status, grant)
-        NO_LANE.tickets.append(grant)
-        return refused
-
-    def succeed(self, lane: Lane, ticket: Ticket | None) -> None:
-        if ticket is None:
-            return
-        status = lane.settle(ticket, record_success)
+    def succeed(self, lane: Lane, grant: Grant | None) -> None:
+        status = record_success(lane.permit) if lane is not NO_LANE else _settle(grant, record_success)
         if status != _abi.TRIP_OK:
             report(status)
-        elif lane is NO_LANE:
+        elif grant is not None:
             self._circuit._entry.succeeded()
 
-    def fail(self, lane: Lane, ticket: Ticket | None, error: BaseException) -> None:
-        if ticket is not None:
-            is_failure = isinstance(error, Exception) and not isinstance(error, OWN)
-            status = lane.settle(ticket, record_failure if is_failure else cancel)
-            if status < 0:
-                report(status)
+    def fail(self, lane: Lane, grant: Grant | None, error: BaseException) -> None:
+        settle = record_failure if isinstance(error, Exception) and not isinstance(error, OWN) else cancel
+        status = settle(lane.permit) if lane is not NO_LANE else _settle(grant, settle)
+        if status < 0:
+            report(status)
+
+
+def _settle(grant: Grant | None, settle: Settle) -> int:
+    """Let the library settle a call that no lane has admitted."""
+    if grant is None:  # nor has the library
+        return _abi.TRIP_OK
+    status = settle(grant.handle)
+    grants.append(grant)  # not before: its handle must not be another call's while it is to be settled
+    return status

@@ -1,7 +1,8 @@
 """Owns the express lane: calls that are admitted by reading a circuit's word, and the counting of them.
 
-A lane is what trip_circuit_express told of a circuit. While the word matches, a call takes a ticket, is made, counts
-itself and gives the ticket back; the library is not called. ABI.md has the rules, README.md says what is counted when.
+A lane is what trip_circuit_express told of a circuit. While it admits, a permit takes a ticket, counts itself when its
+call has succeeded and gives the ticket back; the library is not called. A guarded call has no need of a ticket. ABI.md
+has the rules, README.md says what is counted when.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import sys
 import sysconfig
 import threading
 import weakref
+from collections.abc import Iterator
 from itertools import repeat
 from operator import length_hint
-from typing import Callable, cast
+from typing import Callable
 
 from . import _abi
 from ._library import library
@@ -25,8 +27,8 @@ from ._native import Settle, drop
 # Successes that are counted here before they are handed in: other languages see at most so many too few.
 BATCH = 1024
 
-# Tickets, and what else is used again, that lie ready from the start. A list that goes empty gives its memory back, and
-# with the next element asks for it again.
+# Grants that lie ready from the start. A list that goes empty gives its memory back, and with the next element asks
+# for it again: a lane, of which there may be thousands, begins with just as many tickets as one call does not use up.
 AT_HAND = 4
 
 # Where a load of 8 aligned bytes is one load, and where the interpreter's lock makes it one step to take the last
@@ -38,6 +40,8 @@ _IS_POSSIBLE = (
     and library.trip_has_feature(_abi.TRIP_FEATURE_EXPRESS) == 1
 )
 _EVERY_BIT = 2**64 - 1
+_TWO_WORDS, _TWO_FLOATS = struct.Struct("=2Q"), struct.Struct("=2d")
+_OneFloat = ctypes.c_double * 1
 
 # Held while counts are handed in. Reentrant, as signal handlers and destructors may get in between.
 _handing_in = threading.RLock()
@@ -79,27 +83,34 @@ class Grant(Ticket):
         refusal = _abi.trip_rejection(ctypes.sizeof(_abi.trip_rejection))
         self.to_refusal = ctypes.byref(refusal)
         self.refusal = memoryview(refusal).cast("B")
-        super().__init__(self.handle)
+        self.permit = self.handle
 
 
 class Lane:
-    """A lane as it was told. It never matches again once the circuit has opened:
+    """A lane as it was told. It never admits again once the circuit has opened:
 
-        lane.word[0] == lane.value      admits a call, for which a ticket of lane.tickets is taken
+        lane.value <= lane.word[0] <= lane.last   admits a call, for which a ticket of lane.tickets is taken
+        lane.word[0] == lane.value                tells of a success that no failure counts: it need not be recorded
 
-    Python compares floats faster than ints of this size, and floats are what `word` reads; see `_as_float`.
+    Admission asks the second question first where time counts: most often it is answered with yes, by one comparison.
+    Python compares floats faster than ints of this size, and floats are what `word` reads; see `_values`.
     """
 
     __slots__ = (
-        *("__weakref__", "_circuit", "_handed_in", "_issued", "lanes"),
-        *("permit", "successes", "tickets", "value", "word"),
+        *("__weakref__", "_circuit", "_handed_in", "_issued", "siblings"),
+        *("last", "permit", "successes", "tickets", "value", "word"),
     )
 
     def __init__(
-        self, circuit: int, word: memoryview[float], value: float, permit: _abi.trip_permit, tickets: list[Ticket]
+        self,
+        circuit: int,
+        word: memoryview[float],
+        values: tuple[float, float],
+        permit: _abi.trip_permit,
+        tickets: list[Ticket],
     ) -> None:
         self.word = word
-        self.value = value
+        self.value, self.last = values
         self.permit = permit
         self.tickets = tickets  # that nobody holds
         self._issued = [weakref.ref(ticket) for ticket in self.tickets]
@@ -107,7 +118,7 @@ class Lane:
         self.successes = repeat(None, BATCH)
         self._handed_in = 0  # steps of the batch
         self._circuit = circuit
-        self.lanes: weakref.WeakSet[Lane] = weakref.WeakSet()  # of this circuit
+        self.siblings: Siblings | None = None  # kept: its circuit's
 
     def issue(self) -> Ticket:
         """One more ticket: there are as many as there ever were calls at once."""
@@ -122,16 +133,11 @@ class Lane:
         return sum(issued() is not None for issued in self._issued) - len(self.tickets)
 
     def settle(self, ticket: Ticket, settle: Settle) -> int:
-        """Let the library settle a call that this admitted, and give the ticket back. That of a lane first: should a
-        signal handler throw an exception in between, the call must not be settled twice. A grant last: its handle
-        must not be another call's before it is settled, and the library settles it only once.
+        """Let the library settle a call that this admitted, and give the ticket back. That first: should a signal
+        handler throw an exception in between, the call must not be settled twice.
         """
-        if self is not NO_LANE:
-            self.tickets.append(ticket)
-            return settle(self.permit)
-        status = settle(cast("_abi.trip_permit", ticket.permit))
         self.tickets.append(ticket)
-        return status
+        return settle(self.permit)
 
     def begin_batch(self) -> None:
         """Count a success that found the batch at its end. The first one that does hands it in and begins the next."""
@@ -158,9 +164,26 @@ class Lane:
         self._hand_in()
 
 
-# Of each circuit with a lane, all its lanes that somebody still holds: the one that matches, and those before it on
-# which calls are out.
-_lanes_of: weakref.WeakValueDictionary[int, weakref.WeakSet[Lane]] = weakref.WeakValueDictionary()
+class Siblings:
+    """All lanes of a circuit that somebody still holds: those that admit, and those before them on which calls are out.
+
+    A WeakSet takes as long to make as the rest of a lane.
+    """
+
+    __slots__ = ("__weakref__", "_lanes")
+
+    def __init__(self) -> None:
+        self._lanes: list[weakref.ref[Lane]] = []
+
+    def add(self, lane: Lane) -> None:
+        self._lanes = [known for known in self._lanes if known() is not None]
+        self._lanes.append(weakref.ref(lane))
+
+    def __iter__(self) -> Iterator[Lane]:
+        return (lane for lane in [known() for known in self._lanes] if lane is not None)
+
+
+_lanes_of: weakref.WeakValueDictionary[int, Siblings] = weakref.WeakValueDictionary()
 
 
 def hand_in(circuit: int) -> int:
@@ -177,29 +200,35 @@ def fetch(circuit: int) -> Lane | None:
     told = _abi.trip_express(ctypes.sizeof(_abi.trip_express))
     if not _IS_POSSIBLE or library.trip_circuit_express(circuit, ctypes.byref(told)) != _abi.TRIP_OK:
         return None
-    value = _as_float(told.value)
-    if told.layout != _abi.TRIP_EXPRESS_LAYOUT_WORD or told.mask != _EVERY_BIT or value is None or not told.word:
+    values = _values(told)
+    if told.layout != _abi.TRIP_EXPRESS_LAYOUT_WORD or values is None or not told.word:
         return None
     permit = _abi.trip_permit(told.permit)
-    lane = Lane(circuit, _floats_at(told.word), value, permit, [Ticket(permit) for _ in range(AT_HAND)])
+    lane = Lane(circuit, _floats_at(told.word), values, permit, [Ticket(permit), Ticket(permit)])
     with _handing_in:
-        lane.lanes = _lanes_of.setdefault(circuit, lane.lanes)
-        lane.lanes.add(lane)
+        siblings = lane.siblings = _lanes_of.setdefault(circuit, Siblings())
+        siblings.add(lane)
     return lane
 
 
-def _as_float(word: int) -> float | None:
-    """The float with these bits, if it is equal to no float with other bits: neither a NaN, nor a zero, nor so small
-    that a processor may be set to take it for one. A closed circuit's word is none of these.
-    """
-    (value,) = struct.unpack("=d", struct.pack("=Q", word))
-    return value if sys.float_info.min <= abs(value) < math.inf else None
+def _values(told: _abi.trip_express) -> tuple[float, float] | None:
+    """The first and the last word that admits, where those between them admit, and no others."""
+    ignored = told.admit_mask ^ _EVERY_BIT
+    if told.mask != _EVERY_BIT or ignored & (ignored + 1) or told.value & ignored:  # not the lowest bits: no range
+        return None
+    first, last = _TWO_FLOATS.unpack(_TWO_WORDS.pack(told.value, told.value | ignored))
+    # These compare as their bits do: neither negative, nor a NaN, nor so small that a processor may be set to take them
+    # for zero. A closed circuit's words are none of these.
+    return (first, last) if sys.float_info.min <= first <= last < math.inf else None
 
 
 def _floats_at(address: int) -> memoryview[float]:
-    return memoryview((ctypes.c_double * 1).from_address(address)).toreadonly().cast("B").cast("d")
+    return memoryview(_OneFloat.from_address(address)).toreadonly().cast("B").cast("d")
 
 
-# What is there where there is no lane: nothing matches. Its tickets are grants that may be used again.
+# What is there where there is no lane: nothing matches.
 _NAN = ctypes.c_double(math.nan)
-NO_LANE = Lane(0, _floats_at(ctypes.addressof(_NAN)), math.nan, _abi.trip_permit(), [Grant() for _ in range(AT_HAND)])
+NO_LANE = Lane(0, _floats_at(ctypes.addressof(_NAN)), (math.nan, math.nan), _abi.trip_permit(), [])
+
+# Those that nobody holds, to be used again.
+grants = [Grant() for _ in range(AT_HAND)]

@@ -11,6 +11,7 @@ from ._constants import Backoff, Clock, OnDrop
 from ._duration import NS_MAX, Duration, nanoseconds
 from ._entry import Entry, Name, encoded, look_up
 from ._errors import ConfigError, failure
+from ._lane import NO_LANE
 from ._library import library
 
 if TYPE_CHECKING:
@@ -95,19 +96,22 @@ class Tracker:
         entry = None
         if type(tenant) is str and type(provider) is str:
             entry = self._recent.get((tenant, provider))
-        if entry is None or entry.lane.word[0] != entry.lane.value:  # which says that it is there, and healthy
-            entry = self._look_up(tenant, provider)
+        # A lane that admits says that the circuit is there.
+        if entry is None or not entry.lane.value <= entry.lane.word[0] <= entry.lane.last:
+            entry = self._look_up(tenant, provider, entry)
         circuit = Circuit()
         circuit._tracker, circuit._entry = self, entry
         return circuit
 
-    def _look_up(self, tenant: Name, provider: Name) -> Entry:
+    def _look_up(self, tenant: Name, provider: Name, known: Entry | None) -> Entry:
+        if known is not None and known.lane is NO_LANE and known.fetch_lane():
+            return known  # asked for again: worth a lane
         names = encoded(tenant, provider)
         circuit = look_up(self._handle, names)
         if type(tenant) is not str or type(provider) is not str:  # what derives from str may compare as it likes
             return Entry(self._handle, names, circuit)
         key = (tenant, provider)
-        entry = self._recent.get(key) or self._older.get(key)
+        entry = known or self._older.get(key)
         if entry is None or entry.circuit.value != circuit.value:
             entry = Entry(self._handle, names, circuit)
         if len(self._recent) >= KEPT:

@@ -11,57 +11,53 @@ import keyword
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
-from ._errors import Error
-from ._lane import NO_LANE, Grant
+from . import _native
+from ._lane import NO_LANE, Grant, grants
 
 if TYPE_CHECKING:
     from ._entry import Entry
     from ._guard import Way
 
-# entry.lane is read once: it may be replaced while the call runs, which ends on the lane that it began on. The ticket
-# is on no other path than back to the lane: whatever exception takes it from this frame also drops it.
+# entry.lane is read once: it may be replaced while the call runs, which ends on the lane that it began on. There it is
+# counted when it ends and needs no ticket, for there is no way out of it but through here. A grant of the library's own
+# is on no other path than to the next call: whatever exception takes it from this frame also drops it.
 _SOURCE = """
 def make(function_, entry_, way_):
     {kind} guarded({declared}):
         lane_ = entry_.lane
-        if lane_.word[0] == lane_.value:
-            try:
-                ticket_ = lane_.tickets.pop()
-            except IndexError:
-                ticket_ = lane_.issue()
+        word_ = lane_.word[0]
+        if word_ == lane_.value or lane_.value <= word_ <= lane_.last:
+            grant_ = None
         else:
             lane_ = NO_LANE
             try:
-                ticket_ = lane_.tickets.pop()
+                grant_ = grants_.pop()
             except IndexError:
-                ticket_ = Grant()
-            try:
-                status_ = entry_.ask_permit(ticket_)
-            except Error as error_:
-                ticket_ = way_.without_guard(error_)
-            else:
-                if status_:
-                    raise way_.refused(status_, ticket_)
+                grant_ = Grant()
+            status_ = native_.permit(entry_.circuit, grant_.to_handle, grant_.to_refusal)
+            if status_ > 0:
+                raise entry_.refused(status_, grant_)
+            if status_ < 0:
+                grant_ = way_.insist(status_, grant_)
         try:
             result_ = {call}({passed})
         except BaseException as error_:
-            way_.fail(lane_, ticket_, error_)
+            way_.fail(lane_, grant_, error_)
             raise
         if lane_.word[0] == lane_.value:
             for step_ in lane_.successes:
                 break
             else:
                 lane_.begin_batch()
-            lane_.tickets.append(ticket_)
         else:
-            way_.succeed(lane_, ticket_)
+            way_.succeed(lane_, grant_)
         return result_
     return guarded
 """
-_GLOBALS = {"NO_LANE": NO_LANE, "Grant": Grant, "Error": Error}
+_GLOBALS = {"NO_LANE": NO_LANE, "Grant": Grant, "grants_": grants, "native_": _native}
 # A parameter of one of these names would hide it.
 _TAKEN = {
-    *("function_", "entry_", "way_", "lane_", "ticket_", "result_", "error_", "step_", "status_"),
+    *("function_", "entry_", "way_", "lane_", "word_", "grant_", "result_", "error_", "step_", "status_"),
     *("IndexError", "BaseException", *_GLOBALS),
 }
 
