@@ -21,12 +21,20 @@ fn circuit(config: Config) -> Circuit {
     tracker(config).circuit("tenant-0000000", "openai").expect("a circuit")
 }
 
+#[inline(always)]
 fn pair(circuit: &Circuit) -> bool {
-    circuit.permit().is_ok_and(|permit| permit.record_success() == Settled::Counted)
+    match circuit.permit() {
+        Ok(permit) => matches!(permit.record_success(), Settled::Counted),
+        Err(_) => false,
+    }
 }
 
+#[inline(always)]
 fn fail(circuit: &Circuit) -> bool {
-    circuit.permit().is_ok_and(|permit| permit.record_failure() == Settled::Counted)
+    match circuit.permit() {
+        Ok(permit) => matches!(permit.record_failure(), Settled::Counted),
+        Err(_) => false,
+    }
 }
 
 fn open_circuit() -> Circuit {

@@ -48,6 +48,7 @@ impl Circuit {
     ///
     /// # Errors
     /// [`CallError::Rejected`]: the circuit refused. [`CallError::Inner`]: the call's own error.
+    #[inline]
     pub fn call<T, E>(&self, call: impl FnOnce() -> Result<T, E>) -> Result<T, CallError<E>> {
         self.call_judged(|_| Outcome::Failure, call)
     }
@@ -69,12 +70,20 @@ impl Circuit {
     ///
     /// # Errors
     /// As [`call`](Self::call).
+    #[inline]
     pub fn call_judged<T, E>(
         &self,
         judge: impl FnOnce(&E) -> Outcome,
         call: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, CallError<E>> {
-        let permit = self.admit().map_err(CallError::Rejected)?;
+        let permit = match self.permit() {
+            Ok(permit) => permit,
+            Err(PermitError::Rejected(rejected)) => return Err(CallError::Rejected(rejected)),
+            Err(PermitError::Failed(error)) => {
+                self.report(&error);
+                return call().map_err(CallError::Inner);
+            }
+        };
         let result = call();
         let outcome = result.as_ref().map_or_else(judge, |_| Outcome::Success);
         self.record(permit, outcome);
@@ -109,7 +118,9 @@ impl Circuit {
         })
         .await;
         let outcome = result.as_ref().map_or_else(judge, |_| Outcome::Success);
-        self.record(calling.permit.take(), outcome);
+        if let Some(permit) = calling.permit.take() {
+            self.record(permit, outcome);
+        }
         result.map_err(CallError::Inner)
     }
 
@@ -125,8 +136,8 @@ impl Circuit {
         }
     }
 
-    fn record(&self, permit: Option<Permit>, outcome: Outcome) {
-        let Some(permit) = permit else { return };
+    #[inline]
+    fn record(&self, permit: Permit, outcome: Outcome) {
         let settled = match outcome {
             Outcome::Success => permit.record_success(),
             Outcome::Failure => permit.record_failure(),

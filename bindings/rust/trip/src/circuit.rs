@@ -1,7 +1,7 @@
 //! Circuits: who may call whom, now. A circuit keeps its key, so that it can be found again after an eviction.
 
 use crate::error::Error;
-use crate::ffi::{self, Answer};
+use crate::ffi;
 use crate::key::Key;
 use crate::permit::Permit;
 use crate::rejection::{PermitError, Rejected};
@@ -19,10 +19,8 @@ use trip_sys as sys;
 /// Clones are the same circuit, and so is every circuit that is got under the same key. It keeps its tracker alive.
 /// A full tracker may evict it; the next use then finds it again under its key, closed and without history.
 pub struct Circuit {
-    /// What it was found by. Never changes, so that a loop of calls need not read it again.
-    handle: u64,
-    /// Where it was found again after an eviction; else 0. Nothing else hangs on it, and any value is legal: relaxed.
-    found_again: AtomicU64,
+    /// Another once it was found again after an eviction. Nothing else hangs on it, and any value is legal: relaxed.
+    handle: AtomicU64,
     /// Without one the circuit cannot be found again.
     keeper: Option<Arc<Keeper>>,
     key: Key,
@@ -69,7 +67,7 @@ pub struct CircuitInfo {
 
 impl Circuit {
     pub(crate) fn new(keeper: Option<Arc<Keeper>>, handle: u64, key: Key) -> Self {
-        Circuit { handle, found_again: AtomicU64::new(0), keeper, key }
+        Circuit { handle: AtomicU64::new(handle), keeper, key }
     }
 
     /// The circuit that somebody else in this process got, in whatever language. It does not keep its tracker alive,
@@ -89,21 +87,28 @@ impl Circuit {
     /// make the call without a permit and report the error.
     #[inline]
     pub fn permit(&self) -> Result<Permit, PermitError> {
-        match lane::admit(self.handle) {
-            Some(permit) => Ok(permit),
-            None => self.ask_for_permit(),
-        }
-    }
-
-    #[inline(never)]
-    fn ask_for_permit(&self) -> Result<Permit, PermitError> {
         if let Some(permit) = lane::admit(self.handle()) {
             return Ok(permit);
         }
-        match self.ask(|circuit| Ok((ffi::circuit_permit(circuit)?, circuit)))? {
-            (Answer::Granted(permit), circuit) => Ok(Permit::ordinary(permit, circuit)),
-            (Answer::Rejected(rejection), _) => Err(PermitError::Rejected(Rejected::new(&self.key, &rejection))),
+        let mut refusal = None;
+        let permit = self.ask_for_permit(&mut refusal);
+        match refusal {
+            None => Ok(Permit::ordinary(permit, self.handle())),
+            Some(refusal) => Err(refusal),
         }
+    }
+
+    /// The handle of a permit, unless a refusal was written. Apart from each other: where the whole answer was written
+    /// through a pointer, a permit of the lane would have to lie there too, and not in registers.
+    #[inline(never)]
+    fn ask_for_permit(&self, out_refusal: &mut Option<PermitError>) -> u64 {
+        let mut rejection = ffi::no_rejection();
+        match self.ask(|circuit| ffi::circuit_permit(circuit, &mut rejection)) {
+            Ok(Some(permit)) => return permit,
+            Ok(None) => *out_refusal = Some(PermitError::Rejected(Rejected::new(&self.key, &rejection))),
+            Err(error) => *out_refusal = Some(PermitError::Failed(error)),
+        }
+        0
     }
 
     /// What [`permit`](Self::permit) would answer now. Changes nothing, counts nothing.
@@ -111,9 +116,10 @@ impl Circuit {
     /// # Errors
     /// As [`permit`](Self::permit).
     pub fn peek(&self) -> Result<(), PermitError> {
-        match self.ask(ffi::circuit_peek)? {
-            Answer::Granted(()) => Ok(()),
-            Answer::Rejected(rejection) => Err(PermitError::Rejected(Rejected::new(&self.key, &rejection))),
+        let mut rejection = ffi::no_rejection();
+        match self.ask(|circuit| ffi::circuit_peek(circuit, &mut rejection))? {
+            Some(()) => Ok(()),
+            None => Err(PermitError::Rejected(Rejected::new(&self.key, &rejection))),
         }
     }
 
@@ -145,15 +151,14 @@ impl Circuit {
 
     /// The handle, for others in this process. It is good until the circuit is evicted or its tracker destroyed.
     #[must_use]
+    #[inline]
     pub fn handle(&self) -> u64 {
-        match self.found_again.load(Ordering::Relaxed) {
-            0 => self.handle,
-            handle => handle,
-        }
+        self.handle.load(Ordering::Relaxed)
     }
 
     /// The circuit may have been evicted: then it is looked up again by its key, once.
-    fn ask<T>(&self, question: impl Fn(u64) -> Result<T, Error>) -> Result<T, Error> {
+    #[inline]
+    fn ask<T>(&self, mut question: impl FnMut(u64) -> Result<T, Error>) -> Result<T, Error> {
         match question(self.handle()) {
             Err(Error::Handle) => question(self.look_up_again()?),
             answer => answer,
@@ -163,7 +168,7 @@ impl Circuit {
     #[cold]
     fn look_up_again(&self) -> Result<u64, Error> {
         let handle = self.keeper.as_ref().ok_or(Error::Handle)?.find(self.key.tenant(), self.key.provider())?;
-        self.found_again.store(handle, Ordering::Relaxed);
+        self.handle.store(handle, Ordering::Relaxed);
         Ok(handle)
     }
 

@@ -49,6 +49,7 @@ pub struct ConfigError {
 impl Error {
     /// The one place that turns a status into an error. A config's refusal says more than its status, and is made where
     /// the tracker is created.
+    #[inline]
     pub(crate) fn check(status: i32) -> Result<(), Error> {
         Err(match status {
             sys::TRIP_OK => return Ok(()),

@@ -4,30 +4,29 @@
 
 use crate::error::{ConfigError, Error};
 use crate::key::Key;
-use crate::lane::Sign;
 use std::ffi::CStr;
 use std::sync::atomic::AtomicU64;
 use trip_sys as sys;
 
-/// What a circuit says to a request.
-pub(crate) enum Answer<T> {
-    Granted(T),
-    Rejected(sys::trip_rejection),
-}
-
-/// A lane, and the permit that admits its calls.
+/// A lane: what the word of its circuit must be, and the permit that admits its calls.
 pub(crate) struct Express {
-    pub(crate) sign: Sign,
+    pub(crate) word: &'static AtomicU64,
+    pub(crate) value: u64,
+    pub(crate) admit_mask: u64,
     pub(crate) permit: u64,
 }
 
-/// How a permit is settled.
-#[derive(Clone, Copy)]
-pub(crate) enum Settlement {
-    Success,
-    Failure,
-    Drop,
-    Cancel,
+/// What the library said, in a register; it becomes an [`Error`] where somebody is to be told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Status(i32);
+
+impl Status {
+    pub(crate) const OK: Status = Status(sys::TRIP_OK);
+
+    #[inline]
+    pub(crate) fn check(self) -> Result<(), Error> {
+        Error::check(self.0)
+    }
 }
 
 /// A struct that the library writes: empty, and telling its size.
@@ -111,28 +110,35 @@ pub(crate) fn tracker_advance(tracker: u64, ns: u64) -> Result<(), Error> {
     Error::check(unsafe { sys::trip_tracker_advance(tracker, ns) })
 }
 
-pub(crate) fn circuit_permit(circuit: u64) -> Result<Answer<u64>, Error> {
-    let mut permit = 0;
-    let mut rejection = empty!(trip_rejection);
-    // SAFETY: any value is a legal handle; both outputs are valid.
-    let status = unsafe { sys::trip_circuit_permit(circuit, &raw mut permit, &raw mut rejection) };
-    answer(status, permit, rejection)
+pub(crate) fn no_rejection() -> sys::trip_rejection {
+    empty!(trip_rejection)
 }
 
-pub(crate) fn circuit_peek(circuit: u64) -> Result<Answer<()>, Error> {
-    let mut rejection = empty!(trip_rejection);
+/// A permit, or `None`, and a rejection. That stays where the library writes it: to move it along with the answer, in
+/// wider steps than it was written in, would take longer than the rest.
+#[inline]
+pub(crate) fn circuit_permit(circuit: u64, out_rejection: &mut sys::trip_rejection) -> Result<Option<u64>, Error> {
+    let mut permit = 0;
+    // SAFETY: any value is a legal handle; both outputs are valid.
+    let status = unsafe { sys::trip_circuit_permit(circuit, &raw mut permit, out_rejection) };
+    answer(status, permit, out_rejection)
+}
+
+/// As [`circuit_permit`], without the permit.
+pub(crate) fn circuit_peek(circuit: u64, out_rejection: &mut sys::trip_rejection) -> Result<Option<()>, Error> {
     // SAFETY: any value is a legal handle; the output is valid.
-    let status = unsafe { sys::trip_circuit_peek(circuit, &raw mut rejection) };
-    answer(status, (), rejection)
+    let status = unsafe { sys::trip_circuit_peek(circuit, out_rejection) };
+    answer(status, (), out_rejection)
 }
 
 /// Every positive status is an answer other than yes, those too that a later library may add.
-fn answer<T>(status: i32, granted: T, mut rejection: sys::trip_rejection) -> Result<Answer<T>, Error> {
+#[inline]
+fn answer<T>(status: i32, granted: T, out_rejection: &mut sys::trip_rejection) -> Result<Option<T>, Error> {
     if status > sys::TRIP_OK {
-        rejection.status = status;
-        return Ok(Answer::Rejected(rejection));
+        out_rejection.status = status;
+        return Ok(None);
     }
-    Error::check(status).map(|()| Answer::Granted(granted))
+    Error::check(status).map(|()| Some(granted))
 }
 
 pub(crate) fn circuit_inspect(circuit: u64) -> Result<sys::trip_circuit_info, Error> {
@@ -152,8 +158,8 @@ pub(crate) fn circuit_key(circuit: u64) -> Result<Key, Error> {
     Ok(Key::new(tenant, &rest[..provider]))
 }
 
-/// The lane of a circuit, if it has one that this crate knows how to use. A mask that leaves bits out would cost every
-/// call two more steps, and no library has one.
+/// The lane of a circuit, if it has one that this crate knows how to use. A mask for successes that leaves bits out
+/// would cost every call another step, and no library has one.
 pub(crate) fn circuit_express(circuit: u64) -> Option<Express> {
     let mut express = empty!(trip_express);
     // SAFETY: any value is a legal handle; the output is valid.
@@ -164,7 +170,7 @@ pub(crate) fn circuit_express(circuit: u64) -> Option<Express> {
     // SAFETY: an aligned word in the library's own memory, which stays there while the library is loaded, that is for
     // ever: it cannot be unloaded. All access to it is atomic.
     let word = unsafe { AtomicU64::from_ptr(express.word.cast_mut()) };
-    Some(Express { sign: Sign::new(word, express.value), permit: express.permit })
+    Some(Express { word, value: express.value, admit_mask: express.admit_mask, permit: express.permit })
 }
 
 pub(crate) fn circuit_count(circuit: u64, permits: u64, successes: u64) -> Result<(), Error> {
@@ -172,15 +178,24 @@ pub(crate) fn circuit_count(circuit: u64, permits: u64, successes: u64) -> Resul
     Error::check(unsafe { sys::trip_circuit_count(circuit, permits, successes) })
 }
 
-pub(crate) fn permit_settle(permit: u64, settlement: Settlement) -> Result<(), Error> {
-    let settle = match settlement {
-        Settlement::Success => sys::trip_permit_record_success,
-        Settlement::Failure => sys::trip_permit_record_failure,
-        Settlement::Drop => sys::trip_permit_drop,
-        Settlement::Cancel => sys::trip_permit_cancel,
-    };
+pub(crate) fn permit_record_success(permit: u64) -> Status {
     // SAFETY: any value is a legal handle.
-    Error::check(unsafe { settle(permit) })
+    Status(unsafe { sys::trip_permit_record_success(permit) })
+}
+
+pub(crate) fn permit_record_failure(permit: u64) -> Status {
+    // SAFETY: any value is a legal handle.
+    Status(unsafe { sys::trip_permit_record_failure(permit) })
+}
+
+pub(crate) fn permit_drop(permit: u64) -> Status {
+    // SAFETY: any value is a legal handle.
+    Status(unsafe { sys::trip_permit_drop(permit) })
+}
+
+pub(crate) fn permit_cancel(permit: u64) -> Status {
+    // SAFETY: any value is a legal handle.
+    Status(unsafe { sys::trip_permit_cancel(permit) })
 }
 
 pub(crate) fn permit_inspect(permit: u64) -> Result<sys::trip_permit_info, Error> {

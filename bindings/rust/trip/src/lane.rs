@@ -1,15 +1,15 @@
-//! The express lanes that this thread knows: while a circuit is healthy, its calls are admitted and recorded by looking
-//! at its word, without a call into the library. What a thread knows of a lane it fetched itself and reads alone, so
-//! that word, value and permit always belong together.
+//! Express lanes: while a circuit is closed, its calls are admitted by looking at its word, and while it is healthy their
+//! successes are recorded so too, without a call into the library. What a thread knows of a lane it fetched itself and
+//! reads alone, so that word, value and permit always belong together.
+#![allow(unsafe_code)]
 
 use crate::ffi::{self, Express};
 use crate::permit::Permit;
-use crate::tally::{self, seat, Tally, SEATS};
-use std::cell::Cell;
+use crate::{seat, strays};
 use std::ptr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-/// What a circuit's word must be for its lane to be open.
+/// What a circuit's word must be for a success to teach it nothing.
 #[derive(Clone, Copy)]
 pub(crate) struct Sign {
     word: &'static AtomicU64,
@@ -22,10 +22,6 @@ impl Sign {
     /// Of what has no lane: it is never up.
     pub(crate) const NONE: Sign = Sign { word: &NOWHERE, value: 1 };
 
-    pub(crate) const fn new(word: &'static AtomicU64, value: u64) -> Self {
-        Sign { word, value }
-    }
-
     pub(crate) fn is_of_a_lane(self) -> bool {
         !ptr::eq(self.word, &raw const NOWHERE)
     }
@@ -36,111 +32,101 @@ impl Sign {
     }
 }
 
-struct Lane {
-    /// 0: nobody's.
-    circuit: Cell<u64>,
-    sign: Cell<Sign>,
-    permit: Cell<u64>,
-    tally: Cell<&'static Tally>,
-    /// Who would have liked this place last.
-    applicant: Cell<u64>,
+/// What a thread knows of the lane of a circuit, once it has one. Written and read by that thread alone: relaxed.
+pub(crate) struct Lane {
+    word: AtomicPtr<AtomicU64>,
+    value: AtomicU64,
+    admit_mask: AtomicU64,
+    permit: AtomicU64,
 }
 
-static NOBODYS: Tally = Tally::new();
+impl Lane {
+    pub(crate) const fn new() -> Self {
+        Lane {
+            word: AtomicPtr::new(ptr::null_mut()),
+            value: AtomicU64::new(0),
+            admit_mask: AtomicU64::new(0),
+            permit: AtomicU64::new(0),
+        }
+    }
 
-thread_local! {
-    static LANES: [Lane; SEATS] = const {
-        [const {
-            Lane {
-                circuit: Cell::new(0),
-                sign: Cell::new(Sign::NONE),
-                permit: Cell::new(0),
-                tally: Cell::new(&NOBODYS),
-                applicant: Cell::new(0),
-            }
-        }; SEATS]
-    };
-}
+    fn set(&self, express: &Express) {
+        self.word.store(ptr::from_ref(express.word).cast_mut(), Ordering::Relaxed);
+        self.value.store(express.value, Ordering::Relaxed);
+        self.admit_mask.store(express.admit_mask, Ordering::Relaxed);
+        self.permit.store(express.permit, Ordering::Relaxed);
+    }
 
-#[inline]
-fn with_lane<T>(circuit: u64, act: impl FnOnce(&Lane) -> T) -> T {
-    LANES.with(|lanes| act(&lanes[seat(circuit)]))
+    /// The sign by which successes are recorded, if calls are admitted now.
+    ///
+    /// # Safety
+    /// Its seat has a circuit.
+    #[inline]
+    unsafe fn sign(&self) -> Option<Sign> {
+        // SAFETY: `open` set it before it gave the seat to the circuit: a reference that is good for ever.
+        let word = unsafe { &*self.word.load(Ordering::Relaxed) };
+        let value = self.value.load(Ordering::Relaxed);
+        let seen = word.load(Ordering::Acquire);
+        let is_closed = seen == value || seen & self.admit_mask.load(Ordering::Relaxed) == value;
+        is_closed.then_some(Sign { word, value })
+    }
 }
 
 /// A permit, if the lane of this circuit is open.
 #[inline]
 pub(crate) fn admit(circuit: u64) -> Option<Permit> {
-    with_lane(circuit, |lane| {
-        if lane.circuit.get() != circuit {
-            return None;
-        }
-        let sign = lane.sign.get();
-        if !sign.is_up() {
-            return None;
-        }
-        lane.tally.get().count_permit();
-        Some(Permit::express(sign, lane.permit.get(), circuit))
-    })
+    let seat = seat::of(circuit);
+    if seat.tally.circuit() != circuit {
+        return None;
+    }
+    // SAFETY: it has this circuit, and 0 is none.
+    let sign = unsafe { seat.lane.sign() }?;
+    seat.tally.count_permit();
+    Some(Permit::express(sign, seat.lane.permit.load(Ordering::Relaxed), circuit))
 }
 
 /// Counts the success of a call that a lane admitted. False: this thread does not count for that circuit.
 #[inline]
 pub(crate) fn count_success(circuit: u64) -> bool {
-    with_lane(circuit, |lane| {
-        let is_known = lane.circuit.get() == circuit;
-        if is_known {
-            lane.tally.get().count_success();
-        }
-        is_known
-    })
+    let tally = &seat::of(circuit).tally;
+    let is_known = tally.circuit() == circuit;
+    if is_known {
+        tally.count_success();
+    }
+    is_known
 }
 
-/// The library counts a permit that a lane admitted: it shall not be counted twice.
+/// The library has counted a permit that a lane admitted: it shall not be counted twice.
 pub(crate) fn take_back_permit(circuit: u64) {
-    with_lane(circuit, |lane| {
-        if lane.circuit.get() == circuit {
-            lane.tally.get().take_back_permit();
-        } else {
-            // The library adds what it is given modulo 2^64. A circuit that is gone has no counters left to mend.
-            let _ = ffi::circuit_count(circuit, 1_u64.wrapping_neg(), 0);
-        }
-    });
+    let tally = &seat::of(circuit).tally;
+    if tally.circuit() == circuit {
+        tally.take_back_permit();
+    } else {
+        strays::add(circuit, 1_u64.wrapping_neg());
+    }
 }
 
-/// An ordinary permit of this circuit has ended as a success: perhaps it has a lane. It takes the place of another
-/// circuit when it asks twice in a row, so that those who come once do not drive out those who come often.
+/// An ordinary permit of this circuit has ended as a success: perhaps it has a lane.
+#[inline]
 pub(crate) fn consider(circuit: u64) {
-    with_lane(circuit, |lane| {
-        let holder = lane.circuit.get();
-        if holder == circuit {
-            if !lane.sign.get().is_up() {
-                open(lane, circuit);
-            }
-        } else if holder == 0 || lane.applicant.replace(circuit) == circuit {
-            open(lane, circuit);
-        }
-    });
+    let seat = seat::of(circuit);
+    let is_wanted = if seat.tally.circuit() == circuit {
+        // SAFETY: it has this circuit, and 0 is none.
+        unsafe { seat.lane.sign() }.is_none()
+    } else {
+        seat.tally.gives_way_to(circuit)
+    };
+    if is_wanted {
+        open(circuit);
+    }
 }
 
 #[cold]
-fn open(lane: &Lane, circuit: u64) {
-    let Some(Express { sign, permit }) = ffi::circuit_express(circuit) else { return };
-    if lane.circuit.get() != circuit {
-        let Some(tally) = tally::of_thread(seat(circuit)) else { return };
-        tally.give_to(circuit);
-        lane.tally.set(tally);
-        lane.circuit.set(circuit);
+fn open(circuit: u64) {
+    let Some(express) = ffi::circuit_express(circuit) else { return };
+    let Some(seat) = seat::own(circuit) else { return };
+    seat.lane.set(&express);
+    if seat.tally.circuit() != circuit {
+        seat.tally.give_to(circuit);
     }
-    lane.sign.set(sign);
-    lane.permit.set(permit);
-}
-
-/// The thread is ending: nothing more is counted on it.
-pub(crate) fn close_all() {
-    LANES.with(|lanes| {
-        for lane in lanes {
-            lane.circuit.set(0);
-            lane.sign.set(Sign::NONE);
-        }
-    });
 }

@@ -56,7 +56,9 @@ mod key;
 mod lane;
 mod permit;
 mod rejection;
+mod seat;
 mod selector;
+mod strays;
 mod tally;
 mod tracker;
 

@@ -1,7 +1,7 @@
 //! Permits: the right to make one call, settled once.
 
 use crate::error::Error;
-use crate::ffi::{self, Answer, Settlement};
+use crate::ffi::{self, Status};
 use crate::lane::{self, Sign};
 use std::fmt;
 use std::mem;
@@ -52,23 +52,33 @@ impl Permit {
             mem::forget(self);
             return Settled::Counted;
         }
-        self.settle(Settlement::Success)
+        let circuit = self.circuit;
+        self.settle(|handle| {
+            let status = ffi::permit_record_success(handle);
+            if circuit != 0 && status == Status::OK {
+                lane::consider(circuit);
+            }
+            status
+        })
     }
 
     /// The provider failed.
+    #[inline]
     pub fn record_failure(self) -> Settled {
-        self.settle(Settlement::Failure)
+        self.settle(ffi::permit_record_failure)
     }
 
     /// The call never told us anything about the provider: it was not made, or its caller gave up. Changes no failure
     /// count, and frees a probe.
+    #[inline]
     pub fn cancel(self) -> Settled {
-        self.settle(Settlement::Cancel)
+        self.settle(ffi::permit_cancel)
     }
 
     /// Nobody will record this permit: what dropping it does, with an answer.
+    #[inline]
     pub fn abandon(self) -> Settled {
-        self.settle(Settlement::Drop)
+        self.settle(ffi::permit_drop)
     }
 
     /// Starts the lease of a probe again, for a call that takes long. Does nothing for a permit that is no probe.
@@ -114,39 +124,30 @@ impl Permit {
         Permit { sign: Sign::NONE, handle, circuit }
     }
 
-    /// A handle for this call alone instead of the lane's. It is of the same epoch if the lane's was current before it
-    /// was granted and after. One of another epoch is no match for ours, which is stale then.
+    /// A handle for this call alone instead of the lane's, which counts for itself from now on as any other does.
     fn exchange(&self) -> u64 {
+        let own = self.permit_like_this();
         lane::take_back_permit(self.circuit);
+        own.unwrap_or(self.handle)
+    }
+
+    /// One of the same epoch, that is granted while the lane's is current, before and after. One of another epoch would
+    /// be no match: ours is stale then.
+    fn permit_like_this(&self) -> Option<u64> {
+        self.renew().ok()?;
+        let own = ffi::circuit_permit(self.circuit, &mut ffi::no_rejection()).ok()??;
         if self.renew().is_err() {
-            return self.handle;
+            ffi::permit_cancel(own);
+            return None;
         }
-        match ffi::circuit_permit(self.circuit) {
-            Ok(Answer::Granted(own)) if self.renew().is_ok() => own,
-            Ok(Answer::Granted(other)) => {
-                let _ = ffi::permit_settle(other, Settlement::Cancel);
-                self.handle
-            }
-            _ => self.handle,
-        }
+        Some(own)
     }
 
-    #[inline(never)]
-    fn settle(self, settlement: Settlement) -> Settled {
-        let settled = self.end(settlement);
-        if matches!((settlement, &settled), (Settlement::Success, Settled::Counted)) && self.circuit != 0 {
-            lane::consider(self.circuit);
-        }
+    #[inline]
+    fn settle(self, tell: impl FnOnce(u64) -> Status) -> Settled {
+        let Permit { sign, handle, circuit } = self;
         mem::forget(self);
-        settled
-    }
-
-    fn end(&self, settlement: Settlement) -> Settled {
-        let settled = ffi::permit_settle(self.handle, settlement);
-        if self.sign.is_of_a_lane() {
-            lane::take_back_permit(self.circuit);
-        }
-        match settled {
+        match settle(sign, handle, circuit, tell).check() {
             Ok(()) => Settled::Counted,
             Err(Error::Stale) => Settled::Stale,
             Err(error) => Settled::Failed(error),
@@ -154,10 +155,22 @@ impl Permit {
     }
 }
 
+/// Tells the library. By parts and with a plain status, all in registers: a permit whose address is taken would lie in
+/// memory on the lane too.
+#[inline(never)]
+fn settle(sign: Sign, handle: u64, circuit: u64, tell: impl FnOnce(u64) -> Status) -> Status {
+    let status = tell(handle);
+    if sign.is_of_a_lane() {
+        lane::take_back_permit(circuit);
+    }
+    status
+}
+
 impl Drop for Permit {
+    #[inline]
     fn drop(&mut self) {
         // A destructor has nobody to tell, and a permit that cannot be settled any more needs nothing.
-        let _ = self.end(Settlement::Drop);
+        settle(self.sign, self.handle, self.circuit, ffi::permit_drop);
     }
 }
 

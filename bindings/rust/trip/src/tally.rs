@@ -1,41 +1,60 @@
 //! What this process has counted on express lanes and not told the library yet. Every thread counts for itself, in
 //! cells that it alone writes, with loads and stores and nothing dearer; whoever inspects a circuit adds up what all
-//! threads have pending. No lock is taken here, so that the child of a fork finds none taken.
-#![allow(unsafe_code)]
+//! threads have pending. It waits for a thread that is just handing in, but not for one that a fork has left behind.
 
-use crate::ffi;
-use std::cell::Cell;
-use std::ptr;
-use std::sync::atomic::{fence, AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use crate::seat::{self, Block};
+use crate::{ffi, strays};
+use std::sync::atomic::{fence, AtomicU32, AtomicU64, Ordering};
 use std::thread;
 
-/// Circuits that a thread counts for at once.
-pub(crate) const SEATS: usize = 64;
-
-/// The library is told after so many successes: others in this process see what is no older than that. A power of 2.
+/// The library is told after so many successes: others in this process see what is no older than that.
 const BATCH: u64 = 1024;
 
-/// How often a look at the tallies is repeated that met a thread in the middle of handing in.
+/// How often a look at the tallies is repeated during which a thread handed in.
 const LOOKS: u32 = 64;
 
 /// The counts of one thread for one circuit. Its thread writes it, anybody reads it.
 pub(crate) struct Tally {
-    /// Odd while the counts are on their way to the library: they are in both places then, or in neither.
-    version: AtomicU64,
+    /// 0: nobody's.
     circuit: AtomicU64,
-    /// Less than 0, wrapping, on a thread that settles through the library what another thread admitted.
+    /// Admitted here and not handed in. Wraps below 0 on a thread that settles what others admitted.
     permits: AtomicU64,
+    /// Ended well and not handed in, less `BATCH`: it wraps to 0 when it is time to, which costs no comparison.
     successes: AtomicU64,
+    /// Odd while counts are on their way to where others count: they are in both places then, or in neither.
+    version: AtomicU32,
+    /// Who would have liked this place last: the low half of its handle.
+    applicant: AtomicU32,
 }
 
 impl Tally {
     pub(crate) const fn new() -> Self {
         Tally {
-            version: AtomicU64::new(0),
             circuit: AtomicU64::new(0),
             permits: AtomicU64::new(0),
             successes: AtomicU64::new(0),
+            version: AtomicU32::new(0),
+            applicant: AtomicU32::new(0),
         }
+    }
+
+    /// Whom it counts for; 0: nobody.
+    #[inline]
+    pub(crate) fn circuit(&self) -> u64 {
+        self.circuit.load(Ordering::Relaxed)
+    }
+
+    /// A circuit takes the place of another when it asks twice in a row, so that those who come once do not drive out
+    /// those who come often.
+    pub(crate) fn gives_way_to(&self, circuit: u64) -> bool {
+        if self.circuit() == 0 {
+            return true;
+        }
+        #[allow(clippy::cast_possible_truncation)] // one that is mistaken for another gets a place too soon
+        let applicant = circuit as u32;
+        let last = self.applicant.load(Ordering::Relaxed);
+        self.applicant.store(applicant, Ordering::Relaxed);
+        last == applicant
     }
 
     #[inline]
@@ -47,52 +66,69 @@ impl Tally {
     pub(crate) fn count_success(&self) {
         let successes = self.successes.load(Ordering::Relaxed).wrapping_add(1);
         self.successes.store(successes, Ordering::Relaxed);
-        if successes % BATCH == 0 {
+        if successes == 0 {
             self.hand_in();
         }
     }
 
-    /// The library has counted, or will, a permit that was counted here.
+    /// The library has counted a permit that was counted here.
     pub(crate) fn take_back_permit(&self) {
         self.permits.store(self.permits.load(Ordering::Relaxed).wrapping_sub(1), Ordering::Relaxed);
     }
 
+    /// Tells the library of the calls that have ended well.
     #[cold]
     pub(crate) fn hand_in(&self) {
-        self.give_to(self.circuit.load(Ordering::Relaxed));
+        self.while_moving(|circuit| self.give_successes(circuit));
     }
 
-    /// Hands in what was counted, and counts for `circuit` from now on.
+    /// Counts for `circuit` from now on. What was counted goes to the library, or to the strays.
     pub(crate) fn give_to(&self, circuit: u64) {
+        self.while_moving(|before| {
+            self.give_successes(before);
+            strays::add(before, self.permits.swap(0, Ordering::Relaxed));
+            self.circuit.store(circuit, Ordering::Relaxed);
+        });
+    }
+
+    fn while_moving(&self, act: impl FnOnce(u64)) {
         let version = self.version.load(Ordering::Relaxed);
-        self.version.store(version.wrapping_add(1), Ordering::Relaxed);
+        seat::note_process();
+        self.version.store(version.wrapping_add(1), Ordering::Release);
         fence(Ordering::Release);
-        let counted = [&self.permits, &self.successes].map(|count| count.swap(0, Ordering::Relaxed));
-        if counted != [0, 0] {
-            // A circuit that is gone has taken its counters along: there is nobody left to tell.
-            let _ = ffi::circuit_count(self.circuit.load(Ordering::Relaxed), counted[0], counted[1]);
-        }
-        self.circuit.store(circuit, Ordering::Relaxed);
+        act(self.circuit.load(Ordering::Relaxed));
         self.version.store(version.wrapping_add(2), Ordering::Release);
     }
 
-    /// Adds what is counted here for `circuit`.
-    fn add_to(&self, sum: &mut Pending, circuit: u64) {
-        let version = self.version.load(Ordering::Acquire);
-        if self.circuit.load(Ordering::Relaxed) != circuit {
+    fn give_successes(&self, circuit: u64) {
+        let successes = self.successes.swap(BATCH.wrapping_neg(), Ordering::Relaxed).wrapping_add(BATCH);
+        if circuit != 0 && successes > 0 {
+            // A circuit that is gone has taken its counters along: there is nobody left to tell.
+            let _ = ffi::circuit_count(circuit, successes, successes);
+            self.permits.store(self.permits.load(Ordering::Relaxed).wrapping_sub(successes), Ordering::Relaxed);
+        }
+    }
+
+    /// Adds what is counted here for `circuit`. Waits while it is on its way, but not for a thread that `is_gone`.
+    fn add_to(&self, sum: &mut Pending, circuit: u64, is_gone: impl Fn() -> bool) {
+        loop {
+            let version = self.version.load(Ordering::Acquire);
+            let holder = self.circuit();
+            let permits = self.permits.load(Ordering::Relaxed);
+            let successes = self.successes.load(Ordering::Relaxed);
+            fence(Ordering::Acquire);
+            let is_whole = version % 2 == 0 && self.version.load(Ordering::Relaxed) == version;
+            if !is_whole && !is_gone() {
+                thread::yield_now();
+                continue;
+            }
+            sum.versions = sum.versions.wrapping_add(version.into());
+            if holder == circuit {
+                sum.permits = sum.permits.wrapping_add(permits);
+                sum.successes = sum.successes.wrapping_add(successes).wrapping_add(BATCH);
+            }
             return;
         }
-        let permits = self.permits.load(Ordering::Relaxed);
-        let successes = self.successes.load(Ordering::Relaxed);
-        fence(Ordering::Acquire);
-        if version % 2 != 0 || self.version.load(Ordering::Relaxed) != version {
-            sum.is_moving = true;
-            return;
-        }
-        sum.permits = sum.permits.wrapping_add(permits);
-        sum.successes = sum.successes.wrapping_add(successes);
-        sum.tallies += 1;
-        sum.versions = sum.versions.wrapping_add(version);
     }
 }
 
@@ -101,129 +137,90 @@ impl Tally {
 pub(crate) struct Pending {
     pub(crate) permits: u64,
     pub(crate) successes: u64,
-    tallies: u64,
+    /// Those of all tallies that may have counted for the circuit: they only grow.
     versions: u64,
-    is_moving: bool,
 }
 
 impl Pending {
     fn of(circuit: u64) -> Self {
         let mut sum = Pending::default();
-        Block::all().for_each(|block| block.tallies[seat(circuit)].add_to(&mut sum, circuit));
+        Block::all().for_each(|block| block.seat(circuit).tally.add_to(&mut sum, circuit, || block.is_left_over()));
         sum
     }
 
-    /// Nothing was handed in since `earlier`: that would have changed a version, or taken a tally away.
+    /// Nothing was handed in since `earlier`.
     fn is_where_it_was(&self, earlier: &Pending) -> bool {
-        !self.is_moving && (self.tallies, self.versions) == (earlier.tallies, earlier.versions)
+        self.versions == earlier.versions
     }
 }
 
 /// Asks the library about a circuit, and says what is pending beside its answer: nothing is missed or counted twice.
-/// When threads hand in all the time, or one was not taken along by a fork while it did, the last look is the answer.
+/// When threads hand in all the time, the last look is the answer.
 pub(crate) fn beside<T>(circuit: u64, ask: impl Fn() -> T) -> (T, Pending) {
     let mut looks = 0;
     loop {
         let before = Pending::of(circuit);
         let answer = ask();
-        let after = Pending::of(circuit);
+        let strays = strays::of(circuit);
+        let mut after = Pending::of(circuit);
         looks += 1;
-        if looks == LOOKS || (!before.is_moving && after.is_where_it_was(&before)) {
+        if looks == LOOKS || after.is_where_it_was(&before) {
+            after.permits = after.permits.wrapping_add(strays);
             return (answer, after);
         }
-        thread::yield_now();
     }
 }
 
-/// Where a circuit is counted. The handles of circuits that were made one after the other differ in their low bits.
-#[inline]
-pub(crate) fn seat(circuit: u64) -> usize {
-    #[allow(clippy::cast_possible_truncation)] // the low bits are what is wanted
-    let low = circuit as usize;
-    low % SEATS
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, Tracker};
 
-/// The tallies of a thread: in nobody's stack, so that others can read them whatever becomes of the thread. The next
-/// thread takes them over.
-#[repr(align(64))]
-struct Block {
-    is_taken: AtomicBool,
-    /// The block that was made before this one; never changes once this one can be found.
-    next: AtomicPtr<Block>,
-    tallies: [Tally; SEATS],
-}
-
-/// The last block that was made. Blocks are never freed.
-static NEWEST: AtomicPtr<Block> = AtomicPtr::new(ptr::null_mut());
-
-impl Block {
-    fn at(place: &AtomicPtr<Block>) -> Option<&'static Block> {
-        // SAFETY: null, or a block that was leaked before it was published.
-        unsafe { place.load(Ordering::Acquire).as_ref() }
+    #[test]
+    fn nobody_waits_for_a_thread_that_a_fork_left_behind() {
+        let tally = Tally::new();
+        tally.give_to(1);
+        tally.count_permit();
+        tally.version.fetch_add(1, Ordering::Relaxed);
+        let mut sum = Pending::default();
+        tally.add_to(&mut sum, 1, || true);
+        assert_eq!((sum.permits, sum.successes), (1, 0));
     }
 
-    fn all() -> impl Iterator<Item = &'static Block> {
-        std::iter::successors(Block::at(&NEWEST), |block| Block::at(&block.next))
-    }
-
-    fn take() -> Option<&'static Block> {
-        let is_free =
-            |block: &&Block| block.is_taken.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok();
-        Block::all().find(is_free).or_else(Block::make)
-    }
-
-    /// `None`: out of memory.
-    fn make() -> Option<&'static Block> {
-        let mut room = Vec::new();
-        room.try_reserve_exact(1).ok()?;
-        room.push(Block {
-            is_taken: AtomicBool::new(true),
-            next: AtomicPtr::new(ptr::null_mut()),
-            tallies: [const { Tally::new() }; SEATS],
+    /// The counts of a circuit at rest, while its tally hands them in and goes over to others.
+    #[test]
+    fn counts_on_their_way_are_neither_missed_nor_seen_twice() {
+        let circuit = Tracker::new(&Config::default()).unwrap().circuit("acme", "llm").unwrap();
+        let handle = circuit.handle();
+        let ended = AtomicU64::new(0);
+        let mut seen = Vec::new();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let tally = &seat::own(handle).unwrap().tally;
+                for turn in 1..=20_000 {
+                    tally.give_to(handle);
+                    for _ in 0..5 {
+                        tally.count_permit();
+                        tally.count_success();
+                    }
+                    tally.count_permit();
+                    ended.store(turn, Ordering::Release);
+                    tally.give_to(0);
+                    while ended.load(Ordering::Acquire) == turn {
+                        thread::yield_now();
+                    }
+                }
+            });
+            for turn in 1..=20_000 {
+                while ended.load(Ordering::Acquire) != turn {
+                    thread::yield_now();
+                }
+                let looks = [(); 5].map(|()| circuit.inspect().unwrap());
+                seen.extend(looks.iter().map(|info| (turn, info.permits, info.successes)));
+                ended.store(0, Ordering::Release);
+            }
         });
-        let block: &'static mut Block = &mut room.leak()[0];
-        let published = NEWEST.fetch_update(Ordering::Release, Ordering::Relaxed, |newest| {
-            *block.next.get_mut() = newest;
-            Some(ptr::from_mut(block))
-        });
-        debug_assert!(published.is_ok());
-        Some(block)
+        let wrong: Vec<_> = seen.into_iter().filter(|&(turn, p, s)| (p, s) != (6 * turn, 5 * turn)).collect();
+        assert_eq!(wrong, [], "turn, permits, successes");
     }
-}
-
-/// A thread's hold on its block: what it counted is handed in when it ends.
-struct Held(Cell<Option<&'static Block>>);
-
-thread_local! {
-    static HELD: Held = const { Held(Cell::new(None)) };
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        crate::lane::close_all();
-        if let Some(block) = self.0.take() {
-            block.tallies.iter().for_each(|tally| tally.give_to(0));
-            block.is_taken.store(false, Ordering::Release);
-        }
-    }
-}
-
-/// The tally of this thread at a seat. `None`: the thread is ending, or out of memory.
-pub(crate) fn of_thread(seat: usize) -> Option<&'static Tally> {
-    let block = HELD.try_with(|held| {
-        if held.0.get().is_none() {
-            held.0.set(Block::take());
-        }
-        held.0.get()
-    });
-    Some(&block.ok()??.tallies[seat])
-}
-
-/// Hands in all that this thread has counted.
-pub(crate) fn hand_in() {
-    let _ = HELD.try_with(|held| {
-        if let Some(block) = held.0.get() {
-            block.tallies.iter().for_each(Tally::hand_in);
-        }
-    });
 }

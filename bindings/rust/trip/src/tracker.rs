@@ -4,7 +4,7 @@ use crate::circuit::Circuit;
 use crate::config::{nanoseconds, Config};
 use crate::error::Error;
 use crate::key::Key;
-use crate::{ffi, tally};
+use crate::{ffi, seat};
 use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -79,11 +79,14 @@ impl Tracker {
     /// # Errors
     /// [`Error::Invalid`]: a text is too long. [`Error::Capacity`]: the tracker is full of circuits that are open or
     /// probing. [`Error::Handle`]: the tracker is destroyed. [`Error::NoMemory`].
+    #[inline]
     pub fn circuit(&self, tenant: impl AsRef<[u8]>, provider: impl AsRef<[u8]>) -> Result<Circuit, Error> {
         let (tenant, provider) = (tenant.as_ref(), provider.as_ref());
+        // The key is built first: it is moved along below, and by then what was written in small steps has settled.
+        let key = Key::new(tenant, provider);
         let keeper = &self.0[number_of_thread() % KEEPERS];
         let handle = keeper.find(tenant, provider)?;
-        Ok(Circuit::new(Some(Arc::clone(keeper)), handle, Key::new(tenant, provider)))
+        Ok(Circuit::new(Some(Arc::clone(keeper)), handle, key))
     }
 
     /// Moves a manual clock forward. It stops at five years.
@@ -132,7 +135,7 @@ impl Drop for Kept {
             let _ = ffi::tracker_destroy(self.handle);
         } else {
             // Its owner goes on looking at it, and sees what we have counted.
-            tally::hand_in();
+            seat::hand_in();
         }
     }
 }
