@@ -392,7 +392,8 @@ fn a_lane_ends_with_its_tracker() {
     tracker.destroy().unwrap();
     assert!(matches!(circuit.permit(), Err(PermitError::Failed(Error::Handle))));
     for permit in late {
-        assert_eq!(permit.record_success(), Settled::Failed(Error::Handle));
+        // Stale where a circuit of another tracker, such as another test's, has the place by now.
+        assert!(matches!(permit.record_success(), Settled::Failed(Error::Handle) | Settled::Stale));
     }
 }
 
@@ -463,7 +464,7 @@ mod forked {
             let (sender, receiver) = mpsc::channel();
             let (is_done, done) = mpsc::channel::<()>();
             let circuit = &circuit;
-            scope.spawn(move || {
+            let other = scope.spawn(move || {
                 warm(circuit);
                 sender.send(circuit.permit().unwrap()).unwrap();
                 let _ = done.recv(); // what it has counted is pending in the child too, where there is no such thread
@@ -483,6 +484,7 @@ mod forked {
                     && circuit.permit().is_err()
             }));
             drop(is_done);
+            other.join().unwrap(); // altogether: its destructors too
             permit
         });
         assert_on_the_lane(&circuit);
