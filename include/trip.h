@@ -401,10 +401,9 @@ TRIP_API trip_status trip_circuit_express(trip_circuit circuit, trip_express *ou
  * Count calls that were admitted by an express lane and ended as successes without the library's knowledge: in batches,
  * as often as the caller likes. Whatever is settled by a call counts itself, admission and outcome, and is not counted
  * here. The two counts may come at different times; what is admitted and not yet ended is told as a permit that is out.
- *
- * @param circuit [handle] the circuit
  * Counters are kept modulo 2^48: the complement of a number takes it back.
  *
+ * @param circuit [handle] the circuit
  * @param permits [count] calls admitted
  * @param successes [count] calls that ended well
  * @return TRIP_OK;

@@ -495,10 +495,9 @@ extern "C" {
     /// Count calls that were admitted by an express lane and ended as successes without the library's knowledge: in
     /// batches, as often as the caller likes. Whatever is settled by a call counts itself, admission and outcome, and
     /// is not counted here. The two counts may come at different times; what is admitted and not yet ended is told as a
-    /// permit that is out.
+    /// permit that is out. Counters are kept modulo 2^48: the complement of a number takes it back.
     ///
-    /// - circuit \[handle\] the circuit Counters are kept modulo 2^48: the complement of a number takes it back.
-    ///
+    /// - circuit \[handle\] the circuit
     /// - permits \[count\] calls admitted
     /// - successes \[count\] calls that ended well
     /// - returns TRIP_OK;
