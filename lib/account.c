@@ -6,7 +6,6 @@
 
 #define FIRST_SIZE 32
 #define GROWTH 8
-#define LARGEST_SIZE (FIRST_SIZE * GROWTH * 4)
 #define NEVER UINT64_MAX /* no word without its payload is this */
 
 /* Where the accounts of nobody look: its word is no closed epoch that one of them knows. */
@@ -25,7 +24,7 @@ static void vacate(trip_account *account)
 trip_accounts *trip_accounts_create(trip_accounts *old)
 {
     uint32_t size = old == NULL ? FIRST_SIZE : (old->mask + 1) * GROWTH;
-    size = size > LARGEST_SIZE ? LARGEST_SIZE : size;
+    size = size > TRIP_ACCOUNTS_MAX ? TRIP_ACCOUNTS_MAX : size;
     trip_accounts *accounts = trip_allocate(sizeof *accounts + size * sizeof accounts->at[0]);
     if (accounts == NULL)
         return NULL;
@@ -40,11 +39,6 @@ trip_accounts *trip_accounts_create(trip_accounts *old)
             *to = *from;
     }
     return accounts;
-}
-
-bool trip_accounts_should_grow(const trip_accounts *accounts, uint32_t collisions)
-{
-    return accounts->mask + 1 < LARGEST_SIZE && collisions > accounts->mask;
 }
 
 /* ---- Opening and closing ----------------------------------------------------------------------------------------- */

@@ -4,7 +4,8 @@
  * its place is needed for another circuit the counts are handed in to the circuit's cell.
  *
  * Accounts lie in a table by the low bits of their circuit's slot. It begins small and grows when circuits of one thread
- * get in each other's way.
+ * get in each other's way. Once it may grow no more, a circuit gets another's place only if it is the next to ask for it
+ * twice; until then what is counted for it goes into its cell at once, which is cheaper than handing in.
  */
 #ifndef TRIP_ACCOUNT_H
 #define TRIP_ACCOUNT_H
@@ -13,6 +14,8 @@
 #include "handle.h"
 #include "word.h"
 
+#define TRIP_ACCOUNTS_MAX 1024 /* of a thread */
+
 struct trip_record;
 
 typedef struct trip_account {
@@ -20,6 +23,7 @@ typedef struct trip_account {
     struct trip_record *record;             /* where it lives; never NULL */
     trip_tracker tracker;                   /* whose it is */
     uint64_t bare;                          /* the word of its latest closed epoch that we know, without payload */
+    trip_circuit rival;                     /* who last asked for this place in vain */
     _Atomic uint64_t counts[TRIP_COUNTERS]; /* not handed in yet */
 } trip_account;
 
@@ -34,8 +38,11 @@ typedef struct trip_accounts {
 /* The first table of a thread, or one of a larger size that takes over what is in `old`. NULL: no memory. */
 trip_accounts *trip_accounts_create(trip_accounts *old);
 
-/* Whether a larger table is worth having when circuits have got in each other's way so often. */
-bool trip_accounts_should_grow(const trip_accounts *accounts, uint32_t collisions);
+/* Whether a table with this mask may be replaced by a larger one. */
+static inline bool trip_accounts_may_grow(uint32_t mask)
+{
+    return mask + 1 < TRIP_ACCOUNTS_MAX;
+}
 
 static inline trip_account *trip_account_at(trip_account *accounts, uint32_t mask, trip_circuit circuit)
 {

@@ -159,14 +159,25 @@ void trip_magazine_after_fork(void)
 static void make_room(trip_magazine *magazine)
 {
     trip_accounts *table = atomic_load_explicit(&magazine->table, memory_order_relaxed);
-    if (trip_accounts_should_grow(table, ++magazine->collisions))
+    if (trip_accounts_may_grow(magazine->mask) && ++magazine->collisions > magazine->mask)
         set_table(magazine, trip_accounts_create(table));
+}
+
+/* Among more circuits than the largest table holds, one that is asked once and not again shall cost another neither its
+   account nor a look at it. */
+static bool must_wait(trip_magazine *magazine, trip_account *account, trip_circuit circuit)
+{
+    bool asks_again = account->rival == circuit;
+    account->rival = circuit;
+    return !asks_again && !trip_accounts_may_grow(magazine->mask);
 }
 
 trip_account *trip_magazine_open_account(trip_magazine *magazine, trip_circuit circuit)
 {
     trip_account *account = trip_account_at(magazine->accounts, magazine->mask, circuit);
     trip_circuit other = atomic_load_explicit(&account->circuit, memory_order_relaxed);
+    if (other != 0 && must_wait(magazine, account, circuit))
+        return NULL;
     if (other != 0 && trip_record_lives(account->record, other)) {
         make_room(magazine);
         account = trip_account_at(magazine->accounts, magazine->mask, circuit);

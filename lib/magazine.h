@@ -42,7 +42,7 @@ trip_status trip_magazine_prepare(void);
 /* The calling thread's; NULL when there is no memory for one. */
 static inline trip_magazine *trip_magazine_mine(void);
 
-/* The account of a circuit; NULL when that is gone, or magazine is NULL. */
+/* The account of a circuit; NULL when it has none: its place is another's, it is gone, or magazine is NULL. */
 static inline trip_account *trip_magazine_account(trip_magazine *magazine, trip_circuit circuit);
 
 /* Have a free slot of our own come to its turn. TRIP_OK, TRIP_E_NOMEM, TRIP_E_CAPACITY. */
@@ -55,6 +55,8 @@ trip_status trip_magazine_take(trip_magazine *magazine, trip_permit_slot **out_s
 void trip_magazine_put(trip_magazine *magazine, trip_permit_slot *spare);
 
 /* Count for a circuit: in the thread's account if it has one, else at once in the cell. */
+static inline void trip_magazine_count_with(trip_account *account_if_any, trip_circuit circuit, trip_counter counter,
+                                            uint64_t amount);
 static inline void trip_magazine_count(trip_magazine *magazine, trip_circuit circuit, trip_counter counter,
                                        uint64_t amount);
 
@@ -86,14 +88,19 @@ static inline trip_account *trip_magazine_account(trip_magazine *magazine, trip_
     return __builtin_expect(is_it, 1) ? account : trip_magazine_open_account(magazine, circuit);
 }
 
-static inline void trip_magazine_count(trip_magazine *magazine, trip_circuit circuit, trip_counter counter,
-                                       uint64_t amount)
+static inline void trip_magazine_count_with(trip_account *account, trip_circuit circuit, trip_counter counter,
+                                            uint64_t amount)
 {
-    trip_account *account = trip_magazine_account(magazine, circuit);
     if (__builtin_expect(account != NULL, 1))
         trip_account_add(account, counter, amount);
     else
         trip_magazine_count_in_cell(circuit, counter, amount);
+}
+
+static inline void trip_magazine_count(trip_magazine *magazine, trip_circuit circuit, trip_counter counter,
+                                       uint64_t amount)
+{
+    trip_magazine_count_with(trip_magazine_account(magazine, circuit), circuit, counter, amount);
 }
 
 #endif

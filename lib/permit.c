@@ -94,28 +94,35 @@ static inline trip_permit grant(trip_permit_slot *slot, uint64_t free)
     return permit;
 }
 
+/* What a permit of a closed circuit is granted for. */
+typedef struct terms {
+    trip_circuit circuit;
+    trip_record *record;
+    uint64_t tracker;
+    uint64_t bare;
+} terms;
+
 /* Bind a free slot of our own to what it is granted for, unless it was granted for the same before. */
-static inline void bind(trip_permit_slot *slot, const trip_account *account, trip_circuit circuit)
+static inline void bind(trip_permit_slot *slot, terms of)
 {
-    if (atomic_load_explicit(&slot->bare, memory_order_relaxed) == account->bare &&
-        atomic_load_explicit(&slot->circuit, memory_order_relaxed) == circuit)
+    if (atomic_load_explicit(&slot->bare, memory_order_relaxed) == of.bare &&
+        atomic_load_explicit(&slot->circuit, memory_order_relaxed) == of.circuit)
         return;
-    atomic_store_explicit(&slot->tracker_tag, (uint32_t)account->tracker, memory_order_relaxed);
-    atomic_store_explicit(&slot->bare, account->bare, memory_order_relaxed);
-    atomic_store_explicit(&slot->record, account->record, memory_order_relaxed);
-    atomic_store_explicit(&slot->circuit, circuit, memory_order_relaxed);
+    atomic_store_explicit(&slot->tracker_tag, (uint32_t)of.tracker, memory_order_relaxed);
+    atomic_store_explicit(&slot->bare, of.bare, memory_order_relaxed);
+    atomic_store_explicit(&slot->record, of.record, memory_order_relaxed);
+    atomic_store_explicit(&slot->circuit, of.circuit, memory_order_relaxed);
 }
 
-/* In the slot of our own whose turn it is, in the closed epoch that the account knows. */
-static inline trip_permit grant_own(trip_magazine *magazine, trip_account *account, trip_circuit circuit)
+/* In the slot of our own whose turn it is. */
+static inline trip_permit grant_own(trip_magazine *magazine, terms of)
 {
     trip_own_slot *own = magazine->turn;
     trip_permit_slot *slot = atomic_load_explicit(&own->slot, memory_order_relaxed);
-    bind(slot, account, circuit);
+    bind(slot, of);
     trip_permit permit = grant(slot, own->free);
     own->free += TRIP_PERMIT_GENERATION;
     magazine->turn = own->next;
-    trip_account_add(account, TRIP_COUNT_PERMITS, 1);
     return permit;
 }
 
@@ -178,12 +185,14 @@ static __attribute__((noinline)) trip_status permit_anew(trip_magazine *mine_if_
     trip_verdict refusal;
     if (trip_circuit_refuses_from_afar(&hearing, word, &refusal))
         return refuse(&hearing, &refusal, out_rejection);
-    if (!trip_record_lives(record, circuit)) /* after the word: so the word was this circuit's */
+    terms granted = {circuit, record, atomic_load_explicit(&record->tracker, memory_order_acquire),
+                     trip_word_bare(word)};
+    if (!trip_record_lives(record, circuit)) /* after the others: so word and tracker were this circuit's */
         return TRIP_E_HANDLE;
     trip_record_use(record);
 
     trip_magazine *magazine = hearing.magazine;
-    bool is_closed = trip_word_is_healthy(trip_word_bare(word));
+    bool is_closed = trip_word_is_healthy(granted.bare);
     trip_permit_slot *spare = NULL;
     trip_status status = TRIP_E_NOMEM;
     if (magazine != NULL)
@@ -193,10 +202,10 @@ static __attribute__((noinline)) trip_status permit_anew(trip_magazine *mine_if_
     if (!is_closed)
         return ask(&hearing, spare, out_permit, out_rejection);
     trip_account *account = trip_magazine_account(magazine, circuit);
-    if (account == NULL)
-        return TRIP_E_HANDLE;
-    account->bare = trip_word_bare(word);
-    *out_permit = grant_own(magazine, account, circuit);
+    if (account != NULL)
+        account->bare = granted.bare;
+    *out_permit = grant_own(magazine, granted);
+    trip_magazine_count_with(account, circuit, TRIP_COUNT_PERMITS, 1);
     return TRIP_OK;
 }
 
@@ -218,7 +227,8 @@ trip_status trip_circuit_permit(trip_circuit circuit, trip_permit *out_permit, t
         atomic_load_explicit(&slot->word, memory_order_acquire) != own->free)
         return permit_anew(magazine, circuit, out_permit, out_rejection);
     trip_record_use(account->record);
-    *out_permit = grant_own(magazine, account, circuit);
+    *out_permit = grant_own(magazine, (terms){circuit, account->record, account->tracker, account->bare});
+    trip_account_add(account, TRIP_COUNT_PERMITS, 1);
     return TRIP_OK;
 }
 

@@ -1,6 +1,7 @@
 /*
  * Twenty million pairs through the shared library, and at rest every one is counted: on two threads that settle what
- * they are granted, on two of which one settles what the other is granted, and on two that use the express lane.
+ * they are granted, on two of which one settles what the other is granted, and on two that use the express lane. And so is each call on
+ * more circuits than a thread keeps accounts of.
  */
 #include "fixture.h"
 
@@ -220,6 +221,56 @@ START_TEST(nothing_is_missed_while_threads_end)
 }
 END_TEST
 
+/* ---- More circuits than a thread keeps accounts of --------------------------------------------------------------- */
+
+#define CIRCUITS 5000 /* a thread keeps at most 1024 */
+
+/* How often the n-th circuit is asked in a row: some once, so that they never get an account of another's, some until
+   they do. */
+static uint64_t asked(uint64_t n)
+{
+    return 1 + n % 4;
+}
+
+static void *ask_each(void *argument)
+{
+    const trip_circuit *circuits = argument;
+    for (uint64_t n = 0; n < CIRCUITS; n++)
+        for (uint64_t i = 0; i < asked(n); i++) {
+            trip_permit permit;
+            if (trip_circuit_permit(circuits[n], &permit, NULL) != TRIP_OK)
+                return argument;
+            if ((i % 2 == 0 ? trip_permit_record_success(permit) : trip_permit_cancel(permit)) != TRIP_OK)
+                return argument;
+        }
+    return NULL;
+}
+
+START_TEST(circuits_that_get_in_each_others_way_are_counted_too)
+{
+    enum { TIMES = 3 };
+    static trip_circuit circuits[CIRCUITS];
+    trip_tracker tracker = fragile_tracker();
+    for (int n = 0; n < CIRCUITS; n++) {
+        char provider[16];
+        snprintf(provider, sizeof provider, "crowd %d", n);
+        circuits[n] = circuit_of(tracker, "acme", provider);
+    }
+    trip_permit out = permit_of(circuits[7]); /* while the others take its place */
+    for (int i = 0; i < TIMES; i++)
+        run_two(ask_each, circuits);
+    for (uint64_t n = 0; n < CIRCUITS; n++) {
+        trip_circuit_info info = info_of(circuits[n]);
+        uint64_t cancelled = TIMES * THREADS * (asked(n) / 2);
+        ck_assert_uint_eq(info.cancels, cancelled);
+        ck_assert_uint_eq(info.permits, TIMES * THREADS * asked(n) + (n == 7));
+        ck_assert_uint_eq(info.successes, TIMES * THREADS * asked(n) - cancelled);
+    }
+    ck_assert_int_eq(trip_permit_record_success(out), TRIP_OK);
+    ck_assert_uint_eq(info_of(circuits[7]).successes, TIMES * THREADS * (asked(7) - asked(7) / 2) + 1);
+}
+END_TEST
+
 static Suite *counting_suite(void)
 {
     Suite *suite = suite_create("counting");
@@ -230,6 +281,7 @@ static Suite *counting_suite(void)
     tcase_add_test(millions, calls_on_the_lane_are_counted_when_they_are_handed_in);
     tcase_add_test(millions, successes_recorded_on_an_express_permit_count_their_permits);
     tcase_add_test(millions, nothing_is_missed_while_threads_end);
+    tcase_add_test(millions, circuits_that_get_in_each_others_way_are_counted_too);
     suite_add_tcase(suite, millions);
     return suite;
 }
