@@ -1,7 +1,7 @@
 /*
  * Twenty million pairs through the shared library, and at rest every one is counted: on two threads that settle what
- * they are granted, on two of which one settles what the other is granted, and on two that use the express lane. And so is each call on
- * more circuits than a thread keeps accounts of.
+ * they are granted, on two of which one settles what the other is granted, and on two that use the express lane. So is
+ * every call on more circuits than a thread keeps accounts of.
  */
 #include "fixture.h"
 
