@@ -1,7 +1,7 @@
 """Whether several runs of the bench agree: `./x bench --agree FILE FILE ...`. Reads results, measures nothing.
 
-Two runs agree on a figure when the ranges between its quartiles meet; more than two, when all of them have a point in
-common. What is compared are ratios: nanoseconds say how busy the machine was. Where a language has no binding of
+Two runs agree on a figure when the ranges meet within which nine of ten of its rounds lie in each; more than two, when
+all of them have a point in common. What is compared are ratios: nanoseconds say how busy the machine was. Where a language has no binding of
 libtrip's, there is nothing but nanoseconds.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,11 +35,13 @@ class Comparison:
 
     def __str__(self) -> str:
         both = len(self.agreeing) + len(self.differing)
-        lines = [f"{len(self.agreeing)} of {both} figures agree: the quartiles of all runs enclose a common point."]
+        lines = [
+            f"{len(self.agreeing)} of {both} figures agree: nine of ten rounds of each run enclose a common point."
+        ]
         if self.differing:
-            lines += ["", "These do not; each run's median, and its quartiles"]
+            lines += ["", "These do not; each run's median, and where nine of ten of its rounds lie"]
         for figure, spreads in self.differing.items():
-            told = "   ".join(f"{one.median:.3g} ({one.lower:.3g} to {one.upper:.3g})" for one in spreads)
+            told = "   ".join(f"{one.median:.3g} ({one.p05:.3g} to {one.p95:.3g})" for one in spreads)
             lines.append(f"  {_named(figure):<64} {told}")
         if self.lacking:
             lines += ["", "These are not in all runs", *(f"  {_named(figure)}" for figure in self.lacking)]
@@ -60,7 +62,7 @@ def figures(results: dict[str, Any]) -> dict[Figure, Spread]:
         for column, measured in peer["columns"].items():
             for what in _compared(peer["language"], peer["name"]):
                 if what in measured:
-                    spread = Spread(*(measured[what][value] for value in ("median", "lower", "upper")))
+                    spread = Spread(**{field.name: measured[what][field.name] for field in fields(Spread)})
                     told[Figure(peer["language"], peer["name"], column, what)] = spread
     return told
 
@@ -82,4 +84,4 @@ def compare(runs: Sequence[dict[Figure, Spread]]) -> Comparison:
 
 
 def agree(spreads: Sequence[Spread]) -> bool:
-    return max(spread.lower for spread in spreads) <= min(spread.upper for spread in spreads)
+    return max(spread.p05 for spread in spreads) <= min(spread.p95 for spread in spreads)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 # Two threads in the column on the left are compared with one in the first column on the right that the peer has.
@@ -35,20 +35,23 @@ TWO_THREADS = {*ONE_THREAD, CONTROL_TWO.column}
 
 @dataclass(frozen=True)
 class Spread:
-    """A median with its quartiles: half of all rounds lie between `lower` and `upper`."""
+    """A median with its quartiles, and where nine of ten rounds lie: between `p05` and `p95`. Ranks that fall between two
+    rounds are interpolated, with the least round at 0 and the greatest at 1."""
 
     median: float
     lower: float
     upper: float
+    p05: float
+    p95: float
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
         if not values:
             raise ValueError("nothing was measured")
         if len(values) == 1:
-            return cls(values[0], values[0], values[0])
-        lower, median, upper = statistics.quantiles(values, n=4, method="inclusive")
-        return cls(median, lower, upper)
+            return cls(*[values[0]] * 5)
+        twentieths = statistics.quantiles(values, n=20, method="inclusive")
+        return cls(*(twentieths[at - 1] for at in (10, 5, 15, 1, 19)))
 
     @property
     def share(self) -> float:
@@ -57,7 +60,7 @@ class Spread:
 
     def told(self) -> dict[str, float]:
         """As the results have it."""
-        return {"median": self.median, "lower": self.lower, "upper": self.upper, "spread": self.share}
+        return {**asdict(self), "spread": self.share}
 
 
 Samples = Mapping[Key, Sequence[float]]  # ns per call, one of each round

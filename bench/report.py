@@ -63,13 +63,17 @@ def results(
         "peers": [_peer(measured, language, name) for language, name in measured.peers],
         "missing": [missing._asdict() for missing in measured.missing],
         "failed": [{**key._asdict(), "reason": reason} for key, reason in measured.failed.items()],
-        "left_out": [{"language": language, "column": column} for language, column in _left_out(measured)],
+        "left_out": _left_out(measured),
         "targets": judge(measured, run["seconds"] if run["plan"]["is_quick"] else None),
     }
 
 
-def _left_out(measured: Measured) -> list[tuple[str, str]]:
-    return sorted({(key.language, key.column) for key in measured.left_out})
+def _left_out(measured: Measured) -> list[dict[str, Any]]:
+    """Columns, and whether only the peers go without them."""
+    return [
+        {"language": language, "column": column, "ours_too": Key(language, "libtrip", column) not in measured.samples}
+        for language, column in sorted({(key.language, key.column) for key in measured.left_out})
+    ]
 
 
 def _peer(measured: Measured, language: str, name: str) -> dict[str, Any]:
@@ -148,10 +152,11 @@ def _heading(results: dict[str, Any]) -> list[str]:
     return lines + textwrap.wrap(_left_out_line(results["left_out"]), 118)
 
 
-def _left_out_line(left_out: Iterable[dict[str, str]]) -> str:
+def _left_out_line(left_out: Iterable[dict[str, Any]]) -> str:
     languages = defaultdict(list)
     for gone in left_out:
-        languages[gone["column"]].append(LANGUAGES[gone["language"]])
+        but = "" if gone["ours_too"] else " but for libtrip's"
+        languages[gone["column"]].append(LANGUAGES[gone["language"]] + but)
     told = "; ".join(f"{column} in {', '.join(names)}" for column, names in languages.items())
     return f"Left out to be quick: {told}." if told else ""
 
