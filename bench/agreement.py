@@ -1,8 +1,8 @@
 """Whether several runs of the bench agree: `./x bench --agree FILE FILE ...`. Reads results, measures nothing.
 
 Two runs agree on a figure when the ranges meet within which nine of ten of its rounds lie in each; more than two, when
-all of them have a point in common. What is compared are ratios: nanoseconds say how busy the machine was. Where a language has no binding of
-libtrip's, there is nothing but nanoseconds.
+all of them have a point in common. What is compared are ratios: nanoseconds say how busy the machine was. Where a
+language has no binding of libtrip's, there is nothing but nanoseconds.
 """
 
 from __future__ import annotations

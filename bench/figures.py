@@ -35,8 +35,8 @@ TWO_THREADS = {*ONE_THREAD, CONTROL_TWO.column}
 
 @dataclass(frozen=True)
 class Spread:
-    """A median with its quartiles, and where nine of ten rounds lie: between `p05` and `p95`. Ranks that fall between two
-    rounds are interpolated, with the least round at 0 and the greatest at 1."""
+    """A median with its quartiles, and where nine of ten rounds lie: between `p05` and `p95`. A rank between two
+    rounds is interpolated; the least round has rank 0, the greatest 1."""
 
     median: float
     lower: float

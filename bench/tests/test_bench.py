@@ -309,21 +309,26 @@ def test_a_quick_run_says_what_it_leaves_out() -> None:
     assert told == "Left out to be quick: lookup_100k in C; lookup_1M in C; pair_busy in C but for libtrip's."
 
 
-def test_a_later_sitting_makes_as_many_calls_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Asked for so many at first, and again in a new process, before anything is timed."""
-    measured = Measured()
-    asked: list[int] = []
+NOTES = """
+import sys
+print(sys.argv[1], flush=True)
+for line in sys.stdin:
+    with open(sys.argv[2], "a") as asked:
+        asked.write(line.split()[2] + " ")
+    print('{"ns_per_call": 1e9}', flush=True)
+"""
+
+
+def test_a_later_sitting_makes_as_many_calls_again(tmp_path: Path) -> None:
+    """The first one finds out how many take five seconds."""
+    measured, asked = Measured(), tmp_path / "asked"
+    a = recipe("a", [sys.executable, "-c", NOTES, HELLO % '["pair"]', str(asked)])
     for _ in range(2):
         with ExitStack() as stack:
-            columns = timing.start([recipe("a", [sys.executable, "-c", TIRED, HELLO % '["pair"]'])], stack, measured)
-            (key, stand), *_ = columns.items()
-            with monkeypatch.context() as context:
-                tell = stand.ns_per_call
-                context.setattr(stand, "ns_per_call", lambda *line: [asked.append(line[2]), tell(*line)][1])
-                timing.prepare(columns, replace(timing.QUICK, run_ns=5e9), measured)
-    assert asked == [64, 5]
-    assert measured.calls == {key: 5}
-    assert measured.samples == {key: []}
+            columns = timing.start([a], stack, measured)
+            timing.prepare(columns, replace(timing.QUICK, run_ns=5e9), measured)
+    assert asked.read_text() == "64 5 "
+    assert measured.samples == {Key("c", "a", "pair"): []}
 
 
 # ---- Targets -----------------------------------------------------------------------------------------------------
