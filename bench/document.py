@@ -1,4 +1,5 @@
-"""Puts the figures of a run into docs/performance.md, between the marks there, and its chart beside it."""
+"""Puts results into docs/performance.md, between the marks there: the figures of a run, whose chart goes beside the
+page, or what a profile found."""
 
 from __future__ import annotations
 
@@ -9,24 +10,36 @@ from pathlib import Path
 from typing import Any
 
 import chart
+import profiling
 from report import BLOCKS, LANGUAGES, number
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-BEGIN, END = "<!-- generated: figures -->", "<!-- end generated -->"
-MARKED = re.compile(rf"(?s){re.escape(BEGIN)}.*?{re.escape(END)}")
+END = "<!-- end generated -->"
 LEFT_TO_THE_TABLE = {"loop", "loop_2t"}
+
+
+def begin(what: str) -> str:
+    return f"<!-- generated: {what} -->"
 
 
 def write(results_path: Path, docs: Path = DOCS) -> list[Path]:
     """The files that were written."""
     results = json.loads(results_path.read_text(encoding="utf-8"))
     page, drawing = docs / "performance.md", docs / "chart.svg"
-    text = page.read_text(encoding="utf-8")
-    if len(MARKED.findall(text)) != 1:
-        raise SystemExit(f"{page}: no one place between {BEGIN} and {END}")
-    page.write_text(MARKED.sub(lambda _: f"{BEGIN}\n{figures(results)}\n{END}", text), encoding="utf-8")
+    if "profiles" in results:
+        fill(page, "profile", f"```text\n{profiling.table(results)}\n```")
+        return [page]
+    fill(page, "figures", figures(results))
     drawing.write_text(chart.draw(results), encoding="utf-8")
     return [page, drawing]
+
+
+def fill(page: Path, what: str, content: str) -> None:
+    marked = re.compile(rf"(?s){re.escape(begin(what))}.*?{re.escape(END)}")
+    text = page.read_text(encoding="utf-8")
+    if len(marked.findall(text)) != 1:
+        raise SystemExit(f"{page}: no one place between {begin(what)} and {END}")
+    page.write_text(marked.sub(lambda _: f"{begin(what)}\n{content}\n{END}", text), encoding="utf-8")
 
 
 def figures(results: dict[str, Any]) -> str:

@@ -111,10 +111,14 @@ class Stand:
         except (KeyError, TypeError, ValueError):
             raise StandError(f"{self.name}, asked '{asked}', answered {json.dumps(told)}") from None
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def scheduled(self) -> Scheduled:
         """For how long each of its threads has run, and has waited for a processor that others had: ns."""
         told: Scheduled = {}
-        for task in Path(f"/proc/{self._process.pid}/task").iterdir():
+        for task in Path(f"/proc/{self.pid}/task").iterdir():
             with suppress(OSError):  # a thread that has just ended
                 ran, waited, _ = map(int, (task / "schedstat").read_text().split())
                 told[task.name] = ran, waited

@@ -40,6 +40,11 @@ BLOCKS = (
         ("create_evict", "create+evict"),
         ("pair_busy", "permit, busy"),
         ("call_busy", "wrapped, busy"),
+    ),
+    (
+        ("swap", "compare-and-swap"),
+        ("coarse_clock", "coarse clock"),
+        ("precise_clock", "precise clock"),
         ("loop", "loop"),
         ("loop_2t", "2 loops"),
     ),

@@ -2,7 +2,8 @@
 
     python run.py [--quick] [--rounds N] [--only LANGUAGE,...] [--all] [--seed N] [--out FOLDER]
     python run.py --agree FILE FILE...
-    python run.py --document FILE
+    python run.py --profile [--out FOLDER]
+    python run.py --document FILE...
 
 One stand per language, or per peer that is heavy to build, waits for the next line while another is timed. A peer that
 cannot be measured is reported, and no figure stands for it. Nothing here fails because of a time.
@@ -22,6 +23,7 @@ import agreement
 import chart
 import document
 import machine
+import profiling
 import report
 from measured import Measured
 from protocol import Missing
@@ -64,8 +66,11 @@ def main(arguments: Sequence[str]) -> int:
         print(comparison)
         return 1 if comparison.differing else 0
     if options.document:
-        print("\n".join(_shown(path) for path in document.write(options.document)))
+        for path in options.document:
+            print("\n".join(_shown(written) for written in document.write(path)))
         return 0
+    if options.profile:
+        return _profile(options.out)
     plan, described, measured = Plan.of(options), machine.describe(), Measured()
     recipes = build(choose(options), measured)
     began = time.monotonic()
@@ -86,6 +91,20 @@ def main(arguments: Sequence[str]) -> int:
     (options.out / "chart.svg").write_text(chart.draw(results), encoding="utf-8")
     print(report.table(results))
     print(f"\n{_shown(options.out / 'results.json')}\n{_shown(options.out / 'chart.svg')}")
+    return 0
+
+
+def _profile(out: Path) -> int:
+    measured = Measured()
+    built = build(profiling.recipes(), measured)
+    results = profiling.results(profiling.profile(built), machine.describe())
+    tell("")
+    out.mkdir(parents=True, exist_ok=True)
+    report.write(results, out / "profile.json")
+    print(profiling.table(results))
+    for missing in measured.missing:
+        print(f"\n{missing.language} {missing.name}: {missing.reason}")
+    print(f"\n{_shown(out / 'profile.json')}")
     return 0
 
 
@@ -117,8 +136,9 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         "--agree", type=Path, nargs="+", metavar="FILE", help="measure nothing: do the results of these runs agree?"
     )
     parser.add_argument(
-        "--document", type=Path, metavar="FILE", help="measure nothing: put this run's figures into docs/performance.md"
+        "--document", type=Path, nargs="+", metavar="FILE", help="measure nothing: put results into docs/performance.md"
     )
+    parser.add_argument("--profile", action="store_true", help="where the time of a call goes, as perf sees it")
     options = parser.parse_args(arguments)
     if options.rounds is not None and options.rounds < 1:
         parser.error("--rounds: at least 1")

@@ -65,7 +65,7 @@ def _build_c() -> None:
     BUILT.mkdir(parents=True, exist_ok=True)
     warnings = ("-Wall", "-Wextra", "-Wshadow", "-Wstrict-prototypes", "-Werror")
     library = ("-L", LIBRARY_FOLDER, "-ltrip", "-Wl,-rpath,$ORIGIN/..")
-    sources = ("stand.c", "libtrip.c", "uthash.c")
+    sources = ("stand.c", "libtrip.c", "uthash.c", "machine.c")
     compile_c = (os.environ.get("CC", "cc"), "-std=gnu11", "-O2", "-g", *warnings, "-pthread", "-I", ROOT / "include")
     run(*compile_c, *sources, "-o", BUILT / "stand-c", *library, cwd=BENCH / "c")
     run(*compile_c, "load.c", "-o", BUILT / "load", cwd=BENCH / "c")
@@ -126,7 +126,7 @@ C = Recipe(
     "the C stand",
     "c",
     "cc",
-    ("libtrip", "two_empty_calls", "independent_loops", "uthash_rwlock"),
+    ("libtrip", "two_empty_calls", "single_steps", "independent_loops", "uthash_rwlock"),
     _build_c,
     (str(BUILT / "stand-c"),),
 )

@@ -125,6 +125,11 @@ check_toolchain() {
     done
 }
 
+# The profiler, for who asks for a profile.
+install_perf() {
+    command -v perf >/dev/null || { apt_get update && apt_get install linux-perf; }
+}
+
 install_requirements() {
     local stamp=.venv/requirements.sha256 current
     current=$({ python3 --version && cat "${requirements[@]}"; } | sha256sum)

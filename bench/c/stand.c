@@ -249,6 +249,7 @@ int main(void)
     entry entries[] = {{&bench_libtrip, {{NULL}}},
                        {&bench_uthash, {{NULL}}},
                        {&bench_two_empty_calls, {{NULL}}},
+                       {&bench_single_steps, {{NULL}}},
                        {&bench_independent_loops, {{NULL}}}};
     const size_t count = sizeof entries / sizeof *entries;
     char line[256], peer[64], column[64];

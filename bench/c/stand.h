@@ -31,7 +31,7 @@ typedef struct bench_peer {
     void (*fill)(uint64_t circuits); /* makes that many circuits and keeps them; NULL: it keeps no circuits by name */
 } bench_peer;
 
-extern const bench_peer bench_libtrip, bench_uthash, bench_two_empty_calls, bench_independent_loops;
+extern const bench_peer bench_libtrip, bench_uthash, bench_two_empty_calls, bench_single_steps, bench_independent_loops;
 
 /* For conditions without which a figure would be false: says what and ends the stand. */
 void bench_require(bool condition, const char *what);

@@ -20,6 +20,7 @@ import pytest
 import agreement
 import chart
 import document
+import profiling
 import report
 import run
 import stands
@@ -506,7 +507,7 @@ def test_a_run_writes_every_promised_field(quick: Path) -> None:
     assert {verdict for name, verdict in verdicts.items() if name.startswith("C,")} <= {"met", "missed"}
     assert {verdict for name, verdict in verdicts.items() if name.startswith("Go,")} == {"not measured"}
     peers = {peer["name"]: peer for peer in results["peers"]}
-    assert peers.keys() == {"libtrip", "uthash_rwlock", "two_empty_calls", "independent_loops"}
+    assert peers.keys() == {"libtrip", "uthash_rwlock", "two_empty_calls", "single_steps", "independent_loops"}
     for peer in peers.values():
         assert peer["version"]
         assert peer["licence"]
@@ -534,7 +535,7 @@ def test_libtrip_has_every_column_with_its_ratios(quick: Path) -> None:
 
 def test_a_run_prints_its_table_and_draws_its_chart(quick: Path) -> None:
     table = (quick / "table.txt").read_text()
-    for peer in ("libtrip", "uthash_rwlock", "two_empty_calls", "independent_loops"):
+    for peer in ("libtrip", "uthash_rwlock", "two_empty_calls", "single_steps", "independent_loops"):
         assert table.count(peer) >= 2  # its figures, and its configuration
     assert "Left out to be quick: lookup_100k in C; lookup_1M in C." in table
     assert "C, express lane" in table
@@ -581,7 +582,7 @@ def test_an_unknown_language_is_refused() -> None:
 
 def test_the_figures_of_a_run_replace_those_of_the_last_one_in_the_page(quick: Path, tmp_path: Path) -> None:
     page = tmp_path / "performance.md"
-    page.write_text(f"# Before\n{document.BEGIN}\nold\n{document.END}\nafter\n")
+    page.write_text(f"# Before\n{document.begin('figures')}\nold\n{document.END}\nafter\n")
     written = document.write(quick / "results.json", tmp_path)
     once = page.read_text()
     document.write(quick / "results.json", tmp_path)
@@ -593,6 +594,33 @@ def test_the_figures_of_a_run_replace_those_of_the_last_one_in_the_page(quick: P
     assert f"| libtrip {own['version']} | {report.number(own['columns']['pair']['ns']['median'])} |" in once
     assert all(f"| {target['target']} |" in once for target in results["targets"])
     ElementTree.fromstring((tmp_path / "chart.svg").read_text())
+
+
+REPORTED = """
+    41.20%|libtrip.so.1.1.0|[.] trip_circuit_permit
+     7.00%|stand-go        |[.] main.libtrip.func3.executions.repeat|of[...]
+     1.99%|libc.so.6       |[.] memcpy
+
+"""
+
+
+def test_what_perf_reports_is_told_in_nanoseconds_and_put_into_the_page(tmp_path: Path) -> None:
+    shares = list(profiling._shares(REPORTED))
+    assert [share.share for share in shares] == pytest.approx([0.412, 0.07])  # the third is too small to tell
+    assert shares[0] == ("trip_circuit_permit", "libtrip.so.1.1.0", shares[0].share)
+    assert shares[1].function == "main.libtrip.func3.executions.repeat|of[...]"
+    results = profiling.results([profiling.Profile("c", "libtrip", "pair", 10.0, shares)], {})
+    (tmp_path / "profile.json").write_text(json.dumps(results))
+    page = tmp_path / "performance.md"
+    page.write_text(f"before\n{document.begin('profile')}\nold\n{document.END}\nafter\n")
+    assert document.write(tmp_path / "profile.json", tmp_path) == [page]
+    assert "C, pair: 10.0 ns\n    4.12 ns  41%  trip_circuit_permit  (libtrip.so.1.1.0)\n" in page.read_text()
+    assert page.read_text().startswith("before\n") and page.read_text().endswith("\nafter\n")
+
+
+def test_a_profile_is_of_columns_that_a_stand_is_built_for() -> None:
+    for key in profiling.SUBJECTS:
+        assert [recipe for recipe in profiling.recipes() if profiling._has(recipe, key)] != []
 
 
 def test_a_page_without_a_place_for_figures_is_left_alone(quick: Path, tmp_path: Path) -> None:
