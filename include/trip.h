@@ -20,8 +20,10 @@
  *   - Inputs come first; outputs come last, are named out_..., and are untouched unless the text says otherwise.
  *   - Trackers, circuits and permits are 64-bit handles. Any value is a legal argument; a wrong one gets TRIP_E_HANDLE.
  *   - Texts are a pointer and a length in bytes, at most 255, of any content. NULL with length 0 is the empty text; the
- *     length SIZE_MAX means that the text ends with a NUL.
- *   - Times are nanoseconds of the tracker's own monotonic clock and end in _ns. A year is 365 days.
+ *     length SIZE_MAX means that the text ends with a NUL. What a provider said (a body, an error, the value of a header)
+ *     may have any length; of it the first 65536 bytes are read.
+ *   - Times are nanoseconds of the tracker's own monotonic clock and end in _ns; a time of day is now_unix_ns. A year is
+ *     365 days.
  *   - Structs begin with struct_size. The caller sets it to sizeof(the struct) before each call.
  *   - errno is preserved.
  *
@@ -65,6 +67,7 @@ enum {
     TRIP_REJECTED_PROBING = 2, /**< Refused: the circuit is half-open and all its probes are out. */
     TRIP_REJECTED_FORCED = 3,  /**< Refused: an operator has forced the circuit open. No function returns it yet. */
     TRIP_STALE = 4,            /**< The circuit has moved on since this permit was granted; no state has changed. */
+    TRIP_NO_HINT = 5,          /**< What was read says nothing about when to come back; nothing is wrong with it. */
     TRIP_E_INVALID = -1,       /**< An argument is wrong: NULL, a text too long, a struct_size out of range. */
     TRIP_E_HANDLE = -2,        /**< No such tracker, circuit or permit: garbage, of the wrong kind, or destroyed. */
     TRIP_E_CONSUMED = -3,      /**< This permit has been settled before. */
@@ -117,11 +120,29 @@ enum {
 
 enum {
     TRIP_FEATURE_CIRCUITS = 1, /**< Trackers, circuits and permits: always there. */
-    TRIP_FEATURE_EXPRESS = 2   /**< trip_circuit_express and trip_circuit_count. */
+    TRIP_FEATURE_EXPRESS = 2,  /**< trip_circuit_express and trip_circuit_count. */
+    TRIP_FEATURE_OUTCOMES = 3  /**< trip_outcome, trip_classify_http, _errno and _text, trip_parse_retry_hint. */
 };
 
 enum {
     TRIP_EXPRESS_LAYOUT_WORD = 1 /**< One word of 64 bits, aligned to 8, which only atomic loads read. */
+};
+
+enum {
+    TRIP_CLASS_SUCCESS = 0,          /**< The provider did what it was asked to do. */
+    TRIP_CLASS_SERVER_ERROR = 1,     /**< The provider failed and says so. */
+    TRIP_CLASS_RATE_LIMITED = 2,     /**< Too many requests or tokens for now; it passes by itself, and soon. */
+    TRIP_CLASS_OVERLOADED = 3,       /**< The provider has more to do than it can, for everybody. */
+    TRIP_CLASS_NETWORK = 4,          /**< No answer: name resolution, connection or TLS failed. */
+    TRIP_CLASS_TIMEOUT = 5,          /**< No answer in time. */
+    TRIP_CLASS_QUOTA = 6,            /**< What was paid for is used up: credit, budget, the quota of a day or longer. */
+    TRIP_CLASS_AUTH = 7,             /**< The key is wrong, or may not do this. */
+    TRIP_CLASS_INVALID_REQUEST = 8,  /**< The request is wrong: the caller's mistake. */
+    TRIP_CLASS_CONTEXT_OVERFLOW = 9, /**< The request is longer than the model, or the provider, takes. */
+    TRIP_CLASS_NOT_FOUND = 10,       /**< There is no such model or resource. */
+    TRIP_CLASS_CONTENT_FILTERED = 11, /**< The provider will not answer this, for what it says. */
+    TRIP_CLASS_CANCELLED = 12,        /**< The caller gave up. */
+    TRIP_CLASS_UNKNOWN = 13           /**< None of these can be told; nothing is guessed. */
 };
 
 /* ---- Structs ----------------------------------------------------------------------------------------------------- */
@@ -216,6 +237,19 @@ typedef struct trip_express {
     const uint64_t *word; /**< [bits] the library's; readable as long as the library is loaded */
     uint64_t admit_mask;  /**< [bits] of mask, those that tell a closed circuit: failures or not, it admits calls */
 } trip_express;
+
+/**
+ * How a call went: what trip_classify_http, _errno and _text tell, and what a program may fill in by itself. Members of
+ * which a classification knows nothing are 0.
+ */
+typedef struct trip_outcome {
+    uint32_t struct_size;    /**< [bytes] sizeof(trip_outcome) */
+    uint32_t status_class;   /**< [TRIP_CLASS_*] what kind of success or failure it was */
+    uint32_t http_status;    /**< [http] the status of the response, or the one that a text names */
+    int32_t sys_errno;       /**< [errno] the error of the system or, negative, of the resolver */
+    uint64_t retry_after_ns; /**< [ns] what the provider asks to wait, where the body or the text says so */
+    uint64_t duration_ns;    /**< [ns] how long the call took; no classification knows that */
+} trip_outcome;
 
 /* ---- The library ------------------------------------------------------------------------------------------------- */
 
@@ -492,6 +526,74 @@ TRIP_API trip_status trip_permit_cancel(trip_permit permit);
  * [since 1.0] [thread-safe] [fork-safe] [non-blocking]
  */
 TRIP_API trip_status trip_permit_renew(trip_permit permit);
+
+/* ---- Outcomes ---------------------------------------------------------------------------------------------------- */
+
+/**
+ * The class of an HTTP response, by its status and, where the status leaves it open, by the codes and types in its JSON
+ * error object; only where these say nothing, by the words of its message. docs/classification.md has the tables. A body
+ * may be cut off, be an array around the object, or an event stream with an error in it.
+ *
+ * A status of 200 to 299 is a success unless the body is an error object or a stream with one. Where the status is 0,
+ * nobody knows it, and the body alone decides: that is how the error of a single event is classified.
+ *
+ * @param http_status [http] the status; one that HTTP does not have is TRIP_CLASS_UNKNOWN
+ * @param body [text] the body, or as much of it as there is; any bytes, any length, the first 65536 are read
+ * @param body_len [bytes] length of body
+ * @param out_outcome [trip_outcome] class, status, and the wait that the body asks for
+ * @return TRIP_OK;
+ *         TRIP_E_INVALID: out_outcome is NULL or its struct_size out of range, or body is NULL with a length
+ * [since 1.2] [thread-safe] [fork-safe] [non-blocking] [signal-safe]
+ */
+TRIP_API trip_status trip_classify_http(uint32_t http_status, const char *body, size_t body_len,
+                                        trip_outcome *out_outcome);
+
+/**
+ * The class of a call that ended with an error of the system or the resolver. 0 is TRIP_CLASS_UNKNOWN: libraries that
+ * report a failure with errno 0 exist, and a success needs no classification. So are errors of the caller's own machine,
+ * such as EMFILE: the provider was not asked.
+ *
+ * @param sys_errno [errno] a value of errno or, negative as they are, one of getaddrinfo's EAI_* values
+ * @param out_outcome [trip_outcome] class and error
+ * @return TRIP_OK; TRIP_E_INVALID: out_outcome is NULL or its struct_size out of range
+ * [since 1.2] [thread-safe] [fork-safe] [non-blocking] [signal-safe]
+ */
+TRIP_API trip_status trip_classify_errno(int32_t sys_errno, trip_outcome *out_outcome);
+
+/**
+ * The class of a call of which nothing is left but the text of its error: the last resort. Whole words are compared,
+ * and a number counts as an HTTP status only where the words around it say that it is one. Then it decides as the status
+ * of a response does, and what the text says beside it as the body.
+ *
+ * @param text [text] the error as a program would log it; any bytes, any length, the first 65536 are read
+ * @param text_len [bytes] length of text
+ * @param out_outcome [trip_outcome] class, the HTTP status that the text names, and the wait that it asks for
+ * @return TRIP_OK;
+ *         TRIP_E_INVALID: out_outcome is NULL or its struct_size out of range, or text is NULL with a length
+ * [since 1.2] [thread-safe] [fork-safe] [non-blocking] [signal-safe]
+ */
+TRIP_API trip_status trip_classify_text(const char *text, size_t text_len, trip_outcome *out_outcome);
+
+/**
+ * How long a provider asks to wait, by a header of its response, or by a text: Retry-After, retry-after-ms,
+ * x-ratelimit-reset and x-ratelimit-reset-..., anthropic-ratelimit-...-reset, "try again in 6m0s".
+ * docs/classification.md lists them. What is wrong or absurd is refused and never guessed at: a time that is past, more
+ * than a year, no number, a number with something behind it. Fractions of a nanosecond are rounded up.
+ *
+ * @param name [text] the name of the header, in any case; empty: value is a text for people
+ * @param name_len [bytes] length of name
+ * @param value [text] the value of the header, or the text; any bytes, any length, the first 65536 are read
+ * @param value_len [bytes] length of value
+ * @param now_unix_ns [ns] the time of day since 1970 UTC, from which dates are counted
+ * @param out_retry_after_ns [ns] what to wait from now on
+ * @return TRIP_OK;
+ *         TRIP_NO_HINT: a header of this name, or this text, says nothing about when to come back;
+ *         TRIP_E_INVALID: it should, and its value is refused; or out_retry_after_ns is NULL, a text is NULL with a
+ *         length, or name is longer than 255 bytes
+ * [since 1.2] [thread-safe] [fork-safe] [non-blocking] [signal-safe]
+ */
+TRIP_API trip_status trip_parse_retry_hint(const char *name, size_t name_len, const char *value, size_t value_len,
+                                           uint64_t now_unix_ns, uint64_t *out_retry_after_ns);
 
 #ifdef __cplusplus
 }

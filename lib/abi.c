@@ -5,7 +5,7 @@
 
 uint32_t trip_abi_version(void)
 {
-    return UINT32_C(1) << 16 | 1;
+    return UINT32_C(1) << 16 | 2;
 }
 
 const char *trip_version(void)
@@ -24,6 +24,7 @@ const char *trip_status_name(trip_status status)
         NAME(TRIP_REJECTED_PROBING)
         NAME(TRIP_REJECTED_FORCED)
         NAME(TRIP_STALE)
+        NAME(TRIP_NO_HINT)
         NAME(TRIP_E_INVALID)
         NAME(TRIP_E_HANDLE)
         NAME(TRIP_E_CONSUMED)
@@ -41,7 +42,7 @@ const char *trip_status_name(trip_status status)
 
 uint32_t trip_has_feature(uint32_t feature)
 {
-    return feature == TRIP_FEATURE_CIRCUITS || feature == TRIP_FEATURE_EXPRESS;
+    return feature == TRIP_FEATURE_CIRCUITS || feature == TRIP_FEATURE_EXPRESS || feature == TRIP_FEATURE_OUTCOMES;
 }
 
 /* ---- Structs ----------------------------------------------------------------------------------------------------- */
@@ -77,4 +78,14 @@ bool trip_abi_text(const char *text, size_t *len)
     if (*len == SIZE_MAX)
         *len = strnlen(text, TRIP_TEXT_MAX + 1);
     return *len <= TRIP_TEXT_MAX;
+}
+
+bool trip_abi_said(const char **text, size_t *len)
+{
+    if (*text == NULL) {
+        *text = "";
+        return *len == 0;
+    }
+    *len = *len == SIZE_MAX ? strnlen(*text, TRIP_SAID_MAX) : *len < TRIP_SAID_MAX ? *len : TRIP_SAID_MAX;
+    return true;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define TRIP_TEXT_MAX 255
+#define TRIP_SAID_MAX 65536 /* read of what a provider said */
 
 /* Sizes at the release that first had them: a caller's struct is never smaller. */
 #define TRIP_CONFIG_SIZE_1_0 80
@@ -16,6 +17,7 @@
 #define TRIP_CIRCUIT_INFO_SIZE_1_0 112
 #define TRIP_PERMIT_INFO_SIZE_1_0 16
 #define TRIP_EXPRESS_SIZE_1_1 sizeof(trip_express) /* holds a pointer: 48 bytes where pointers are 8 */
+#define TRIP_OUTCOME_SIZE_1_2 32
 
 #define TRIP_STRUCT_SIZE_MAX 4096
 
@@ -53,5 +55,9 @@ trip_status trip_abi_read(const void *from, void *to, size_t known, size_t first
 
 /* Turn SIZE_MAX into the length of the text. False when the text is NULL and not empty, or too long. */
 bool trip_abi_text(const char *text, size_t *len);
+
+/* The same for what a provider said, which may have any length: *len becomes that of the part that is read, and *text is
+   not NULL. */
+bool trip_abi_said(const char **text, size_t *len);
 
 #endif

@@ -55,6 +55,8 @@ UNITS = {
     "text": {"char"},
     "none": {"uint32_t", "uint64_t"},
     "bits": {"uint64_t"},
+    "http": {"uint32_t"},
+    "errno": {"int32_t"},
 }
 
 OUTSIDE = {

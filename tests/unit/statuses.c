@@ -34,6 +34,7 @@ static trip_rejection rejection = {.struct_size = sizeof rejection};
 static trip_circuit_info info = {.struct_size = sizeof info};
 static trip_permit_info permit_info = {.struct_size = sizeof permit_info};
 static trip_express express = {.struct_size = sizeof express};
+static trip_outcome outcome = {.struct_size = sizeof outcome};
 static trip_error error = {.struct_size = sizeof error};
 static trip_tracker tracker;
 static trip_circuit circuit;
@@ -236,6 +237,23 @@ static void tell_permit(void)
     ck_assert_int_eq(status, TRIP_E_CAPACITY);
 }
 
+/* ---- Outcomes ---------------------------------------------------------------------------------------------------- */
+
+static void tell_outcomes(void)
+{
+    TELL(TRIP_OK, trip_classify_http, 503, "busy", SIZE_MAX, &outcome);
+    TELL(TRIP_E_INVALID, trip_classify_http, 503, NULL, 1, &outcome);
+    TELL(TRIP_OK, trip_classify_errno, 110, &outcome);
+    TELL(TRIP_E_INVALID, trip_classify_errno, 110, NULL);
+    TELL(TRIP_OK, trip_classify_text, "timed out", SIZE_MAX, &outcome);
+    TELL(TRIP_E_INVALID, trip_classify_text, NULL, 1, &outcome);
+
+    uint64_t wait;
+    TELL(TRIP_OK, trip_parse_retry_hint, "Retry-After", SIZE_MAX, "20", SIZE_MAX, 0, &wait);
+    TELL(TRIP_NO_HINT, trip_parse_retry_hint, "Date", SIZE_MAX, "20", SIZE_MAX, 0, &wait);
+    TELL(TRIP_E_INVALID, trip_parse_retry_hint, "Retry-After", SIZE_MAX, "-1", SIZE_MAX, 0, &wait);
+}
+
 /* ---- The sets ---------------------------------------------------------------------------------------------------- */
 
 /* Every status of `one` is in `other`. */
@@ -259,6 +277,7 @@ START_TEST(every_listed_status_happens_and_every_status_that_happens_is_listed)
     tell_circuit();
     tell_settling();
     tell_permit();
+    tell_outcomes();
     tell_circuit_permit();
     tell_tracker_create();
 

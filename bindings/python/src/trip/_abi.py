@@ -37,6 +37,8 @@ TRIP_REJECTED_PROBING: Final = 2
 TRIP_REJECTED_FORCED: Final = 3
 #: The circuit has moved on since this permit was granted; no state has changed.
 TRIP_STALE: Final = 4
+#: What was read says nothing about when to come back; nothing is wrong with it.
+TRIP_NO_HINT: Final = 5
 #: An argument is wrong: NULL, a text too long, a struct_size out of range.
 TRIP_E_INVALID: Final = -1
 #: No such tracker, circuit or permit: garbage, of the wrong kind, or destroyed.
@@ -85,9 +87,40 @@ TRIP_CLOCK_MANUAL: Final = 1
 TRIP_FEATURE_CIRCUITS: Final = 1
 #: trip_circuit_express and trip_circuit_count.
 TRIP_FEATURE_EXPRESS: Final = 2
+#: trip_outcome, trip_classify_http, _errno and _text, trip_parse_retry_hint.
+TRIP_FEATURE_OUTCOMES: Final = 3
 
 #: One word of 64 bits, aligned to 8, which only atomic loads read.
 TRIP_EXPRESS_LAYOUT_WORD: Final = 1
+
+#: The provider did what it was asked to do.
+TRIP_CLASS_SUCCESS: Final = 0
+#: The provider failed and says so.
+TRIP_CLASS_SERVER_ERROR: Final = 1
+#: Too many requests or tokens for now; it passes by itself, and soon.
+TRIP_CLASS_RATE_LIMITED: Final = 2
+#: The provider has more to do than it can, for everybody.
+TRIP_CLASS_OVERLOADED: Final = 3
+#: No answer: name resolution, connection or TLS failed.
+TRIP_CLASS_NETWORK: Final = 4
+#: No answer in time.
+TRIP_CLASS_TIMEOUT: Final = 5
+#: What was paid for is used up: credit, budget, the quota of a day or longer.
+TRIP_CLASS_QUOTA: Final = 6
+#: The key is wrong, or may not do this.
+TRIP_CLASS_AUTH: Final = 7
+#: The request is wrong: the caller's mistake.
+TRIP_CLASS_INVALID_REQUEST: Final = 8
+#: The request is longer than the model, or the provider, takes.
+TRIP_CLASS_CONTEXT_OVERFLOW: Final = 9
+#: There is no such model or resource.
+TRIP_CLASS_NOT_FOUND: Final = 10
+#: The provider will not answer this, for what it says.
+TRIP_CLASS_CONTENT_FILTERED: Final = 11
+#: The caller gave up.
+TRIP_CLASS_CANCELLED: Final = 12
+#: None of these can be told; nothing is guessed.
+TRIP_CLASS_UNKNOWN: Final = 13
 
 STATUS_NAMES: Final[dict[int, str]] = {
     TRIP_OK: "TRIP_OK",
@@ -95,6 +128,7 @@ STATUS_NAMES: Final[dict[int, str]] = {
     TRIP_REJECTED_PROBING: "TRIP_REJECTED_PROBING",
     TRIP_REJECTED_FORCED: "TRIP_REJECTED_FORCED",
     TRIP_STALE: "TRIP_STALE",
+    TRIP_NO_HINT: "TRIP_NO_HINT",
     TRIP_E_INVALID: "TRIP_E_INVALID",
     TRIP_E_HANDLE: "TRIP_E_HANDLE",
     TRIP_E_CONSUMED: "TRIP_E_CONSUMED",
@@ -321,6 +355,34 @@ class trip_express(ctypes.Structure):
     ]
 
 
+class trip_outcome(ctypes.Structure):
+    """How a call went: what trip_classify_http, _errno and _text tell, and what a program may fill in by itself.
+    Members of which a classification knows nothing are 0.
+    """
+
+    #: [bytes] sizeof(trip_outcome)
+    struct_size: int
+    #: [TRIP_CLASS_*] what kind of success or failure it was
+    status_class: int
+    #: [http] the status of the response, or the one that a text names
+    http_status: int
+    #: [errno] the error of the system or, negative, of the resolver
+    sys_errno: int
+    #: [ns] what the provider asks to wait, where the body or the text says so
+    retry_after_ns: int
+    #: [ns] how long the call took; no classification knows that
+    duration_ns: int
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("status_class", c_uint32),
+        ("http_status", c_uint32),
+        ("sys_errno", c_int32),
+        ("retry_after_ns", c_uint64),
+        ("duration_ns", c_uint64),
+    ]
+
+
 def load(path: str) -> Library:
     """Load the library at a path, or one that the loader finds under a name; OSError when there is none.
 
@@ -455,3 +517,35 @@ class Library:
 
         #: (permit): Start the lease of a probe again, for a call that takes long.
         self.trip_permit_renew: Callable[[int], int] = _bound(keeping_gil.trip_permit_renew, trip_status, trip_permit)
+
+        #: (http_status, body, body_len, out_outcome): The class of an HTTP response, by its status and, where the
+        #: status leaves it open, by the codes and types in its JSON error object; only where these say nothing, by the
+        #: words of its message.
+        self.trip_classify_http: Callable[[int, bytes | None, int, Reference], int] = _bound(
+            keeping_gil.trip_classify_http, trip_status, c_uint32, c_char_p, c_size_t, POINTER(trip_outcome)
+        )
+
+        #: (sys_errno, out_outcome): The class of a call that ended with an error of the system or the resolver.
+        self.trip_classify_errno: Callable[[int, Reference], int] = _bound(
+            keeping_gil.trip_classify_errno, trip_status, c_int32, POINTER(trip_outcome)
+        )
+
+        #: (text, text_len, out_outcome): The class of a call of which nothing is left but the text of its error: the
+        #: last resort.
+        self.trip_classify_text: Callable[[bytes | None, int, Reference], int] = _bound(
+            keeping_gil.trip_classify_text, trip_status, c_char_p, c_size_t, POINTER(trip_outcome)
+        )
+
+        #: (name, name_len, value, value_len, now_unix_ns, out_retry_after_ns): How long a provider asks to wait, by a
+        #: header of its response, or by a text: Retry-After, retry-after-ms, x-ratelimit-reset and x-ratelimit-
+        #: reset-..., anthropic-ratelimit-...-reset, "try again in 6m0s".
+        self.trip_parse_retry_hint: Callable[[bytes | None, int, bytes | None, int, int, Reference], int] = _bound(
+            keeping_gil.trip_parse_retry_hint,
+            trip_status,
+            c_char_p,
+            c_size_t,
+            c_char_p,
+            c_size_t,
+            c_uint64,
+            POINTER(c_uint64),
+        )

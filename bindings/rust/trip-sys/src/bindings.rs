@@ -13,6 +13,8 @@ pub const TRIP_REJECTED_PROBING: trip_status = 2;
 pub const TRIP_REJECTED_FORCED: trip_status = 3;
 /// The circuit has moved on since this permit was granted; no state has changed.
 pub const TRIP_STALE: trip_status = 4;
+/// What was read says nothing about when to come back; nothing is wrong with it.
+pub const TRIP_NO_HINT: trip_status = 5;
 /// An argument is wrong: NULL, a text too long, a struct_size out of range.
 pub const TRIP_E_INVALID: trip_status = -1;
 /// No such tracker, circuit or permit: garbage, of the wrong kind, or destroyed.
@@ -62,8 +64,38 @@ pub const TRIP_CLOCK_MANUAL: u32 = 1;
 pub const TRIP_FEATURE_CIRCUITS: u32 = 1;
 /// trip_circuit_express and trip_circuit_count.
 pub const TRIP_FEATURE_EXPRESS: u32 = 2;
+/// trip_outcome, trip_classify_http, _errno and _text, trip_parse_retry_hint.
+pub const TRIP_FEATURE_OUTCOMES: u32 = 3;
 /// One word of 64 bits, aligned to 8, which only atomic loads read.
 pub const TRIP_EXPRESS_LAYOUT_WORD: u32 = 1;
+/// The provider did what it was asked to do.
+pub const TRIP_CLASS_SUCCESS: u32 = 0;
+/// The provider failed and says so.
+pub const TRIP_CLASS_SERVER_ERROR: u32 = 1;
+/// Too many requests or tokens for now; it passes by itself, and soon.
+pub const TRIP_CLASS_RATE_LIMITED: u32 = 2;
+/// The provider has more to do than it can, for everybody.
+pub const TRIP_CLASS_OVERLOADED: u32 = 3;
+/// No answer: name resolution, connection or TLS failed.
+pub const TRIP_CLASS_NETWORK: u32 = 4;
+/// No answer in time.
+pub const TRIP_CLASS_TIMEOUT: u32 = 5;
+/// What was paid for is used up: credit, budget, the quota of a day or longer.
+pub const TRIP_CLASS_QUOTA: u32 = 6;
+/// The key is wrong, or may not do this.
+pub const TRIP_CLASS_AUTH: u32 = 7;
+/// The request is wrong: the caller's mistake.
+pub const TRIP_CLASS_INVALID_REQUEST: u32 = 8;
+/// The request is longer than the model, or the provider, takes.
+pub const TRIP_CLASS_CONTEXT_OVERFLOW: u32 = 9;
+/// There is no such model or resource.
+pub const TRIP_CLASS_NOT_FOUND: u32 = 10;
+/// The provider will not answer this, for what it says.
+pub const TRIP_CLASS_CONTENT_FILTERED: u32 = 11;
+/// The caller gave up.
+pub const TRIP_CLASS_CANCELLED: u32 = 12;
+/// None of these can be told; nothing is guessed.
+pub const TRIP_CLASS_UNKNOWN: u32 = 13;
 /// How the circuits of a tracker behave. Fill it with trip_config_init, then change what you want changed. Values out
 /// of range are refused when the tracker is created, so that nothing can fail later.
 #[repr(C)]
@@ -320,6 +352,35 @@ impl Default for trip_express {
         }
     }
 }
+/// How a call went: what trip_classify_http, _errno and _text tell, and what a program may fill in by itself. Members
+/// of which a classification knows nothing are 0.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone)]
+pub struct trip_outcome {
+    /// \[bytes\] sizeof(trip_outcome)
+    pub struct_size: u32,
+    /// \[TRIP_CLASS_*\] what kind of success or failure it was
+    pub status_class: u32,
+    /// \[http\] the status of the response, or the one that a text names
+    pub http_status: u32,
+    /// \[errno\] the error of the system or, negative, of the resolver
+    pub sys_errno: i32,
+    /// \[ns\] what the provider asks to wait, where the body or the text says so
+    pub retry_after_ns: u64,
+    /// \[ns\] how long the call took; no classification knows that
+    pub duration_ns: u64,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of trip_outcome"][::core::mem::size_of::<trip_outcome>() - 32usize];
+    ["Alignment of trip_outcome"][::core::mem::align_of::<trip_outcome>() - 8usize];
+    ["Offset of field: trip_outcome::struct_size"][::core::mem::offset_of!(trip_outcome, struct_size) - 0usize];
+    ["Offset of field: trip_outcome::status_class"][::core::mem::offset_of!(trip_outcome, status_class) - 4usize];
+    ["Offset of field: trip_outcome::http_status"][::core::mem::offset_of!(trip_outcome, http_status) - 8usize];
+    ["Offset of field: trip_outcome::sys_errno"][::core::mem::offset_of!(trip_outcome, sys_errno) - 12usize];
+    ["Offset of field: trip_outcome::retry_after_ns"][::core::mem::offset_of!(trip_outcome, retry_after_ns) - 16usize];
+    ["Offset of field: trip_outcome::duration_ns"][::core::mem::offset_of!(trip_outcome, duration_ns) - 24usize];
+};
 extern "C" {
     /// The version of the ABI that this library has: major << 16 | minor. A library with the same major and a minor at
     /// least as high as your header's is compatible.
@@ -572,4 +633,76 @@ extern "C" {
     ///
     /// \[since 1.0\] \[thread-safe\] \[fork-safe\] \[non-blocking\]
     pub fn trip_permit_renew(permit: trip_permit) -> trip_status;
+    /// The class of an HTTP response, by its status and, where the status leaves it open, by the codes and types in its
+    /// JSON error object; only where these say nothing, by the words of its message. docs/classification.md has the
+    /// tables. A body may be cut off, be an array around the object, or an event stream with an error in it.
+    ///
+    /// A status of 200 to 299 is a success unless the body is an error object or a stream with one. Where the status is
+    /// 0, nobody knows it, and the body alone decides: that is how the error of a single event is classified.
+    ///
+    /// - http_status \[http\] the status; one that HTTP does not have is TRIP_CLASS_UNKNOWN
+    /// - body \[text\] the body, or as much of it as there is; any bytes, any length, the first 65536 are read
+    /// - body_len \[bytes\] length of body
+    /// - out_outcome \[trip_outcome\] class, status, and the wait that the body asks for
+    /// - returns TRIP_OK;
+    ///   - TRIP_E_INVALID: out_outcome is NULL or its struct_size out of range, or body is NULL with a length
+    ///
+    /// \[since 1.2\] \[thread-safe\] \[fork-safe\] \[non-blocking\] \[signal-safe\]
+    pub fn trip_classify_http(
+        http_status: u32,
+        body: *const ::core::ffi::c_char,
+        body_len: usize,
+        out_outcome: *mut trip_outcome,
+    ) -> trip_status;
+    /// The class of a call that ended with an error of the system or the resolver. 0 is TRIP_CLASS_UNKNOWN: libraries
+    /// that report a failure with errno 0 exist, and a success needs no classification. So are errors of the caller's
+    /// own machine, such as EMFILE: the provider was not asked.
+    ///
+    /// - sys_errno \[errno\] a value of errno or, negative as they are, one of getaddrinfo's EAI_* values
+    /// - out_outcome \[trip_outcome\] class and error
+    /// - returns TRIP_OK; TRIP_E_INVALID: out_outcome is NULL or its struct_size out of range
+    ///
+    /// \[since 1.2\] \[thread-safe\] \[fork-safe\] \[non-blocking\] \[signal-safe\]
+    pub fn trip_classify_errno(sys_errno: i32, out_outcome: *mut trip_outcome) -> trip_status;
+    /// The class of a call of which nothing is left but the text of its error: the last resort. Whole words are
+    /// compared, and a number counts as an HTTP status only where the words around it say that it is one. Then it
+    /// decides as the status of a response does, and what the text says beside it as the body.
+    ///
+    /// - text \[text\] the error as a program would log it; any bytes, any length, the first 65536 are read
+    /// - text_len \[bytes\] length of text
+    /// - out_outcome \[trip_outcome\] class, the HTTP status that the text names, and the wait that it asks for
+    /// - returns TRIP_OK;
+    ///   - TRIP_E_INVALID: out_outcome is NULL or its struct_size out of range, or text is NULL with a length
+    ///
+    /// \[since 1.2\] \[thread-safe\] \[fork-safe\] \[non-blocking\] \[signal-safe\]
+    pub fn trip_classify_text(
+        text: *const ::core::ffi::c_char,
+        text_len: usize,
+        out_outcome: *mut trip_outcome,
+    ) -> trip_status;
+    /// How long a provider asks to wait, by a header of its response, or by a text: Retry-After, retry-after-ms,
+    /// x-ratelimit-reset and x-ratelimit-reset-..., anthropic-ratelimit-...-reset, "try again in 6m0s".
+    /// docs/classification.md lists them. What is wrong or absurd is refused and never guessed at: a time that is past,
+    /// more than a year, no number, a number with something behind it. Fractions of a nanosecond are rounded up.
+    ///
+    /// - name \[text\] the name of the header, in any case; empty: value is a text for people
+    /// - name_len \[bytes\] length of name
+    /// - value \[text\] the value of the header, or the text; any bytes, any length, the first 65536 are read
+    /// - value_len \[bytes\] length of value
+    /// - now_unix_ns \[ns\] the time of day since 1970 UTC, from which dates are counted
+    /// - out_retry_after_ns \[ns\] what to wait from now on
+    /// - returns TRIP_OK;
+    ///   - TRIP_NO_HINT: a header of this name, or this text, says nothing about when to come back;
+    ///   - TRIP_E_INVALID: it should, and its value is refused; or out_retry_after_ns is NULL, a text is NULL with a
+    ///     length, or name is longer than 255 bytes
+    ///
+    /// \[since 1.2\] \[thread-safe\] \[fork-safe\] \[non-blocking\] \[signal-safe\]
+    pub fn trip_parse_retry_hint(
+        name: *const ::core::ffi::c_char,
+        name_len: usize,
+        value: *const ::core::ffi::c_char,
+        value_len: usize,
+        now_unix_ns: u64,
+        out_retry_after_ns: *mut u64,
+    ) -> trip_status;
 }
