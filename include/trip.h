@@ -68,6 +68,7 @@ enum {
     TRIP_REJECTED_FORCED = 3,  /**< Refused: an operator has forced the circuit open. No function returns it yet. */
     TRIP_STALE = 4,            /**< The circuit has moved on since this permit was granted; no state has changed. */
     TRIP_NO_HINT = 5,          /**< What was read says nothing about when to come back; nothing is wrong with it. */
+    TRIP_REJECTED_RAMP = 6,    /**< Refused: the circuit has just closed and admits a growing share of the calls. */
     TRIP_E_INVALID = -1,       /**< An argument is wrong: NULL, a text too long, a struct_size out of range. */
     TRIP_E_HANDLE = -2,        /**< No such tracker, circuit or permit: garbage, of the wrong kind, or destroyed. */
     TRIP_E_CONSUMED = -3,      /**< This permit has been settled before. */
@@ -114,6 +115,12 @@ enum {
 };
 
 enum {
+    TRIP_EFFECT_FAILURE = 0, /**< Counts as a failure. */
+    TRIP_EFFECT_SUCCESS = 1, /**< Counts as a success: the provider is up, whatever it thought of the request. */
+    TRIP_EFFECT_NOTHING = 2  /**< Counts as nothing, and frees a probe. */
+};
+
+enum {
     TRIP_CLOCK_MONOTONIC = 0, /**< The machine's CLOCK_MONOTONIC; it stands still while the machine is suspended. */
     TRIP_CLOCK_MANUAL = 1     /**< Starts at 0 and moves by trip_tracker_advance alone: for tests and simulations. */
 };
@@ -121,11 +128,13 @@ enum {
 enum {
     TRIP_FEATURE_CIRCUITS = 1, /**< Trackers, circuits and permits: always there. */
     TRIP_FEATURE_EXPRESS = 2,  /**< trip_circuit_express and trip_circuit_count. */
-    TRIP_FEATURE_OUTCOMES = 3  /**< trip_outcome, trip_classify_http, _errno and _text, trip_parse_retry_hint. */
+    TRIP_FEATURE_OUTCOMES = 3, /**< trip_outcome: trip_permit_record, trip_classify_*, trip_parse_retry_hint. */
+    TRIP_FEATURE_WINDOWS = 4   /**< Windows, slow and hung calls, ramps and streams: trip_permit_progress. */
 };
 
 enum {
-    TRIP_EXPRESS_LAYOUT_WORD = 1 /**< One word of 64 bits, aligned to 8, which only atomic loads read. */
+    TRIP_EXPRESS_LAYOUT_NONE = 0, /**< This circuit never has a lane: do not ask again. */
+    TRIP_EXPRESS_LAYOUT_WORD = 1  /**< One word of 64 bits, aligned to 8, which only atomic loads read. */
 };
 
 enum {
@@ -166,6 +175,43 @@ typedef struct trip_config {
     double jitter;                 /**< [ratio] open periods are stretched by up to this share; 0 to 1, default 0 */
     uint32_t clock;                /**< [TRIP_CLOCK_*] what measures time; default TRIP_CLOCK_MONOTONIC */
     uint32_t max_circuits;         /**< [count] circuits kept at most; 1 to 16777216, default 65536 */
+    uint32_t on_server_error;      /**< [TRIP_EFFECT_*] what trip_permit_record makes of this class; default failure */
+    uint32_t on_rate_limited;      /**< [TRIP_EFFECT_*] default failure */
+    uint32_t on_overloaded;        /**< [TRIP_EFFECT_*] default failure */
+    uint32_t on_network;           /**< [TRIP_EFFECT_*] default failure */
+    uint32_t on_timeout;           /**< [TRIP_EFFECT_*] default failure */
+    uint32_t on_quota;             /**< [TRIP_EFFECT_*] default failure; opens for quota_open_ns */
+    uint32_t on_auth;              /**< [TRIP_EFFECT_*] default success, as all mistakes of the caller */
+    uint32_t on_invalid_request;   /**< [TRIP_EFFECT_*] default success */
+    uint32_t on_context_overflow;  /**< [TRIP_EFFECT_*] default success */
+    uint32_t on_not_found;         /**< [TRIP_EFFECT_*] default success */
+    uint32_t on_content_filtered;  /**< [TRIP_EFFECT_*] default success */
+    uint32_t on_cancelled;         /**< [TRIP_EFFECT_*] default nothing */
+    uint32_t on_unknown;           /**< [TRIP_EFFECT_*] default nothing */
+    uint32_t half_open_probes;     /**< [count] of so many probes half_open_successes must succeed: more than that, at
+                                        most 15; 0, the default: as many, so that the first that fails opens again */
+    uint64_t quota_open_ns;        /**< [ns] how long a used-up quota keeps its circuit open where the provider does not
+                                        say; above 0, at most one year, default 600 s */
+    uint64_t
+        max_retry_after_ns;     /**< [ns] the cap on what a provider may ask for; at most one year, default 1 h; 0: what
+                                        it asks for is not heeded */
+    uint64_t slow_call_ns;      /**< [ns] a call that takes longer is slow; at most one year; 0, the default: none is */
+    uint32_t count_window;      /**< [count] judge the last so many calls; at most 2047; 0, the default: do not */
+    uint32_t count_minimum;     /**< [count] not before there are so many; at most count_window, default 10 */
+    double count_failure_ratio; /**< [ratio] open when such a share of them failed; 0 to 1, default 0.5; 0: never */
+    double count_slow_ratio;    /**< [ratio] open when such a share of them was slow; 0 to 1; 0, the default: never */
+    uint64_t time_window_ns;    /**< [ns] judge the calls of so long; at most one year; 0, the default: do not */
+    uint32_t time_buckets;      /**< [count] in so many steps, each at least 10 ms; 1 to 64, default 10 */
+    uint32_t time_minimum;      /**< [count] not before there are so many calls; above 0, default 10 */
+    double time_failure_ratio;  /**< [ratio] as count_failure_ratio; default 0.5 */
+    double time_slow_ratio;     /**< [ratio] as count_slow_ratio; default 0 */
+    uint64_t hang_ns;           /**< [ns] a call that has not ended after this hangs; at most one year, default 0 */
+    uint32_t hang_calls;        /**< [count] open when so many calls hang; at most 1048576; 0, the default: never */
+    uint32_t ramp_steps;        /**< [count] steps in which the share of admitted calls grows; 1 to 100, default 4 */
+    uint64_t ramp_ns;           /**< [ns] how long it grows after a circuit has closed again; at most one year; 0, the
+                                        default: all calls are admitted at once */
+    uint64_t stall_ns;          /**< [ns] a stream without progress for so long has failed; at most one year; 0, the
+                                        default: it may take its time */
 } trip_config;
 
 /** Why trip_tracker_create failed. The one output that is written on failure, and only then. */
@@ -486,6 +532,41 @@ TRIP_API trip_status trip_permit_record_success(trip_permit permit);
  * [since 1.0] [thread-safe] [fork-safe] [non-blocking]
  */
 TRIP_API trip_status trip_permit_record_failure(trip_permit permit);
+
+/**
+ * Settle a permit with how its call went. The config says what its class counts as: on_server_error and so on;
+ * TRIP_CLASS_SUCCESS is a success. What the provider asked to wait, with a class that counts as a failure, keeps the
+ * circuit open at least as long if it is open or opens before that time: such a wait may lengthen an open period, that
+ * of a stale permit too, and never shortens one. max_retry_after_ns caps it. TRIP_CLASS_QUOTA without one asks for
+ * quota_open_ns.
+ *
+ * @param permit [handle] the permit, gone after this call
+ * @param outcome [trip_outcome] how it went; with a duration_ns of 0 the library takes the time since the permit
+ * @return TRIP_OK;
+ *         TRIP_STALE: settled and counted, but the circuit has moved on and no state has changed;
+ *         TRIP_E_INVALID: outcome is NULL, its struct_size out of range, or its class none; the permit is still out;
+ *         TRIP_E_TOO_NEW: outcome has members that this library does not know, and they are not zero; as before;
+ *         TRIP_E_HANDLE: no such permit, or its tracker is destroyed;
+ *         TRIP_E_CONSUMED: it was settled before
+ * [since 1.2] [thread-safe] [fork-safe] [non-blocking]
+ */
+TRIP_API trip_status trip_permit_record(trip_permit permit, const trip_outcome *outcome);
+
+/**
+ * Tell that a long response goes on: at its first token, and as often after it as the caller likes. A probe whose
+ * response has begun counts as a success at once and frees its place: the provider is back, however long the rest takes.
+ * Where the config has a stall_ns, a permit that has told of progress and then is silent for that long counts as a
+ * failure, be it that nobody ever settles it; when it is settled after all, that is TRIP_STALE. Whether a stream
+ * stalls is looked at when a permit of its circuit is asked for.
+ *
+ * @param permit [handle] the permit, which stays unsettled
+ * @return TRIP_OK;
+ *         TRIP_STALE: the circuit has moved on, or the stream has stalled before;
+ *         TRIP_E_HANDLE: no such permit, or its tracker is destroyed;
+ *         TRIP_E_CONSUMED: it was settled before
+ * [since 1.2] [thread-safe] [fork-safe] [non-blocking]
+ */
+TRIP_API trip_status trip_permit_progress(trip_permit permit);
 
 /**
  * Settle a permit that nobody recorded: what a destructor calls. Counts as the config's on_drop says.

@@ -23,6 +23,7 @@ const char *trip_status_name(trip_status status)
         NAME(TRIP_REJECTED_OPEN)
         NAME(TRIP_REJECTED_PROBING)
         NAME(TRIP_REJECTED_FORCED)
+        NAME(TRIP_REJECTED_RAMP)
         NAME(TRIP_STALE)
         NAME(TRIP_NO_HINT)
         NAME(TRIP_E_INVALID)
@@ -42,7 +43,7 @@ const char *trip_status_name(trip_status status)
 
 uint32_t trip_has_feature(uint32_t feature)
 {
-    return feature == TRIP_FEATURE_CIRCUITS || feature == TRIP_FEATURE_EXPRESS || feature == TRIP_FEATURE_OUTCOMES;
+    return feature >= TRIP_FEATURE_CIRCUITS && feature <= TRIP_FEATURE_WINDOWS;
 }
 
 /* ---- Structs ----------------------------------------------------------------------------------------------------- */

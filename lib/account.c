@@ -3,6 +3,7 @@
 
 #include "alloc.h"
 #include "circuit.h"
+#include "report.h"
 
 #define FIRST_SIZE 32
 #define GROWTH 8
@@ -43,6 +44,14 @@ trip_accounts *trip_accounts_create(trip_accounts *old)
 
 /* ---- Opening and closing ----------------------------------------------------------------------------------------- */
 
+static void hand_in_calls(trip_account *account)
+{
+    if (atomic_load_explicit(&account->calls, memory_order_relaxed) == 0)
+        return;
+    trip_circuit_hand_in_calls(account);
+    atomic_store_explicit(&account->calls, 0, memory_order_release);
+}
+
 static void hand_in(trip_account *account)
 {
     trip_circuit circuit = atomic_load_explicit(&account->circuit, memory_order_relaxed);
@@ -53,6 +62,14 @@ static void hand_in(trip_account *account)
         atomic_store_explicit(&account->counts[i], 0, memory_order_relaxed);
         trip_circuit_count_in_cell(circuit, i, count);
     }
+    hand_in_calls(account);
+}
+
+void trip_account_begin_calls(trip_account *account, uint64_t epoch, uint64_t step)
+{
+    hand_in_calls(account);
+    atomic_store_explicit(&account->calls_epoch, epoch, memory_order_release);
+    atomic_store_explicit(&account->calls_step, step, memory_order_release);
 }
 
 bool trip_account_open(trip_account *account, trip_circuit circuit)

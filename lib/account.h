@@ -25,9 +25,13 @@ typedef struct trip_account {
     uint64_t bare;                          /* the word of its latest closed epoch that we know, without payload */
     trip_circuit rival;                     /* who last asked for this place in vain */
     _Atomic uint64_t counts[TRIP_COUNTERS]; /* not handed in yet */
+    _Atomic uint64_t calls_epoch;           /* successes in a step of the circuit's time window, not handed in yet: */
+    _Atomic uint64_t calls_step;            /* of which epoch, and which step */
+    _Atomic uint64_t calls;
 } trip_account;
 
 _Static_assert(offsetof(trip_account, counts[TRIP_COUNT_FAILURES]) < 64, "what most calls count is in the first line");
+_Static_assert(sizeof(trip_account) == 128, "an account is two cache lines");
 
 typedef struct trip_accounts {
     struct trip_accounts *smaller; /* the table that this one replaced: others may still be reading there */
@@ -55,11 +59,24 @@ bool trip_account_open(trip_account *account, trip_circuit circuit);
 /* Hand everything in. */
 void trip_account_close(trip_account *account);
 
+/* Hand in the calls of another step, and begin to count those of this one. */
+void trip_account_begin_calls(trip_account *account, uint64_t epoch, uint64_t step);
+
 /* Count, as the account's thread. */
 static inline void trip_account_add(trip_account *account, trip_counter counter, uint64_t amount)
 {
     uint64_t count = atomic_load_explicit(&account->counts[counter], memory_order_relaxed);
     atomic_store_explicit(&account->counts[counter], count + amount, memory_order_relaxed);
+}
+
+/* Count a success of the circuit's time window, as the account's thread. */
+static inline void trip_account_add_call(trip_account *account, uint64_t epoch, uint64_t step)
+{
+    if (atomic_load_explicit(&account->calls_step, memory_order_relaxed) != step ||
+        atomic_load_explicit(&account->calls_epoch, memory_order_relaxed) != epoch)
+        trip_account_begin_calls(account, epoch, step);
+    uint64_t calls = atomic_load_explicit(&account->calls, memory_order_relaxed);
+    atomic_store_explicit(&account->calls, calls + 1, memory_order_release);
 }
 
 /* Add to `sum` what the account has counted, if it is the circuit's. Any thread. */

@@ -34,8 +34,6 @@ typedef struct trip_cell {
     _Alignas(8) _Atomic uint64_t word;
     _Alignas(8) _Atomic uint64_t counts[TRIP_COUNTERS];
     _Alignas(8) _Atomic uint64_t base_ns; /* the tracker's clock minus this is the circuit's own; fixed for its life */
-    _Alignas(8) _Atomic uint64_t salt;    /* trip_word_salt of the key; fixed for its life */
-    _Alignas(8) _Atomic uint64_t born;    /* the stamp of its first epoch; fixed for its life */
 } trip_cell;
 
 static inline uint64_t trip_count_tag(uint64_t generation)

@@ -7,6 +7,7 @@
 #include "abi.h"
 #include "clock.h"
 #include "tracker.h"
+#include "window.h"
 
 #include <string.h>
 
@@ -55,15 +56,26 @@ static void read_clock(trip_hearing *hearing)
         own_time(hearing->record, trip_tracker_now(tracker_of(hearing->record), hearing->setting.policy));
 }
 
-static void consult_policy(trip_hearing *hearing)
+const trip_policy *trip_circuit_policy(trip_hearing *hearing)
 {
-    hearing->setting.policy = policy_of(hearing, tracker_of(hearing->record));
-    hearing->setting.salt = atomic_load_explicit(&hearing->record->cell.salt, memory_order_acquire);
+    return policy_of(hearing, tracker_of(hearing->record));
+}
+
+const trip_policy *trip_circuit_consult(trip_hearing *hearing)
+{
+    hearing->setting.policy = trip_circuit_policy(hearing);
+    trip_record_add_to(&hearing->setting, hearing->record);
+    return hearing->setting.policy;
+}
+
+uint64_t trip_circuit_lately(const trip_hearing *hearing)
+{
+    return trip_tracker_lately(tracker_of(hearing->record), hearing->setting.policy);
 }
 
 void trip_circuit_look(trip_hearing *hearing)
 {
-    consult_policy(hearing);
+    trip_circuit_consult(hearing);
     read_clock(hearing);
 }
 
@@ -94,18 +106,29 @@ static trip_verdict judge(trip_hearing *hearing, uint64_t word, trip_event event
     return trip_word_step(word, event, epoch, setting);
 }
 
+/* A circuit that is about to close begins without the calls of before. */
+static void prepare_windows(trip_hearing *hearing, uint64_t from, uint64_t to)
+{
+    bool closes = trip_word_state_of(to) == TRIP_WORD_CLOSED && trip_word_state_of(from) != TRIP_WORD_CLOSED;
+    if (!closes || (to & TRIP_WORD_SLOW) == 0)
+        return;
+    trip_annex *annex = atomic_load_explicit(&hearing->record->annex, memory_order_acquire);
+    trip_window_restart(annex, (trip_present){&hearing->record->cell.word, trip_word_epoch(from)});
+}
+
 bool trip_circuit_apply(trip_hearing *hearing, trip_event event, uint64_t epoch, trip_verdict *out_verdict)
 {
     _Atomic uint64_t *place = &hearing->record->cell.word;
     uint64_t word = atomic_load_explicit(place, memory_order_acquire);
     do {
-        consult_policy(hearing);
+        trip_circuit_consult(hearing);
         *out_verdict = judge(hearing, word, event, epoch);
         bool vacant = out_verdict->status == TRIP_E_HANDLE;
         if (vacant || !trip_record_lives(hearing->record, hearing->circuit))
             return false;
         if (out_verdict->word == word)
             return true;
+        prepare_windows(hearing, word, out_verdict->word);
         /* No word of one life comes again in another, so this succeeds only if the circuit we judged is there. */
     } while (!atomic_compare_exchange_weak_explicit(place, &word, out_verdict->word, memory_order_acq_rel,
                                                     memory_order_acquire));
@@ -116,51 +139,9 @@ bool trip_circuit_refuses_from_afar(trip_hearing *hearing, uint64_t word, trip_v
 {
     if (trip_word_state_of(word) != TRIP_WORD_OPEN)
         return false;
-    consult_policy(hearing);
+    trip_circuit_consult(hearing);
     *out_verdict = (trip_verdict){.word = word, .status = TRIP_REJECTED_OPEN}; /* what trip_word_step would say */
     return refused_from_afar(hearing, word) && trip_record_lives(hearing->record, hearing->circuit);
-}
-
-static void count_outcome(const trip_hearing *hearing, trip_event event)
-{
-    static const trip_counter counters[] = {
-        [TRIP_EVENT_FAILURE] = TRIP_COUNT_FAILURES,
-        [TRIP_EVENT_DROP] = TRIP_COUNT_DROPS,
-        [TRIP_EVENT_CANCEL] = TRIP_COUNT_CANCELS,
-    };
-    if (event != TRIP_EVENT_SUCCESS) /* which is what is left over */
-        trip_magazine_count(hearing->magazine, hearing->circuit, counters[event], 1);
-}
-
-/* A failure that only counts: the epoch says that the circuit lives, and the swap that it still does. */
-static inline bool count_failure(trip_hearing *hearing, uint64_t epoch)
-{
-    _Atomic uint64_t *place = &hearing->record->cell.word;
-    uint64_t word = atomic_load_explicit(place, memory_order_acquire);
-    const trip_policy *policy = policy_of(hearing, tracker_of(hearing->record));
-    while (trip_word_only_counts(word, epoch, policy))
-        if (atomic_compare_exchange_weak_explicit(place, &word, word + 1, memory_order_acq_rel, memory_order_acquire))
-            return true;
-    return false;
-}
-
-bool trip_circuit_tell(trip_hearing *hearing, trip_event event, uint64_t epoch, trip_status *out_status)
-{
-    if (event == TRIP_EVENT_FAILURE && count_failure(hearing, epoch)) {
-        trip_magazine_count(hearing->magazine, hearing->circuit, TRIP_COUNT_FAILURES, 1);
-        *out_status = TRIP_OK;
-        return true;
-    }
-    trip_verdict verdict;
-    if (!trip_circuit_apply(hearing, event, epoch, &verdict))
-        return false;
-    if (verdict.opened)
-        trip_magazine_count(hearing->magazine, hearing->circuit, TRIP_COUNT_OPENS, 1);
-    if (verdict.status == TRIP_STALE)
-        trip_magazine_count(hearing->magazine, hearing->circuit, TRIP_COUNT_STALE, 1);
-    count_outcome(hearing, event);
-    *out_status = verdict.status;
-    return true;
 }
 
 /* ---- Looking ----------------------------------------------------------------------------------------------------- */
@@ -175,9 +156,33 @@ static bool find(trip_circuit circuit, trip_hearing *out_hearing)
     return true;
 }
 
+bool trip_circuit_is_on_ramp(trip_hearing *hearing, uint64_t word, uint64_t *out_share)
+{
+    const trip_policy *policy = hearing->setting.policy;
+    bool has_closed_again = trip_word_stamp(word) != atomic_load_explicit(&hearing->record->born, memory_order_acquire);
+    if (policy->ramp_ns == 0 || trip_word_state_of(word) != TRIP_WORD_CLOSED || !has_closed_again)
+        return false;
+    hearing->setting.now = own_time(hearing->record, trip_circuit_lately(hearing));
+    uint64_t closed_at = trip_word_stamp(word) * TRIP_NS_PER_MS;
+    uint64_t since = hearing->setting.now > closed_at ? hearing->setting.now - closed_at : 0;
+    if (since >= policy->ramp_ns)
+        return false;
+    uint64_t step = since / (policy->ramp_ns / policy->ramp_steps + 1);
+    *out_share = (step + 1) * TRIP_SHARE_ONE / (policy->ramp_steps + 1);
+    return true;
+}
+
 static uint32_t state_told(trip_word_state state)
 {
     return (uint32_t)state - TRIP_WORD_CLOSED + TRIP_STATE_CLOSED;
+}
+
+/* As long as others would wait for a probe, but not beyond the end of the ramp. */
+static uint64_t ramp_retry(uint64_t word, const trip_setting *setting)
+{
+    uint64_t end = trip_word_stamp(word) * TRIP_NS_PER_MS + setting->policy->ramp_ns;
+    uint64_t left = end > setting->now ? end - setting->now : 0;
+    return left < setting->policy->probe_retry_ns ? left : setting->policy->probe_retry_ns;
 }
 
 /* Member by member: a struct that was written in small pieces and is at once copied in large ones makes the processor
@@ -198,6 +203,8 @@ void trip_circuit_refuse(const trip_hearing *hearing, const trip_verdict *verdic
     if (out_rejection == NULL)
         return;
     trip_view view = trip_word_view(verdict->word, &hearing->setting);
+    if (verdict->status == TRIP_REJECTED_RAMP)
+        view.retry_after_ns = ramp_retry(verdict->word, &hearing->setting);
     if (trip_abi_size_said(out_rejection) == sizeof *out_rejection) {
         write_rejection(out_rejection, verdict->status, &view);
         return;
@@ -215,8 +222,14 @@ trip_status trip_circuit_peek(trip_circuit circuit, trip_rejection *out_rejectio
     if (!find(circuit, &hearing))
         return TRIP_E_HANDLE;
     uint64_t word = atomic_load_explicit(&hearing.record->cell.word, memory_order_acquire);
-    consult_policy(&hearing);
+    trip_circuit_consult(&hearing);
     trip_verdict verdict = judge(&hearing, word, TRIP_EVENT_PERMIT, 0);
+    const trip_annex *annex = atomic_load_explicit(&hearing.record->annex, memory_order_acquire);
+    if (verdict.status == TRIP_OK && annex != NULL) {
+        uint64_t share;
+        if (trip_circuit_is_on_ramp(&hearing, word, &share) && !trip_ramp_admits(share, atomic_load(&annex->asked)))
+            verdict.status = TRIP_REJECTED_RAMP;
+    }
     if (!trip_record_lives(hearing.record, circuit))
         return TRIP_E_HANDLE;
     if (verdict.status > 0)

@@ -6,6 +6,7 @@
 #ifndef TRIP_CIRCUIT_H
 #define TRIP_CIRCUIT_H
 
+#include "annex.h"
 #include "cell.h"
 #include "handle.h"
 #include "magazine.h"
@@ -23,6 +24,8 @@ typedef struct trip_record {
     _Atomic uint64_t hash_low; /* of the key */
     _Atomic uint64_t hash_high;
     trip_cell cell;
+    _Atomic(trip_annex *) annex; /* NULL: nobody here ever needed one */
+    _Atomic uint64_t born;       /* the stamp of its first epoch; fixed for its life */
     UT_hash_handle by_key; /* under the mutex of the tracker's registry; the key: see registry.c */
 } trip_record;
 
@@ -62,6 +65,14 @@ static inline bool trip_record_lives(const trip_record *record, trip_circuit cir
     return life == (trip_handle_generation(circuit, TRIP_CIRCUIT_SLOT_BITS) << 1 | 1);
 }
 
+/* What an annex adds to a setting. */
+static inline void trip_record_add_to(trip_setting *setting, trip_record *record)
+{
+    const trip_annex *annex = atomic_load_explicit(&record->annex, memory_order_acquire);
+    setting->salt = annex == NULL ? 0 : atomic_load_explicit(&annex->salt, memory_order_acquire);
+    setting->not_before = annex == NULL ? 0 : trip_annex_not_before(annex, record->life >> 1);
+}
+
 /* Mark the circuit as used, for the registry: a write only when nobody has since it last looked. */
 static inline void trip_record_use(trip_record *record)
 {
@@ -96,15 +107,27 @@ static inline void trip_hearing_begin(trip_hearing *hearing, trip_circuit circui
 /* Let an event happen: judge it and replace the word, as often as others are faster. False: the circuit is gone. */
 bool trip_circuit_apply(trip_hearing *hearing, trip_event event, uint64_t epoch, trip_verdict *out_verdict);
 
-/* The same for how a call ended, and count it. False: the circuit is gone, and nothing was counted. */
-bool trip_circuit_tell(trip_hearing *hearing, trip_event event, uint64_t epoch, trip_status *out_status);
-
 /* Whether a circuit with this word refuses a permit, as far as that can be told by a glance at the coarse clock. Says
    false when in doubt, or when the circuit is gone. */
 bool trip_circuit_refuses_from_afar(trip_hearing *hearing, uint64_t word, trip_verdict *out_verdict);
 
 /* Fill hearing->setting for a look at `record` now. */
 void trip_circuit_look(trip_hearing *hearing);
+
+/* The policy alone. Fill hearing->setting but for the time; what time it is by the tracker's clock, as of the last tick. */
+const trip_policy *trip_circuit_policy(trip_hearing *hearing);
+const trip_policy *trip_circuit_consult(trip_hearing *hearing);
+uint64_t trip_circuit_lately(const trip_hearing *hearing);
+
+/* Whether a circuit with this word has closed again so lately that it admits but a share of the calls, in 1/2^32. */
+bool trip_circuit_is_on_ramp(trip_hearing *hearing, uint64_t word, uint64_t *out_share);
+
+/* Whether the n-th call that is asked for on ramps is one of them. The golden ratio spreads them evenly (Knuth, The Art of
+   Computer Programming, volume 3, 6.4): of any hundred in a row the share is right within one or two. */
+static inline bool trip_ramp_admits(uint64_t share, uint64_t n)
+{
+    return n * UINT64_C(0x9E3779B97F4A7C15) >> 32 < share;
+}
 
 /* Write a refusal, where the caller wants one. */
 void trip_circuit_refuse(const trip_hearing *hearing, const trip_verdict *verdict, trip_rejection *out_rejection);

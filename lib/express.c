@@ -3,6 +3,7 @@
 
 #include "abi.h"
 #include "circuit.h"
+#include "report.h"
 #include "tracker.h"
 
 trip_status trip_circuit_express(trip_circuit circuit, trip_express *out_express)
@@ -17,7 +18,7 @@ trip_status trip_circuit_express(trip_circuit circuit, trip_express *out_express
         return TRIP_E_HANDLE;
     uint64_t healthy = word & ~TRIP_WORD_PAYLOAD;
     trip_express express = {
-        .layout = TRIP_EXPRESS_LAYOUT_WORD,
+        .layout = (word & TRIP_WORD_SLOW) != 0 ? TRIP_EXPRESS_LAYOUT_NONE : TRIP_EXPRESS_LAYOUT_WORD,
         .mask = 0,
         .value = 1,
         .word = (const uint64_t *)&record->cell.word,
@@ -48,7 +49,7 @@ typedef struct lane {
 static __attribute__((noinline)) trip_status place(trip_permit permit, lane *on)
 {
     uint64_t life = atomic_load_explicit(&on->record->life, memory_order_acquire);
-    uint64_t born = atomic_load_explicit(&on->record->cell.born, memory_order_acquire);
+    uint64_t born = atomic_load_explicit(&on->record->born, memory_order_acquire);
     trip_tracker tracker = atomic_load_explicit(&on->record->tracker, memory_order_acquire);
     const trip_tracker_record *owner = trip_tracker_named(tracker);
     if (owner == NULL || !trip_tracker_lives(owner, tracker))
@@ -57,7 +58,7 @@ static __attribute__((noinline)) trip_status place(trip_permit permit, lane *on)
     if (behind > TRIP_EXPRESS_STAMP_MASK / 2)
         return TRIP_E_HANDLE;
     uint64_t stamp = trip_word_stamp(on->word) - behind;
-    on->epoch = trip_word_epoch(trip_word_closed(stamp));
+    on->epoch = trip_word_epoch(trip_word_closed(stamp, 0));
     on->is_its_own = (life & 1) != 0 && stamp >= born;
     return TRIP_STALE;
 }
@@ -84,7 +85,7 @@ trip_status trip_express_inspect(trip_permit permit)
     return find(permit, &on);
 }
 
-trip_status trip_express_settle(trip_permit permit, trip_event event)
+trip_status trip_express_settle(trip_permit permit, trip_event event, const trip_outcome *outcome)
 {
     lane on;
     trip_status status = find(permit, &on);
@@ -92,7 +93,8 @@ trip_status trip_express_settle(trip_permit permit, trip_event event)
         return status;
     trip_hearing hearing;
     trip_hearing_begin(&hearing, on.circuit, on.record, trip_magazine_mine());
-    if (!trip_circuit_tell(&hearing, event, on.epoch, &status))
+    trip_report report = {.event = event, .outcome = outcome, .epoch = on.epoch};
+    if (!trip_circuit_tell(&hearing, &report, &status))
         return TRIP_STALE;
     trip_magazine_count(hearing.magazine, on.circuit, TRIP_COUNT_PERMITS, 1);
     return status;

@@ -190,10 +190,12 @@ void trip_magazine_count_in_cell(trip_circuit circuit, trip_counter counter, uin
     trip_circuit_count_in_cell(circuit, counter, amount);
 }
 
+/* A permit whose stream has stalled counts as a failure, and so as out no more. */
 static bool is_out_for(const trip_own_slot *own, trip_circuit circuit)
 {
     const trip_permit_slot *slot = atomic_load_explicit(&own->slot, memory_order_acquire);
     return slot != NULL && atomic_load_explicit(&slot->circuit, memory_order_acquire) == circuit &&
+           (atomic_load_explicit(&slot->progress, memory_order_acquire) & TRIP_PROGRESS_STALLED) == 0 &&
            trip_permit_is_out(atomic_load_explicit(&slot->word, memory_order_acquire),
                               atomic_load_explicit(&slot->granted, memory_order_acquire));
 }
@@ -207,6 +209,21 @@ void trip_magazines_tally(trip_circuit circuit, uint64_t sum[TRIP_COUNTERS])
         for (int i = 0; i < TRIP_OWN_SLOTS; i++)
             sum[TRIP_COUNT_OUT] += is_out_for(&m->own[i], circuit);
     }
+}
+
+uint64_t trip_magazines_calls(trip_circuit circuit, uint64_t epoch, uint64_t step, uint32_t steps)
+{
+    uint64_t calls = 0;
+    const trip_magazine *m = atomic_load_explicit(&all, memory_order_acquire);
+    for (; m != NULL; m = m->next) {
+        trip_accounts *table = atomic_load_explicit(&m->table, memory_order_acquire);
+        const trip_account *account = trip_account_at(table->at, table->mask, circuit);
+        uint64_t behind = step - atomic_load_explicit(&account->calls_step, memory_order_acquire);
+        if (behind < steps && atomic_load_explicit(&account->circuit, memory_order_acquire) == circuit &&
+            atomic_load_explicit(&account->calls_epoch, memory_order_acquire) == epoch)
+            calls += atomic_load_explicit(&account->calls, memory_order_acquire);
+    }
+    return calls;
 }
 
 /* ---- Slots ------------------------------------------------------------------------------------------------------- */

@@ -63,6 +63,9 @@ static inline void trip_magazine_count(trip_magazine *magazine, trip_circuit cir
 /* Add to `sum` what all threads have counted for a circuit and not handed in. */
 void trip_magazines_tally(trip_circuit circuit, uint64_t sum[TRIP_COUNTERS]);
 
+/* The same for the successes in the steps of its time window that ends with `step`. */
+uint64_t trip_magazines_calls(trip_circuit circuit, uint64_t epoch, uint64_t step, uint32_t steps);
+
 /* In the child of a fork: the other threads are gone, their magazines are nobody's. */
 void trip_magazine_after_fork(void);
 

@@ -8,6 +8,8 @@
 #include "abi.h"
 #include "circuit.h"
 #include "express.h"
+#include "overdue.h"
+#include "report.h"
 #include "tracker.h"
 
 _Atomic(char *) trip_permit_chunks[TRIP_PERMITS_MAX >> TRIP_PERMIT_CHUNK_BITS];
@@ -99,7 +101,7 @@ typedef struct terms {
     trip_circuit circuit;
     trip_record *record;
     uint64_t tracker;
-    uint64_t bare;
+    uint64_t bare; /* of a slow circuit without the mark of it: so its permits are never settled by a glance at the word */
 } terms;
 
 /* Bind a free slot of our own to what it is granted for, unless it was granted for the same before. */
@@ -130,9 +132,10 @@ static trip_permit grant_spare(const trip_hearing *hearing, trip_permit_slot *sl
 {
     uint64_t tracker = atomic_load_explicit(&hearing->record->tracker, memory_order_relaxed);
     atomic_store_explicit(&slot->tracker_tag, (uint32_t)tracker, memory_order_relaxed);
-    atomic_store_explicit(&slot->bare, trip_word_bare(circuits_word), memory_order_relaxed);
+    atomic_store_explicit(&slot->bare, trip_word_bare(circuits_word) & ~TRIP_WORD_SLOW, memory_order_relaxed);
     atomic_store_explicit(&slot->record, hearing->record, memory_order_relaxed);
     atomic_store_explicit(&slot->circuit, hearing->circuit, memory_order_relaxed);
+    atomic_store_explicit(&slot->progress, 0, memory_order_relaxed);
     trip_magazine_count(hearing->magazine, hearing->circuit, TRIP_COUNT_PERMITS, 1);
     trip_magazine_count(hearing->magazine, hearing->circuit, TRIP_COUNT_OUT, 1);
     return grant(slot, atomic_load_explicit(&slot->word, memory_order_relaxed) & TRIP_PERMIT_NAME);
@@ -172,6 +175,45 @@ static trip_status ask(trip_hearing *hearing, trip_permit_slot *spare, trip_perm
     return there ? refuse(hearing, &verdict, out_rejection) : TRIP_E_HANDLE;
 }
 
+/* In a slot of our own that is free: there is one. */
+static trip_permit grant_closed(trip_magazine *magazine, terms of)
+{
+    trip_account *account = trip_magazine_account(magazine, of.circuit);
+    if (account != NULL && trip_word_is_healthy(of.bare))
+        account->bare = of.bare;
+    of.bare &= ~TRIP_WORD_SLOW;
+    trip_permit permit = grant_own(magazine, of);
+    trip_magazine_count_with(account, of.circuit, TRIP_COUNT_PERMITS, 1);
+    return permit;
+}
+
+static trip_status permit_anew(trip_magazine *mine_if_any, trip_circuit circuit, trip_permit *out_permit,
+                               trip_rejection *out_rejection);
+
+/* Of a closed circuit that needs more than its word: it may be on a ramp, have calls that hang, or want to know how long
+   its calls take. There is a free slot of our own. */
+static __attribute__((noinline)) trip_status permit_slowly(trip_hearing *hearing, terms of, uint64_t word,
+                                                           trip_permit *out_permit, trip_rejection *out_rejection)
+{
+    trip_annex *annex = atomic_load_explicit(&of.record->annex, memory_order_acquire);
+    const trip_policy *policy = trip_circuit_consult(hearing);
+    uint64_t now = trip_policy_times_calls(policy) ? trip_circuit_lately(hearing) : 0;
+    if (trip_overdue_may_be(annex, policy, now)) {
+        trip_overdue_look(hearing, annex, trip_word_epoch(word), now);
+        if (trip_word_epoch(atomic_load_explicit(&of.record->cell.word, memory_order_acquire)) != trip_word_epoch(word))
+            return permit_anew(hearing->magazine, of.circuit, out_permit, out_rejection);
+    }
+    uint64_t share;
+    if (trip_circuit_is_on_ramp(hearing, word, &share) &&
+        !trip_ramp_admits(share, atomic_fetch_add_explicit(&annex->asked, 1, memory_order_relaxed)))
+        return refuse(hearing, &(trip_verdict){.word = word, .status = TRIP_REJECTED_RAMP}, out_rejection);
+    trip_permit_slot *slot = atomic_load_explicit(&hearing->magazine->turn->slot, memory_order_relaxed);
+    atomic_store_explicit(&slot->granted_at, now, memory_order_relaxed);
+    atomic_store_explicit(&slot->progress, 0, memory_order_relaxed);
+    *out_permit = grant_closed(hearing->magazine, of);
+    return TRIP_OK;
+}
+
 /* Whatever is not the same as last time: another circuit, another epoch, more permits out, a refusal. */
 static __attribute__((noinline)) trip_status permit_anew(trip_magazine *mine_if_any, trip_circuit circuit,
                                                          trip_permit *out_permit, trip_rejection *out_rejection)
@@ -192,7 +234,7 @@ static __attribute__((noinline)) trip_status permit_anew(trip_magazine *mine_if_
     trip_record_use(record);
 
     trip_magazine *magazine = hearing.magazine;
-    bool is_closed = trip_word_is_healthy(granted.bare);
+    bool is_closed = trip_word_state_of(word) == TRIP_WORD_CLOSED;
     trip_permit_slot *spare = NULL;
     trip_status status = TRIP_E_NOMEM;
     if (magazine != NULL)
@@ -201,11 +243,9 @@ static __attribute__((noinline)) trip_status permit_anew(trip_magazine *mine_if_
         return without_slot(&hearing, status, out_rejection);
     if (!is_closed)
         return ask(&hearing, spare, out_permit, out_rejection);
-    trip_account *account = trip_magazine_account(magazine, circuit);
-    if (account != NULL)
-        account->bare = granted.bare;
-    *out_permit = grant_own(magazine, granted);
-    trip_magazine_count_with(account, circuit, TRIP_COUNT_PERMITS, 1);
+    if ((word & TRIP_WORD_SLOW) != 0)
+        return permit_slowly(&hearing, granted, word, out_permit, out_rejection);
+    *out_permit = grant_closed(magazine, granted);
     return TRIP_OK;
 }
 
@@ -240,6 +280,7 @@ typedef struct outstanding {
     uint64_t word;
     uint64_t epoch;
     trip_circuit circuit;
+    uint64_t granted_at;
 } outstanding;
 
 static trip_status find(trip_permit permit, outstanding *out)
@@ -259,6 +300,7 @@ static trip_status find(trip_permit permit, outstanding *out)
     out->word = word;
     out->epoch = trip_word_epoch(atomic_load_explicit(&slot->bare, memory_order_acquire));
     out->circuit = atomic_load_explicit(&slot->circuit, memory_order_acquire);
+    out->granted_at = atomic_load_explicit(&slot->granted_at, memory_order_acquire);
     return TRIP_OK;
 }
 
@@ -268,17 +310,38 @@ static trip_status of_the_gone(uint32_t tracker_tag)
     return trip_tracker_tag_lives(tracker_tag) ? TRIP_STALE : TRIP_E_HANDLE;
 }
 
+/* Whoever settles a stream has to be faster than whoever finds that it has stalled. The flags that it had. */
+static uint64_t claim_stream(trip_permit_slot *slot)
+{
+    uint64_t progress = atomic_load_explicit(&slot->progress, memory_order_acquire);
+    while (progress != 0 && (progress & (TRIP_PROGRESS_STALLED | TRIP_PROGRESS_SETTLED)) == 0 &&
+           !atomic_compare_exchange_weak_explicit(&slot->progress, &progress, progress | TRIP_PROGRESS_SETTLED,
+                                                  memory_order_acq_rel, memory_order_acquire))
+        ;
+    return progress;
+}
+
+/* Of a probe whose success the circuit knows since its stream began: it has nothing more to tell. */
+static trip_status settle_known(trip_hearing *hearing, const trip_report *report)
+{
+    trip_event event = trip_circuit_event(hearing, report);
+    trip_circuit_count_outcome(hearing, event);
+    return TRIP_OK;
+}
+
 /* Settle the permit and tell the circuit what became of the call, if there is anything to tell. */
-static __attribute__((noinline)) trip_status settle_anew(trip_permit handle, trip_event event)
+static __attribute__((noinline)) trip_status settle_anew(trip_permit handle, trip_event event,
+                                                         const trip_outcome *outcome)
 {
     outstanding permit;
-    uint64_t settled;
+    uint64_t settled, progress;
     uint32_t tracker_tag;
     do {
         trip_status status = find(handle, &permit);
         if (status != TRIP_OK)
             return status;
         tracker_tag = atomic_load_explicit(&permit.slot->tracker_tag, memory_order_relaxed);
+        progress = claim_stream(permit.slot);
         settled = trip_permit_settled(permit.word);
         /* Fails when somebody else was faster, or when the slot has just become a spare. */
     } while (!atomic_compare_exchange_strong_explicit(&permit.slot->word, &permit.word, settled, memory_order_acq_rel,
@@ -286,57 +349,78 @@ static __attribute__((noinline)) trip_status settle_anew(trip_permit handle, tri
 
     trip_hearing hearing;
     trip_hearing_begin(&hearing, permit.circuit, trip_record_known(permit.circuit), trip_magazine_mine());
+    bool is_known = (progress & TRIP_PROGRESS_WON) != 0 && trip_epoch_state(permit.epoch) == TRIP_WORD_HALF_OPEN;
+    bool has_stalled = (progress & TRIP_PROGRESS_STALLED) != 0; /* it was counted as out and as failed then */
     if ((settled & TRIP_PERMIT_SPARE) != 0) {
-        trip_magazine_count(hearing.magazine, permit.circuit, TRIP_COUNT_OUT, UINT64_MAX);
+        if (!has_stalled)
+            trip_magazine_count(hearing.magazine, permit.circuit, TRIP_COUNT_OUT, UINT64_MAX);
         keep(hearing.magazine, permit.slot, settled);
     }
+    if (has_stalled) {
+        trip_magazine_count(hearing.magazine, permit.circuit, TRIP_COUNT_STALE, 1);
+        return TRIP_STALE;
+    }
+    trip_report report = {event, outcome, permit.epoch, permit.granted_at};
+    if (is_known)
+        return settle_known(&hearing, &report);
     trip_status status;
-    return trip_circuit_tell(&hearing, event, permit.epoch, &status) ? status : of_the_gone(tracker_tag);
+    return trip_circuit_tell(&hearing, &report, &status) ? status : of_the_gone(tracker_tag);
 }
 
-static inline trip_status settle(trip_permit handle, trip_event event)
+static inline trip_status settle(trip_permit handle, trip_event event, const trip_outcome *outcome)
 {
     if (!trip_handle_is(handle, TRIP_KIND_PERMIT))
-        return trip_is_express(handle) ? trip_express_settle(handle, event) : TRIP_E_HANDLE;
-    return settle_anew(handle, event);
+        return trip_is_express(handle) ? trip_express_settle(handle, event, outcome) : TRIP_E_HANDLE;
+    return settle_anew(handle, event, outcome);
 }
 
 trip_status trip_permit_record_success(trip_permit permit)
 {
     if (!trip_handle_is(permit, TRIP_KIND_PERMIT))
-        return settle(permit, TRIP_EVENT_SUCCESS);
+        return settle(permit, TRIP_EVENT_SUCCESS, NULL);
     trip_permit_slot *slot = trip_permit_slot_if_any(trip_permit_number(permit));
     if (slot == NULL || atomic_load_explicit(&slot->granted, memory_order_acquire) != permit)
-        return settle_anew(permit, TRIP_EVENT_SUCCESS);
+        return settle_anew(permit, TRIP_EVENT_SUCCESS, NULL);
     /* Closed without failures, as when the permit was granted: there is nothing to tell. A probe's word is never bare,
        for the probe is out. */
     const trip_record *record = atomic_load_explicit(&slot->record, memory_order_relaxed);
     uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
     if (word != atomic_load_explicit(&slot->bare, memory_order_relaxed))
-        return settle_anew(permit, TRIP_EVENT_SUCCESS);
+        return settle_anew(permit, TRIP_EVENT_SUCCESS, NULL);
     uint64_t expected = permit & TRIP_PERMIT_NAME;
     if (!atomic_compare_exchange_strong_explicit(&slot->word, &expected, trip_permit_settled(expected),
                                                  memory_order_acq_rel, memory_order_relaxed))
-        return settle_anew(permit, TRIP_EVENT_SUCCESS);
+        return settle_anew(permit, TRIP_EVENT_SUCCESS, NULL);
     return TRIP_OK;
 }
 
 trip_status trip_permit_record_failure(trip_permit permit)
 {
-    return settle(permit, TRIP_EVENT_FAILURE);
+    return settle(permit, TRIP_EVENT_FAILURE, NULL);
 }
 
 trip_status trip_permit_drop(trip_permit permit)
 {
-    return settle(permit, TRIP_EVENT_DROP);
+    return settle(permit, TRIP_EVENT_DROP, NULL);
 }
 
 trip_status trip_permit_cancel(trip_permit permit)
 {
-    return settle(permit, TRIP_EVENT_CANCEL);
+    return settle(permit, TRIP_EVENT_CANCEL, NULL);
 }
 
-/* ---- Unsettled permits ------------------------------------------------------------------------------------------- */
+trip_status trip_permit_record(trip_permit permit, const trip_outcome *outcome)
+{
+    trip_outcome complete = {0};
+    if (outcome == NULL)
+        return TRIP_E_INVALID;
+    trip_status status = trip_abi_read(outcome, &complete, sizeof complete, TRIP_OUTCOME_SIZE_1_2);
+    if (status != TRIP_OK)
+        return status;
+    if (complete.status_class >= TRIP_CLASSES)
+        return TRIP_E_INVALID;
+    return settle(permit, TRIP_EVENT_SUCCESS, &complete);
+}
 
 /* Whether the permit was still out when all was read about it: only then does what was read belong together. */
 static bool still_out(const outstanding *permit)
@@ -344,6 +428,69 @@ static bool still_out(const outstanding *permit)
     uint64_t word = atomic_load_explicit(&permit->slot->word, memory_order_acquire);
     return ((word ^ permit->word) & ~TRIP_PERMIT_SPARE) == 0;
 }
+
+/* ---- Streams ----------------------------------------------------------------------------------------------------- */
+
+/* The first progress of a probe is its success; a stream whose success closes the circuit goes on as a call of that. */
+static trip_status win(trip_hearing *hearing, const outstanding *permit, trip_permit_slot *slot)
+{
+    trip_verdict verdict;
+    if (!trip_circuit_apply(hearing, TRIP_EVENT_SUCCESS, permit->epoch, &verdict))
+        return TRIP_STALE;
+    if (verdict.status == TRIP_OK && trip_word_state_of(verdict.word) == TRIP_WORD_CLOSED)
+        atomic_store_explicit(&slot->bare, trip_word_bare(verdict.word) & ~TRIP_WORD_SLOW, memory_order_release);
+    return verdict.status;
+}
+
+/* Note when the stream was heard of last. False: it has stalled, or is settled. */
+static bool note_progress(trip_permit_slot *slot, uint64_t now, uint64_t flag, bool *out_is_first)
+{
+    uint64_t progress = atomic_load_explicit(&slot->progress, memory_order_acquire);
+    do {
+        if ((progress & (TRIP_PROGRESS_STALLED | TRIP_PROGRESS_SETTLED)) != 0)
+            return false;
+        *out_is_first = (progress & flag) != flag;
+    } while (!atomic_compare_exchange_weak_explicit(&slot->progress, &progress,
+                                                    (progress & TRIP_PROGRESS_WON) | flag | (now + 1), memory_order_acq_rel,
+                                                    memory_order_acquire));
+    return true;
+}
+
+static trip_status progress_granted(trip_permit handle)
+{
+    outstanding permit;
+    trip_status status = find(handle, &permit);
+    if (status != TRIP_OK)
+        return status;
+    uint32_t tracker_tag = atomic_load_explicit(&permit.slot->tracker_tag, memory_order_relaxed);
+    trip_hearing hearing;
+    trip_hearing_begin(&hearing, permit.circuit, trip_record_known(permit.circuit), trip_magazine_mine());
+    const trip_policy *policy = trip_circuit_consult(&hearing);
+    bool is_probe = trip_epoch_state(permit.epoch) == TRIP_WORD_HALF_OPEN;
+    uint64_t now = policy->stall_ns != 0 ? trip_circuit_lately(&hearing) : 0;
+    uint64_t epoch = trip_word_epoch(atomic_load_explicit(&hearing.record->cell.word, memory_order_acquire));
+    if (!trip_record_lives(hearing.record, permit.circuit))
+        return of_the_gone(tracker_tag);
+    if (!still_out(&permit))
+        return TRIP_E_CONSUMED;
+    bool is_first;
+    if (!is_probe && policy->stall_ns == 0)
+        return epoch == permit.epoch ? TRIP_OK : TRIP_STALE;
+    if (!note_progress(permit.slot, now, is_probe ? TRIP_PROGRESS_WON : 0, &is_first))
+        return TRIP_STALE;
+    if (policy->stall_ns != 0)
+        trip_overdue_expect(atomic_load_explicit(&hearing.record->annex, memory_order_acquire), policy, now);
+    if (is_probe && is_first)
+        return win(&hearing, &permit, permit.slot);
+    return epoch == permit.epoch ? TRIP_OK : TRIP_STALE;
+}
+
+trip_status trip_permit_progress(trip_permit permit)
+{
+    return trip_is_express(permit) ? trip_express_inspect(permit) : progress_granted(permit);
+}
+
+/* ---- Unsettled permits ------------------------------------------------------------------------------------------- */
 
 trip_status trip_permit_renew(trip_permit handle)
 {

@@ -40,8 +40,16 @@ typedef struct trip_permit_slot {
     _Atomic uint64_t granted;
     _Atomic uint64_t bare; /* the circuit's word when it was granted, without payload: the epoch */
     _Atomic(struct trip_record *) record;
-    _Atomic uint64_t circuit; /* the handle; 0: never granted */
+    _Atomic uint64_t circuit;    /* the handle; 0: never granted */
+    _Atomic uint64_t granted_at; /* tracker's ns, where the circuit times its calls */
+    _Atomic uint64_t progress;   /* tracker's ns of the last one that was told, plus 1, with flags; 0: none */
 } trip_permit_slot;
+
+/* What has become of a permit that has told of progress. Whoever sets STALLED or SETTLED first decides what it counts as. */
+#define TRIP_PROGRESS_STALLED (UINT64_C(1) << 63)
+#define TRIP_PROGRESS_SETTLED (UINT64_C(1) << 62)
+#define TRIP_PROGRESS_WON (UINT64_C(1) << 61) /* it was a probe, whose success the circuit knows */
+#define TRIP_PROGRESS_TIME (TRIP_PROGRESS_WON - 1)
 
 extern trip_pool trip_permits;
 extern _Atomic(char *) trip_permit_chunks[TRIP_PERMITS_MAX >> TRIP_PERMIT_CHUNK_BITS];

@@ -12,6 +12,12 @@
 #define PROBES_MAX 63                           /* and probes in 6 */
 #define CIRCUITS_MAX (UINT32_C(1) << 24)
 #define LEASE_MIN (4 * MS) /* so that a quarter of it is a stamp */
+#define TALLIED_PROBES_MAX 15 /* the word counts won and lost in 4 bits each, and those out */
+#define WINDOW_MAX 2047       /* a window counts in 11 bits */
+#define BUCKETS_MAX 64
+#define BUCKET_MIN (10 * MS) /* above two ticks of the coarse clock, which most kernels have at 4 ms */
+#define HANGING_MAX (UINT32_C(1) << 20) /* as many permits as there are */
+#define STEPS_MAX 100
 
 void trip_policy_defaults(trip_config *out_config)
 {
@@ -30,11 +36,24 @@ void trip_policy_defaults(trip_config *out_config)
         .jitter = 0.0,
         .clock = TRIP_CLOCK_MONOTONIC,
         .max_circuits = 65536,
+        .on_auth = TRIP_EFFECT_SUCCESS,
+        .on_invalid_request = TRIP_EFFECT_SUCCESS,
+        .on_context_overflow = TRIP_EFFECT_SUCCESS,
+        .on_not_found = TRIP_EFFECT_SUCCESS,
+        .on_content_filtered = TRIP_EFFECT_SUCCESS,
+        .on_cancelled = TRIP_EFFECT_NOTHING,
+        .on_unknown = TRIP_EFFECT_NOTHING,
+        .quota_open_ns = 600 * SECOND,
+        .max_retry_after_ns = 3600 * SECOND,
+        .count_minimum = 10,
+        .count_failure_ratio = 0.5,
+        .time_buckets = 10,
+        .time_minimum = 10,
+        .time_failure_ratio = 0.5,
+        .ramp_steps = 4,
     };
 }
 
-const trip_refusal *trip_policy_check(const trip_config *c)
-{
 /* A comparison with NaN is false, so each rule says what must hold. */
 #define REQUIRE(rule, field, why)                                                                                      \
     do {                                                                                                               \
@@ -42,7 +61,69 @@ const trip_refusal *trip_policy_check(const trip_config *c)
         if (!(rule))                                                                                                   \
             return &refusal;                                                                                           \
     } while (0)
+#define REQUIRE_EFFECT(field)                                                                                          \
+    REQUIRE(c->field <= TRIP_EFFECT_NOTHING, field,                                                                    \
+            "must be TRIP_EFFECT_FAILURE, TRIP_EFFECT_SUCCESS or TRIP_EFFECT_NOTHING")
+#define REQUIRE_RATIO(field) REQUIRE(c->field >= 0.0 && c->field <= 1.0, field, "must be 0 to 1")
+#define REQUIRE_YEAR(field) REQUIRE(c->field <= YEAR, field, "must be at most one year")
 
+static const trip_refusal *check_outcomes(const trip_config *c)
+{
+    REQUIRE_EFFECT(on_server_error);
+    REQUIRE_EFFECT(on_rate_limited);
+    REQUIRE_EFFECT(on_overloaded);
+    REQUIRE_EFFECT(on_network);
+    REQUIRE_EFFECT(on_timeout);
+    REQUIRE_EFFECT(on_quota);
+    REQUIRE_EFFECT(on_auth);
+    REQUIRE_EFFECT(on_invalid_request);
+    REQUIRE_EFFECT(on_context_overflow);
+    REQUIRE_EFFECT(on_not_found);
+    REQUIRE_EFFECT(on_content_filtered);
+    REQUIRE_EFFECT(on_cancelled);
+    REQUIRE_EFFECT(on_unknown);
+    REQUIRE(c->quota_open_ns > 0, quota_open_ns, "must be above 0");
+    REQUIRE_YEAR(quota_open_ns);
+    REQUIRE_YEAR(max_retry_after_ns);
+    return NULL;
+}
+
+static const trip_refusal *check_windows(const trip_config *c)
+{
+    REQUIRE_YEAR(slow_call_ns);
+    REQUIRE(c->count_window <= WINDOW_MAX, count_window, "must be at most 2047");
+    REQUIRE(c->count_minimum >= 1, count_minimum, "must be above 0");
+    REQUIRE(c->count_window == 0 || c->count_minimum <= c->count_window, count_minimum, "must be at most count_window");
+    REQUIRE_RATIO(count_failure_ratio);
+    REQUIRE_RATIO(count_slow_ratio);
+    REQUIRE(c->count_slow_ratio == 0 || c->slow_call_ns > 0, count_slow_ratio, "needs slow_call_ns");
+    REQUIRE_YEAR(time_window_ns);
+    REQUIRE(c->time_buckets >= 1 && c->time_buckets <= BUCKETS_MAX, time_buckets, "must be 1 to 64");
+    REQUIRE(c->time_window_ns == 0 || c->time_window_ns / c->time_buckets >= BUCKET_MIN, time_window_ns,
+            "must be at least 10 ms for each of time_buckets");
+    REQUIRE(c->time_minimum >= 1, time_minimum, "must be above 0");
+    REQUIRE_RATIO(time_failure_ratio);
+    REQUIRE_RATIO(time_slow_ratio);
+    REQUIRE(c->time_slow_ratio == 0 || c->slow_call_ns > 0, time_slow_ratio, "needs slow_call_ns");
+    REQUIRE_YEAR(hang_ns);
+    REQUIRE(c->hang_calls <= HANGING_MAX, hang_calls, "must be at most 1048576");
+    REQUIRE(c->hang_calls == 0 || c->hang_ns > 0, hang_ns, "must be above 0 where hang_calls is");
+    REQUIRE_YEAR(stall_ns);
+    return NULL;
+}
+
+static const trip_refusal *check_recovery(const trip_config *c)
+{
+    REQUIRE(c->half_open_probes == 0 || c->half_open_probes == c->half_open_successes ||
+                (c->half_open_probes > c->half_open_successes && c->half_open_probes <= TALLIED_PROBES_MAX),
+            half_open_probes, "must be 0, or at least half_open_successes and at most 15");
+    REQUIRE(c->ramp_steps >= 1 && c->ramp_steps <= STEPS_MAX, ramp_steps, "must be 1 to 100");
+    REQUIRE_YEAR(ramp_ns);
+    return NULL;
+}
+
+static const trip_refusal *check_circuits(const trip_config *c)
+{
     REQUIRE(c->failure_threshold >= 1 && c->failure_threshold <= THRESHOLD_MAX, failure_threshold,
             "must be 1 to 8388607");
     REQUIRE(c->initial_open_ns > 0, initial_open_ns, "must be above 0");
@@ -64,7 +145,16 @@ const trip_refusal *trip_policy_check(const trip_config *c)
     REQUIRE(c->clock <= TRIP_CLOCK_MANUAL, clock, "must be TRIP_CLOCK_MONOTONIC or TRIP_CLOCK_MANUAL");
     REQUIRE(c->max_circuits >= 1 && c->max_circuits <= CIRCUITS_MAX, max_circuits, "must be 1 to 16777216");
     return NULL;
-#undef REQUIRE
+}
+
+const trip_refusal *trip_policy_check(const trip_config *config)
+{
+    static const trip_refusal *(*const checks[])(const trip_config *) = {check_circuits, check_outcomes, check_windows,
+                                                                         check_recovery};
+    const trip_refusal *refusal = NULL;
+    for (size_t i = 0; i < sizeof checks / sizeof *checks && refusal == NULL; i++)
+        refusal = checks[i](config);
+    return refusal;
 }
 
 /* The period after `period`: to the nearest nanosecond, or what a double knows of it; never shorter, whatever it rounds
@@ -77,18 +167,69 @@ static uint64_t next_period(uint64_t period, const trip_config *config)
     return grown > (double)period ? (uint64_t)grown : period;
 }
 
+static uint64_t share(double ratio)
+{
+    return (uint64_t)(ratio * (double)TRIP_SHARE_ONE);
+}
+
+static uint32_t effects_of(const trip_config *c)
+{
+    const uint32_t effects[TRIP_CLASSES] = {
+        [TRIP_CLASS_SUCCESS] = TRIP_EFFECT_SUCCESS,
+        [TRIP_CLASS_SERVER_ERROR] = c->on_server_error,
+        [TRIP_CLASS_RATE_LIMITED] = c->on_rate_limited,
+        [TRIP_CLASS_OVERLOADED] = c->on_overloaded,
+        [TRIP_CLASS_NETWORK] = c->on_network,
+        [TRIP_CLASS_TIMEOUT] = c->on_timeout,
+        [TRIP_CLASS_QUOTA] = c->on_quota,
+        [TRIP_CLASS_AUTH] = c->on_auth,
+        [TRIP_CLASS_INVALID_REQUEST] = c->on_invalid_request,
+        [TRIP_CLASS_CONTEXT_OVERFLOW] = c->on_context_overflow,
+        [TRIP_CLASS_NOT_FOUND] = c->on_not_found,
+        [TRIP_CLASS_CONTENT_FILTERED] = c->on_content_filtered,
+        [TRIP_CLASS_CANCELLED] = c->on_cancelled,
+        [TRIP_CLASS_UNKNOWN] = c->on_unknown,
+    };
+    uint32_t packed = 0;
+    for (uint32_t class = 0; class < TRIP_CLASSES; class++)
+        packed |= effects[class] << (2 * class);
+    return packed;
+}
+
+/* A window that no share of calls can open is none. */
+static trip_window_rule rule_of(uint32_t size, uint32_t minimum, double failure_ratio, double slow_ratio)
+{
+    bool judges = failure_ratio > 0 || slow_ratio > 0;
+    return (trip_window_rule){share(failure_ratio), share(slow_ratio), judges ? size : 0, minimum};
+}
+
 void trip_policy_make(const trip_config *config, trip_policy *out_policy)
 {
     *out_policy = (trip_policy){
         .probe_lease_ns = config->probe_lease_ns,
         .probe_retry_ns = config->probe_retry_ns,
-        .jitter = (uint64_t)(config->jitter * 4294967296.0),
+        .jitter = share(config->jitter),
         .failure_threshold = config->failure_threshold,
         .half_open_max_probes = config->half_open_max_probes,
         .half_open_successes = config->half_open_successes,
         .on_drop = config->on_drop,
         .clock = config->clock,
         .max_circuits = config->max_circuits,
+        .effects = effects_of(config),
+        .half_open_probes = config->half_open_probes != 0 ? config->half_open_probes : config->half_open_successes,
+        .quota_open_ns = config->quota_open_ns,
+        .max_retry_after_ns = config->max_retry_after_ns,
+        .slow_call_ns = config->slow_call_ns,
+        .last_calls = rule_of(config->count_window, config->count_minimum, config->count_failure_ratio,
+                              config->count_slow_ratio),
+        .lately = rule_of(config->time_window_ns != 0 ? config->time_buckets : 0, config->time_minimum,
+                          config->time_failure_ratio, config->time_slow_ratio),
+        .bucket_ns = config->time_window_ns / config->time_buckets,
+        .hang_ns = config->hang_ns,
+        .ramp_ns = config->ramp_ns,
+        .stall_ns = config->stall_ns,
+        .hang_calls = config->hang_calls,
+        .ramp_steps = config->ramp_steps,
     };
     out_policy->open_ns[0] = config->initial_open_ns;
     out_policy->open_ns[1] = next_period(config->initial_open_ns, config);

@@ -7,7 +7,20 @@
 
 #include "trip.h"
 
+#include <stdbool.h>
+
 #define TRIP_LEVELS 32 /* backoff levels; the word keeps five bits of them */
+
+#define TRIP_CLASSES 14
+#define TRIP_SHARE_ONE (UINT64_C(1) << 32) /* shares are in 1/2^32 */
+
+/* When the calls in a window open a circuit. */
+typedef struct trip_window_rule {
+    uint64_t failure_share; /* of them failed; 0: never */
+    uint64_t slow_share;    /* were slow; 0: never */
+    uint32_t size;          /* calls, or buckets; 0: no window */
+    uint32_t minimum;       /* calls, before which nothing is judged */
+} trip_window_rule;
 
 typedef struct trip_policy {
     uint64_t open_ns[TRIP_LEVELS]; /* the open period at each level, before jitter */
@@ -20,7 +33,38 @@ typedef struct trip_policy {
     uint32_t on_drop;
     uint32_t clock;
     uint32_t max_circuits;
+    uint32_t effects; /* TRIP_EFFECT_* of each class, two bits each */
+    uint32_t half_open_probes; /* at most so many of them; half_open_successes: none may fail */
+    uint64_t quota_open_ns;
+    uint64_t max_retry_after_ns;
+    uint64_t slow_call_ns; /* 0: no call is slow, as with the others */
+    trip_window_rule last_calls;
+    trip_window_rule lately;
+    uint64_t bucket_ns; /* of the latter */
+    uint64_t hang_ns;
+    uint64_t ramp_ns;
+    uint64_t stall_ns;
+    uint32_t hang_calls;
+    uint32_t ramp_steps;
 } trip_policy;
+
+/* Whether a circuit needs more than its word: it has no express lane then. */
+static inline bool trip_policy_is_slow(const trip_policy *policy)
+{
+    return policy->last_calls.size != 0 || policy->lately.size != 0 || policy->hang_calls != 0 || policy->ramp_ns != 0 ||
+           policy->stall_ns != 0;
+}
+
+/* Whether it asks how long calls take or have taken. */
+static inline bool trip_policy_times_calls(const trip_policy *policy)
+{
+    return policy->slow_call_ns != 0 || policy->hang_calls != 0 || policy->stall_ns != 0;
+}
+
+static inline uint32_t trip_policy_effect(const trip_policy *policy, uint32_t class)
+{
+    return policy->effects >> (2 * class) & 3;
+}
 
 /* The first field of `config` that is out of range and why, or NULL when all are well. */
 typedef struct trip_refusal {

@@ -40,10 +40,12 @@ static void before_fork(void)
     trip_process_lock();
     each_registry(pthread_mutex_lock);
     trip_registry_lock_tables();
+    trip_annex_lock_store();
 }
 
 static void in_parent(void)
 {
+    trip_annex_unlock_store();
     trip_registry_unlock_tables();
     each_registry(pthread_mutex_unlock);
     trip_process_unlock();
@@ -63,7 +65,7 @@ static void forget_probes(void)
         trip_circuit_look(&hearing);
         bool lease_is_over = hearing.setting.now >= trip_word_deadline(word, hearing.setting.policy);
         if (!lease_is_over) /* else the probes are lost already, and with what consequence stands in the word */
-            atomic_store_explicit(&record->cell.word, trip_word_forget_probes(word), memory_order_relaxed);
+            atomic_store_explicit(&record->cell.word, trip_word_forget_probes(word, hearing.setting.policy), memory_order_relaxed);
     }
 }
 

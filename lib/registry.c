@@ -372,16 +372,13 @@ typedef struct search {
 } search;
 
 /* Open before its deadline, or probing: the circuit knows something that must not be forgotten. */
-static bool is_needed(const trip_record *record, uint64_t word, const trip_policy *policy)
+static bool is_needed(trip_record *record, uint64_t word, const trip_policy *policy)
 {
     trip_tracker tracker = atomic_load_explicit(&record->tracker, memory_order_relaxed);
     uint64_t base_ns = atomic_load_explicit(&record->cell.base_ns, memory_order_relaxed);
     uint64_t own = trip_tracker_now(tracker, policy) - base_ns;
-    trip_setting setting = {
-        .policy = policy,
-        .now = (int64_t)own < 0 ? 0 : own,
-        .salt = atomic_load_explicit(&record->cell.salt, memory_order_relaxed),
-    };
+    trip_setting setting = {.policy = policy, .now = (int64_t)own < 0 ? 0 : own};
+    trip_record_add_to(&setting, record);
     trip_view view = trip_word_view(word, &setting);
     return view.probes_out > 0 || (view.state == TRIP_WORD_OPEN && view.retry_after_ns > 0);
 }
@@ -418,7 +415,7 @@ static bool evict(trip_registry *registry, const trip_record *newcomer)
             if (record == newcomer || (marked && round < 2))
                 continue;
             uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
-            if (trip_word_is_healthy(word) && remove_if_still(registry, record, word))
+            if (trip_word_is_calm(word) && remove_if_still(registry, record, word))
                 return true;
             if (s.second_best == NULL && !is_needed(record, word, &registry->policy)) {
                 s.second_best = record;
@@ -479,12 +476,15 @@ static void begin_life(trip_record *record, trip_tracker tracker, const trip_key
     atomic_store_explicit(&record->hash_low, key->hash.low, memory_order_release);
     atomic_store_explicit(&record->hash_high, key->hash.high, memory_order_release);
     atomic_store_explicit(&cell->base_ns, now - stamp * TRIP_NS_PER_MS, memory_order_release);
-    atomic_store_explicit(&cell->salt, policy->jitter == 0 ? 0 : salt_of(key), memory_order_release);
-    atomic_store_explicit(&cell->born, stamp, memory_order_release);
+    atomic_store_explicit(&record->born, stamp, memory_order_release);
+    trip_annex *annex = atomic_load_explicit(&record->annex, memory_order_relaxed);
+    if (annex != NULL)
+        atomic_store_explicit(&annex->salt, policy->jitter == 0 ? 0 : salt_of(key), memory_order_release);
     uint64_t life = atomic_load_explicit(&record->life, memory_order_relaxed);
     for (int i = 0; i < TRIP_COUNTERS; i++)
         atomic_store_explicit(&cell->counts[i], trip_count_tag(life >> 1), memory_order_release);
-    atomic_store_explicit(&cell->word, trip_word_closed(stamp), memory_order_release);
+    uint64_t slow = trip_policy_is_slow(policy) ? TRIP_WORD_SLOW : 0;
+    atomic_store_explicit(&cell->word, trip_word_closed(stamp, slow), memory_order_release);
     atomic_store_explicit(&record->life, life | 1, memory_order_release);
 }
 
@@ -496,7 +496,11 @@ static trip_status make(trip_registry *registry, trip_tracker tracker, const tri
     if (status != TRIP_OK)
         return status;
     trip_record *record = trip_record_at(slot);
-    status = enter_key(registry, record, key);
+    bool is_simple = !trip_policy_is_slow(&registry->policy) && registry->policy.jitter == 0;
+    if (is_simple || trip_annex_prepare(&record->annex, &registry->policy))
+        status = enter_key(registry, record, key);
+    else
+        status = TRIP_E_NOMEM;
     if (status != TRIP_OK) {
         leave_place(registry, slot);
         return status;

@@ -13,6 +13,7 @@ typedef struct probing {
     uint64_t level;
     uint64_t out;
     uint64_t won;
+    uint64_t lost; /* where a probe may fail */
     uint64_t quarters;
 } probing;
 
@@ -38,8 +39,7 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 
 /* ---- Time -------------------------------------------------------------------------------------------------------- */
 
-/* The stamp of a moment: its millisecond, rounded up, so that nothing dated by it can be early. */
-static uint64_t stamp_at(uint64_t ns)
+uint64_t trip_word_stamp_at(uint64_t ns)
 {
     return smaller(ns / TRIP_NS_PER_MS + (ns % TRIP_NS_PER_MS != 0), TRIP_STAMP_MAX);
 }
@@ -97,9 +97,9 @@ uint64_t trip_word_salt(const unsigned char *tenant, size_t tenant_len, const un
 
 /* ---- Words ------------------------------------------------------------------------------------------------------- */
 
-uint64_t trip_word_closed(uint64_t stamp)
+uint64_t trip_word_closed(uint64_t stamp, uint64_t slow)
 {
-    return make(TRIP_WORD_CLOSED, 0, smaller(stamp, TRIP_STAMP_MAX), 0);
+    return make(TRIP_WORD_CLOSED, slow, smaller(stamp, TRIP_STAMP_MAX), 0);
 }
 
 uint64_t trip_word_vacant(uint64_t stamp)
@@ -109,17 +109,22 @@ uint64_t trip_word_vacant(uint64_t stamp)
 
 static uint64_t closed_at(uint64_t from, uint64_t now)
 {
-    return make(TRIP_WORD_CLOSED, from & TRIP_WORD_SLOW, larger(stamp_at(now), trip_word_stamp(from)), 0);
+    return make(TRIP_WORD_CLOSED, from & TRIP_WORD_SLOW, larger(trip_word_stamp_at(now), trip_word_stamp(from)), 0);
 }
 
-/* Open from `start` on. The stamp passes that of the word it replaces by at least one, so that the epoch is new. */
-static uint64_t open_from(uint64_t from, uint64_t start, uint64_t level, const trip_setting *setting)
+/* Open until `deadline`. The stamp passes that of the word it replaces by at least one, so that the epoch is new. */
+static uint64_t open_until(uint64_t from, uint64_t deadline, uint64_t level)
 {
-    uint64_t deadline = add_saturating(start, open_period(level, trip_word_epoch(from), setting));
-    uint64_t stamp = larger(stamp_at(deadline), next_stamp(trip_word_stamp(from)));
+    uint64_t stamp = larger(trip_word_stamp_at(deadline), next_stamp(trip_word_stamp(from)));
     uint64_t end = stamp * TRIP_NS_PER_MS;
     uint64_t units = end > deadline ? smaller((end - deadline) / NS_PER_UNIT, UNITS_MAX) : 0;
     return make(TRIP_WORD_OPEN, from & TRIP_WORD_SLOW, stamp, level << UNITS_BITS | units);
+}
+
+static uint64_t open_from(uint64_t from, uint64_t start, uint64_t level, const trip_setting *setting)
+{
+    uint64_t deadline = add_saturating(start, open_period(level, trip_word_epoch(from), setting));
+    return open_until(from, larger(deadline, setting->not_before), level);
 }
 
 static uint64_t open_level(uint64_t word)
@@ -127,29 +132,39 @@ static uint64_t open_level(uint64_t word)
     return (word & TRIP_WORD_PAYLOAD) >> UNITS_BITS;
 }
 
-static probing probing_of(uint64_t word)
+static bool may_lose(const trip_policy *policy)
 {
-    return (probing){.stamp = trip_word_stamp(word),
-                     .level = word >> 18 & 31,
-                     .out = word >> 12 & 63,
-                     .won = word >> 6 & 63,
-                     .quarters = word & 63};
+    return policy->half_open_probes > policy->half_open_successes;
 }
 
-static uint64_t half_open(uint64_t from, const probing *p)
+static probing probing_of(uint64_t word, const trip_policy *policy)
 {
-    return make(TRIP_WORD_HALF_OPEN, from & TRIP_WORD_SLOW, p->stamp,
-                p->level << 18 | p->out << 12 | p->won << 6 | p->quarters);
+    probing p = {.stamp = trip_word_stamp(word), .level = word >> 18 & 31, .quarters = word & 63};
+    if (may_lose(policy)) {
+        p.out = word >> 14 & 15;
+        p.won = word >> 10 & 15;
+        p.lost = word >> 6 & 15;
+    } else {
+        p.out = word >> 12 & 63;
+        p.won = word >> 6 & 63;
+    }
+    return p;
 }
 
-uint64_t trip_word_forget_probes(uint64_t word)
+static uint64_t half_open(uint64_t from, const probing *p, const trip_policy *policy)
+{
+    uint64_t tally = may_lose(policy) ? p->out << 14 | p->won << 10 | p->lost << 6 : p->out << 12 | p->won << 6;
+    return make(TRIP_WORD_HALF_OPEN, from & TRIP_WORD_SLOW, p->stamp, p->level << 18 | tally | p->quarters);
+}
+
+uint64_t trip_word_forget_probes(uint64_t word, const trip_policy *policy)
 {
     if (trip_word_state_of(word) != TRIP_WORD_HALF_OPEN)
         return word;
-    probing p = probing_of(word);
+    probing p = probing_of(word, policy);
     p.stamp = next_stamp(p.stamp);
     p.out = p.quarters = 0;
-    return half_open(word, &p);
+    return half_open(word, &p, policy);
 }
 
 /* Let the lease run from `now`: at least a lease, at most a quarter more. False when the word cannot hold it. */
@@ -164,23 +179,30 @@ static bool extend_lease(probing *p, const trip_setting *setting)
     return true;
 }
 
+/* So many probes more have failed: false if not enough can succeed any more. */
+static bool can_lose(probing *p, uint64_t failed, const trip_policy *policy)
+{
+    p->lost += failed;
+    return p->lost + policy->half_open_successes <= policy->half_open_probes;
+}
+
 /* Half-open whose lease is over is what `on_drop` makes of the lost probes, from the moment the lease ended. */
 static uint64_t expire(uint64_t word, const trip_setting *setting, bool *out_opened)
 {
     *out_opened = false;
     if (trip_word_state_of(word) != TRIP_WORD_HALF_OPEN)
         return word;
-    probing p = probing_of(word);
+    probing p = probing_of(word, setting->policy);
     uint64_t end = lease_deadline(&p, setting->policy);
     if (p.out == 0 || setting->now < end)
         return word;
-    if (setting->policy->on_drop == TRIP_DROP_FAILURE) {
+    if (setting->policy->on_drop == TRIP_DROP_FAILURE && !can_lose(&p, p.out, setting->policy)) {
         *out_opened = true;
         return open_from(word, end, smaller(p.level + 1, LEVEL_MAX), setting);
     }
-    p.stamp = larger(stamp_at(end), next_stamp(p.stamp));
+    p.stamp = larger(trip_word_stamp_at(end), next_stamp(p.stamp));
     p.out = p.quarters = 0;
-    return half_open(word, &p);
+    return half_open(word, &p, setting->policy);
 }
 
 /* ---- Transitions: one function per state ------------------------------------------------------------------------- */
@@ -210,36 +232,46 @@ static trip_verdict step_closed(uint64_t word, trip_event event, const trip_sett
         if (failures + 1 < setting->policy->failure_threshold)
             return go(word + 1);
         return go_open(word, 0, setting);
+    case TRIP_EVENT_TRIP:
+        return go_open(word, 0, setting);
     default:
         return stay(word, TRIP_OK);
     }
 }
 
-static trip_verdict step_open(uint64_t word, const trip_setting *setting)
+static trip_verdict step_open(uint64_t word, trip_event event, const trip_setting *setting)
 {
+    if (event == TRIP_EVENT_HINT)
+        return larger(setting->now, open_deadline(word)) < setting->not_before
+                   ? go(open_until(word, setting->not_before, open_level(word)))
+                   : stay(word, TRIP_OK);
     if (setting->now < open_deadline(word))
         return stay(word, TRIP_REJECTED_OPEN);
-    probing p = {.stamp = larger(stamp_at(setting->now), trip_word_stamp(word)), .level = open_level(word), .out = 1};
-    return go(half_open(word, &p));
+    probing p = {.stamp = larger(trip_word_stamp_at(setting->now), trip_word_stamp(word)), .level = open_level(word), .out = 1};
+    return go(half_open(word, &p, setting->policy));
 }
 
 static trip_verdict grant_probe(uint64_t word, probing p, const trip_setting *setting)
 {
-    if (p.out >= setting->policy->half_open_max_probes)
+    const trip_policy *policy = setting->policy;
+    bool all_granted = may_lose(policy) && p.out + p.won + p.lost >= policy->half_open_probes;
+    if (p.out >= policy->half_open_max_probes || all_granted)
         return stay(word, TRIP_REJECTED_PROBING);
     if (p.out == 0) { /* nobody holds a permit of this epoch: begin another, with a lease of full reach */
-        p.stamp = larger(stamp_at(setting->now), p.stamp);
+        p.stamp = larger(trip_word_stamp_at(setting->now), p.stamp);
         p.quarters = 0;
     } else if (!extend_lease(&p, setting)) {
         return stay(word, TRIP_REJECTED_PROBING);
     }
     p.out++;
-    return go(half_open(word, &p));
+    return go(half_open(word, &p, policy));
 }
 
 static trip_verdict step_half_open(uint64_t word, trip_event event, const trip_setting *setting)
 {
-    probing p = probing_of(word);
+    probing p = probing_of(word, setting->policy);
+    if (event == TRIP_EVENT_HINT)
+        return stay(word, TRIP_OK);
     if (event == TRIP_EVENT_PERMIT)
         return grant_probe(word, p, setting);
     if (p.out == 0) /* a probe that was never granted: no permit can say this, but a function is total */
@@ -249,16 +281,20 @@ static trip_verdict step_half_open(uint64_t word, trip_event event, const trip_s
         if (p.won + 1 >= setting->policy->half_open_successes)
             return go(closed_at(word, setting->now));
         p.won++;
-        p.out--;
-        return go(half_open(word, &p));
+        break;
+    case TRIP_EVENT_TRIP:
+        return stay(word, TRIP_OK);
     case TRIP_EVENT_FAILURE:
-        return go_open(word, smaller(p.level + 1, LEVEL_MAX), setting);
+        if (!can_lose(&p, 1, setting->policy))
+            return go_open(word, smaller(p.level + 1, LEVEL_MAX), setting);
+        break;
     case TRIP_EVENT_RENEW:
-        return extend_lease(&p, setting) ? go(half_open(word, &p)) : stay(word, TRIP_E_CAPACITY);
+        return extend_lease(&p, setting) ? go(half_open(word, &p, setting->policy)) : stay(word, TRIP_E_CAPACITY);
     default: /* cancelled */
-        p.out--;
-        return go(half_open(word, &p));
+        break;
     }
+    p.out--;
+    return go(half_open(word, &p, setting->policy));
 }
 
 trip_verdict trip_word_step(uint64_t word, trip_event event, uint64_t epoch, const trip_setting *setting)
@@ -267,7 +303,8 @@ trip_verdict trip_word_step(uint64_t word, trip_event event, uint64_t epoch, con
         return stay(word, TRIP_E_HANDLE);
     bool opened;
     uint64_t current = expire(word, setting, &opened);
-    if (event != TRIP_EVENT_PERMIT && (current != word || trip_word_epoch(word) != epoch))
+    bool asks = event == TRIP_EVENT_PERMIT || event == TRIP_EVENT_HINT;
+    if (!asks && (current != word || trip_word_epoch(word) != epoch))
         return stay(word, TRIP_STALE);
     if (event == TRIP_EVENT_DROP)
         event = setting->policy->on_drop == TRIP_DROP_FAILURE ? TRIP_EVENT_FAILURE : TRIP_EVENT_CANCEL;
@@ -278,7 +315,7 @@ trip_verdict trip_word_step(uint64_t word, trip_event event, uint64_t epoch, con
         verdict = step_closed(current, event, setting);
         break;
     case TRIP_WORD_OPEN:
-        verdict = event == TRIP_EVENT_PERMIT ? step_open(current, setting) : stay(word, TRIP_STALE);
+        verdict = asks ? step_open(current, event, setting) : stay(word, TRIP_STALE);
         break;
     default:
         verdict = step_half_open(current, event, setting);
@@ -294,9 +331,10 @@ bool trip_word_needs_clock(uint64_t word, trip_event event, uint64_t epoch, cons
 {
     if (trip_word_state_of(word) == TRIP_WORD_VACANT)
         return false;
-    if (event != TRIP_EVENT_PERMIT && trip_word_epoch(word) != epoch)
+    bool asks = event == TRIP_EVENT_PERMIT || event == TRIP_EVENT_HINT;
+    if (!asks && trip_word_epoch(word) != epoch)
         return false;
-    if (trip_word_state_of(word) != TRIP_WORD_CLOSED)
+    if (trip_word_state_of(word) != TRIP_WORD_CLOSED || event == TRIP_EVENT_TRIP)
         return true;
     bool fails = event == TRIP_EVENT_FAILURE || (event == TRIP_EVENT_DROP && policy->on_drop == TRIP_DROP_FAILURE);
     return fails && (word & TRIP_WORD_PAYLOAD) + 1 >= policy->failure_threshold;
@@ -306,7 +344,7 @@ uint64_t trip_word_deadline(uint64_t word, const trip_policy *policy)
 {
     if (trip_word_state_of(word) == TRIP_WORD_OPEN)
         return open_deadline(word);
-    probing p = probing_of(word);
+    probing p = probing_of(word, policy);
     if (trip_word_state_of(word) == TRIP_WORD_HALF_OPEN && p.out > 0)
         return lease_deadline(&p, policy);
     return UINT64_MAX;
@@ -336,7 +374,7 @@ trip_view trip_word_view(uint64_t word, const trip_setting *setting)
         view.retry_after_ns = until(open_deadline(word), setting->now);
         return view;
     }
-    view.probes_out = (uint32_t)probing_of(word).out;
+    view.probes_out = (uint32_t)probing_of(word, policy).out;
     view.lease_left_ns = view.probes_out > 0 ? until(trip_word_deadline(word, policy), setting->now) : 0;
     if (trip_word_step(word, TRIP_EVENT_PERMIT, 0, setting).status == TRIP_REJECTED_PROBING)
         view.retry_after_ns = smaller(policy->probe_retry_ns, view.lease_left_ns);

@@ -4,14 +4,15 @@
  * allocate, or touch any memory but their arguments; where the word lives is somebody else's business.
  *
  *   bits 63-62  state: 0 vacant, 1 closed, 2 open, 3 half-open
- *   bit  61     slow: reserved for circuits that need more than the word; carried along, 0 for now
+ *   bit  61     slow: the circuit needs more than the word (annex.h); carried along
  *   bits 60-23  stamp: milliseconds, rounded up, of the circuit's own clock
  *   bits 22-0   payload
  *
  *   closed      stamp: when it closed             payload: 23 bits failures in a row
  *   open        stamp: the deadline's millisecond payload: level 5, units 18; deadline = stamp - units * 4 ns
  *   half-open   stamp: when probing began         payload: level 5, probes out 6, won 6, quarters 6;
- *                                                 lease deadline = stamp + lease * (1 + quarters / 4)
+ *                                                 lease deadline = stamp + lease * (1 + quarters / 4);
+ *                                                 where a probe may fail: out 4, won 4, lost 4 instead of out and won
  *   vacant      stamp: the last one used in this place
  *
  * (state, stamp) is the epoch. Every way from an epoch back to its state passes a later stamp, so no epoch comes again
@@ -39,14 +40,18 @@ typedef enum trip_word_state {
     TRIP_WORD_HALF_OPEN = 3
 } trip_word_state;
 
-/* A permit asks for admission; the others concern a permit that was granted in some epoch. */
+/* A permit asks for admission; the others concern a permit that was granted in some epoch. TRIP says that more than its
+   own outcome speaks for opening a closed circuit. HINT says that the setting's `not_before` may be later than it was; it
+   concerns whatever epoch there is, and is never stale. */
 typedef enum trip_event {
     TRIP_EVENT_PERMIT,
     TRIP_EVENT_SUCCESS,
     TRIP_EVENT_FAILURE,
     TRIP_EVENT_DROP,
     TRIP_EVENT_CANCEL,
-    TRIP_EVENT_RENEW
+    TRIP_EVENT_RENEW,
+    TRIP_EVENT_TRIP,
+    TRIP_EVENT_HINT
 } trip_event;
 
 /* What a circuit brings to every step beside its word. */
@@ -54,6 +59,7 @@ typedef struct trip_setting {
     const trip_policy *policy;
     uint64_t now;  /* ns of the circuit's clock */
     uint64_t salt; /* trip_word_salt of its key, for jitter */
+    uint64_t not_before; /* ns of the circuit's clock: no open period that begins now ends before that */
 } trip_setting;
 
 typedef struct trip_verdict {
@@ -85,14 +91,17 @@ trip_view trip_word_view(uint64_t word, const trip_setting *setting);
 /* False where `now` cannot change what the step answers, so that the caller need not read a clock. */
 bool trip_word_needs_clock(uint64_t word, trip_event event, uint64_t epoch, const trip_policy *policy);
 
+/* The stamp of a moment: its millisecond, rounded up, so that nothing dated by it can be early. */
+uint64_t trip_word_stamp_at(uint64_t ns);
+
 /* When the word next changes by itself: the end of the open period or of the lease. UINT64_MAX: never. */
 uint64_t trip_word_deadline(uint64_t word, const trip_policy *policy);
 
-/* A closed word without failures, `stamp` milliseconds into its clock; the vacant word that keeps a place's last stamp;
+/* A closed word without failures, `stamp` milliseconds into its clock, slow if that is TRIP_WORD_SLOW and not 0; the vacant word that keeps a place's last stamp;
    half-open with no probe out, in a new epoch (any other word: unchanged). */
-uint64_t trip_word_closed(uint64_t stamp);
+uint64_t trip_word_closed(uint64_t stamp, uint64_t slow);
 uint64_t trip_word_vacant(uint64_t stamp);
-uint64_t trip_word_forget_probes(uint64_t word);
+uint64_t trip_word_forget_probes(uint64_t word, const trip_policy *policy);
 
 /* FNV-1a, 64 bits, over length and bytes of tenant and provider: unkeyed, the same in every process. */
 uint64_t trip_word_salt(const unsigned char *tenant, size_t tenant_len, const unsigned char *provider,
@@ -128,6 +137,18 @@ static inline uint64_t trip_word_epoch(uint64_t word)
 }
 
 /* ---- Quick answers: what trip_word_step would say, where it is asked most ---------------------------------------- */
+
+/* Closed, without failures. */
+static inline bool trip_word_is_calm(uint64_t word)
+{
+    return trip_word_state_of(word) == TRIP_WORD_CLOSED && (word & TRIP_WORD_PAYLOAD) == 0;
+}
+
+/* The state that an epoch is of. */
+static inline trip_word_state trip_epoch_state(uint64_t epoch)
+{
+    return (trip_word_state)(epoch >> TRIP_WORD_STAMP_BITS);
+}
 
 /* Closed, without failures, nothing slow: a permit is granted and a success changes nothing, whatever the time. */
 static inline bool trip_word_is_healthy(uint64_t word)

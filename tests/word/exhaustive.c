@@ -175,7 +175,7 @@ static void take_all(const subject *s)
             take(s, EVENTS[e], (twin_permit){.era = NOT_GRANTED, .epoch = s->foreign[i]});
     }
     twin t = s->twin;
-    const char *broken = twin_forget_probes(&t);
+    const char *broken = twin_forget_probes(&t, s->policy);
     if (broken != NULL)
         refuse(s, broken, -1, 0, 0);
 }
@@ -303,7 +303,7 @@ START_TEST(a_vacant_place_grants_nothing_and_knows_no_permit)
         ck_assert(!trip_word_needs_clock(word, event, trip_word_epoch(word), &policy));
         ck_assert_uint_eq(trip_word_deadline(word, &policy), UINT64_MAX);
         ck_assert_int_eq(trip_word_view(word, &setting).state, TRIP_WORD_VACANT);
-        ck_assert_uint_eq(trip_word_forget_probes(word), word);
+        ck_assert_uint_eq(trip_word_forget_probes(word, &policy), word);
     }
 }
 END_TEST
@@ -313,13 +313,13 @@ START_TEST(a_new_word_holds_its_stamp_and_nothing_else)
     for (size_t i = 0; i < COUNT(STAMPS); i++) {
         spelled closed = {.state = TRIP_WORD_CLOSED, .stamp = STAMPS[i]};
         spelled vacant = {.state = TRIP_WORD_VACANT, .stamp = STAMPS[i]};
-        ck_assert_uint_eq(trip_word_closed(STAMPS[i]), twin_word(&closed));
+        ck_assert_uint_eq(trip_word_closed(STAMPS[i], 0), twin_word(&closed));
         ck_assert_uint_eq(trip_word_vacant(STAMPS[i]), twin_word(&vacant));
         ck_assert_uint_eq(trip_word_stamp(twin_word(&closed)), STAMPS[i]);
         ck_assert_uint_eq(trip_word_epoch(twin_word(&closed)), twin_epoch(TRIP_WORD_CLOSED, STAMPS[i]));
         ck_assert_uint_eq(trip_word_epoch(twin_word(&closed) | UINT64_C(1) << 61), trip_word_epoch(twin_word(&closed)));
     }
-    ck_assert_uint_eq(trip_word_closed(UINT64_MAX), trip_word_closed(TRIP_STAMP_MAX));
+    ck_assert_uint_eq(trip_word_closed(UINT64_MAX, 0), trip_word_closed(TRIP_STAMP_MAX, 0));
     ck_assert_uint_eq(trip_word_vacant(TRIP_STAMP_MAX + 1), trip_word_vacant(TRIP_STAMP_MAX));
 }
 END_TEST
@@ -359,7 +359,7 @@ START_TEST(five_years_of_uptime_neither_wrap_nor_saturate_the_stamp)
     uint64_t now = TRIP_STAMP_RETIRE * MS + 5 * TWIN_YEAR_NS;
     for (uint64_t salt = 0; salt < 1000; salt++) {
         trip_setting setting = {.policy = &policy, .salt = salt};
-        uint64_t word = trip_word_closed(now / MS);
+        uint64_t word = trip_word_closed(now / MS, 0);
         word = step_at(word, TRIP_EVENT_FAILURE, &setting, now);
         uint64_t end = trip_word_deadline(word, &policy);
         ck_assert_uint_ge(end, now + TWIN_YEAR_NS);
@@ -383,7 +383,7 @@ START_TEST(jitter_spreads_open_periods_over_its_share)
     uint64_t period = policy.open_ns[0], tenths[10] = {0};
     for (uint64_t salt = 0; salt < 1000; salt++) {
         trip_setting setting = {.policy = &policy, .salt = salt};
-        uint64_t word = step_at(trip_word_closed(0), TRIP_EVENT_FAILURE, &setting, 0);
+        uint64_t word = step_at(trip_word_closed(0, 0), TRIP_EVENT_FAILURE, &setting, 0);
         uint64_t stretch = trip_word_deadline(word, &policy) - period;
         ck_assert_uint_lt(stretch, period / 2 + 4);
         tenths[stretch * 10 / (period / 2 + 4)]++;

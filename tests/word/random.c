@@ -106,7 +106,7 @@ static void begin_life(place *p, uint64_t stamp)
     p->renews = below(8) == 0;
     p->slow_readers = below(8) == 0;
     p->last_epoch = 0;
-    ck_assert_uint_eq(p->twin.word, trip_word_closed(stamp));
+    ck_assert_uint_eq(p->twin.word, trip_word_closed(stamp, 0));
 }
 
 static void begin_place(place *p)
@@ -238,7 +238,7 @@ static void step(place *p)
 static void fork_child(place *p)
 {
     uint64_t word = p->twin.word;
-    const char *broken = twin_forget_probes(&p->twin);
+    const char *broken = twin_forget_probes(&p->twin, &p->policy);
     p->forgets++;
     if (broken == NULL)
         broken = judge_history(p);

@@ -262,11 +262,11 @@ const char *twin_step(twin *t, trip_event event, twin_permit permit, const trip_
     return broken;
 }
 
-const char *twin_forget_probes(twin *t)
+const char *twin_forget_probes(twin *t, const trip_policy *policy)
 {
     bool probing = t->circuit.state == MODEL_HALF_OPEN;
     spelled from = twin_spell(t->word);
-    t->word = trip_word_forget_probes(t->word);
+    t->word = trip_word_forget_probes(t->word, policy);
     spelled to = twin_spell(t->word);
     t->circuit.out = 0;
     t->circuit.era += probing;

@@ -46,6 +46,6 @@ twin twin_of(const spelled *s, const trip_policy *policy);
 const char *twin_step(twin *t, trip_event event, twin_permit permit, const trip_setting *setting,
                       trip_verdict *out_verdict);
 const char *twin_look(const twin *t, const trip_setting *setting);
-const char *twin_forget_probes(twin *t);
+const char *twin_forget_probes(twin *t, const trip_policy *policy);
 
 #endif

@@ -1,0 +1,70 @@
+/*
+ * What a circuit needs beside its word, if it needs anything: windows over its calls, when to look for calls that hang,
+ * how far a ramp has come, how long its provider asked to be left alone. Most circuits have none.
+ *
+ * A place for circuits that once had an annex keeps it for the circuits that come after, or swaps it at a store for one
+ * of another shape. None is ever freed or reshaped, so that who holds one for too long reads and swaps in it without
+ * harm: whatever is swapped carries what tells it from any other, and is swapped only while the circuit's word still is
+ * of the epoch that it is meant for (window.h).
+ */
+#ifndef TRIP_ANNEX_H
+#define TRIP_ANNEX_H
+
+#include "policy.h"
+#include "word.h"
+
+#include <stdatomic.h>
+
+/* A step of the window over a time: what was counted in it, each number under a tag. */
+typedef struct trip_bucket {
+    _Atomic uint64_t calls;
+    _Atomic uint64_t failures;
+    _Atomic uint64_t slow;
+} trip_bucket;
+
+typedef struct trip_annex {
+    _Alignas(64) struct trip_annex *next; /* in the store */
+    uint32_t bucket_count;                /* the shape, which never changes: room for so many buckets */
+    uint32_t call_count;                  /* and for how so many calls ended */
+    _Atomic uint64_t salt;                /* trip_word_salt of the key, where there is jitter; fixed for a life */
+    _Atomic uint64_t not_before;          /* generation << 38 | stamp before which the provider wants no calls */
+    _Atomic uint64_t look_at;             /* tracker's ns: when a call may next be found to hang, a stream to stall */
+    _Atomic uint64_t asked;               /* permits that were asked for on ramps */
+    _Alignas(64) _Atomic uint64_t head;   /* of the window over the last calls: window.c has its parts */
+    _Atomic uint64_t base;                /* the number of its first call */
+    _Atomic uint64_t calm;                /* the mark of the step in which no success can open the circuit */
+    trip_bucket *buckets;
+    _Atomic uint64_t *calls;
+} trip_annex;
+
+/* ---- How long the provider asked to be left alone ---------------------------------------------------------------- */
+
+#define TRIP_NOT_BEFORE_BITS 38 /* of the stamp */
+
+/* The stamp in a value of `not_before`; 0: it is of another life. */
+static inline uint64_t trip_not_before_stamp(uint64_t value, uint64_t generation)
+{
+    bool is_of_it = (value ^ generation << TRIP_NOT_BEFORE_BITS) >> TRIP_NOT_BEFORE_BITS == 0;
+    return is_of_it ? value & ((UINT64_C(1) << TRIP_NOT_BEFORE_BITS) - 1) : 0;
+}
+
+/* Ns of the circuit's clock. */
+static inline uint64_t trip_annex_not_before(const trip_annex *annex, uint64_t generation)
+{
+    uint64_t value = atomic_load_explicit(&annex->not_before, memory_order_acquire);
+    return trip_not_before_stamp(value, generation) * TRIP_NS_PER_MS;
+}
+
+/* ---- Having one -------------------------------------------------------------------------------------------------- */
+
+/* Have an annex of the policy's shape at `place`, emptied for a new life. False: no memory. With the mutex of the place's registry held. */
+bool trip_annex_prepare(_Atomic(trip_annex *) *place, const trip_policy *policy);
+
+/* The annex at `place`, and the smallest if there is none. NULL: no memory. Lock-free. */
+trip_annex *trip_annex_have(_Atomic(trip_annex *) *place);
+
+/* Around a fork. */
+void trip_annex_lock_store(void);
+void trip_annex_unlock_store(void);
+
+#endif

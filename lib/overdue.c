@@ -1,0 +1,94 @@
+/* Overdue permits, as overdue.h describes them. Takes no lock. */
+#include "overdue.h"
+
+#include "permit.h"
+#include "report.h"
+
+/* What a look has found so far. */
+typedef struct look {
+    uint64_t now;
+    uint64_t next; /* when something may be overdue that is not yet */
+    uint64_t hanging;
+} look;
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Whether it is time, and if not, when it will be. */
+static bool is_due(look *at, uint64_t deadline)
+{
+    if (at->now >= deadline)
+        return true;
+    at->next = smaller(at->next, deadline);
+    return false;
+}
+
+/* Let the stream have failed, unless it goes on or is being settled meanwhile. */
+static bool claim_stall(trip_permit_slot *slot, uint64_t progress)
+{
+    return atomic_compare_exchange_strong_explicit(&slot->progress, &progress, progress | TRIP_PROGRESS_STALLED,
+                                                   memory_order_acq_rel, memory_order_relaxed);
+}
+
+static void fail(trip_hearing *hearing, const trip_permit_slot *slot, uint64_t epoch)
+{
+    static const trip_outcome timeout = {.struct_size = sizeof timeout, .status_class = TRIP_CLASS_TIMEOUT};
+    bool is_spare = (atomic_load_explicit(&slot->word, memory_order_acquire) & TRIP_PERMIT_SPARE) != 0;
+    if (is_spare)
+        trip_magazine_count(hearing->magazine, hearing->circuit, TRIP_COUNT_OUT, UINT64_MAX);
+    trip_report report = {.event = TRIP_EVENT_FAILURE, .outcome = &timeout, .epoch = epoch};
+    trip_status status;
+    trip_circuit_tell(hearing, &report, &status);
+}
+
+static bool is_out_here(const trip_permit_slot *slot, trip_circuit circuit, uint64_t epoch)
+{
+    return atomic_load_explicit(&slot->circuit, memory_order_acquire) == circuit &&
+           trip_word_epoch(atomic_load_explicit(&slot->bare, memory_order_acquire)) == epoch &&
+           trip_permit_is_out(atomic_load_explicit(&slot->word, memory_order_acquire),
+                              atomic_load_explicit(&slot->granted, memory_order_acquire));
+}
+
+static void examine(trip_hearing *hearing, trip_permit_slot *slot, uint64_t epoch, look *at)
+{
+    const trip_policy *policy = hearing->setting.policy;
+    uint64_t progress = atomic_load_explicit(&slot->progress, memory_order_acquire);
+    uint64_t granted_at = atomic_load_explicit(&slot->granted_at, memory_order_acquire);
+    if (!is_out_here(slot, hearing->circuit, epoch) || (progress & TRIP_PROGRESS_STALLED) != 0)
+        return;
+    bool is_stream = progress != 0;
+    uint64_t told = is_stream ? (progress & TRIP_PROGRESS_TIME) - 1 : 0;
+    if (policy->stall_ns != 0 && is_stream && is_due(at, told + policy->stall_ns) && claim_stall(slot, progress)) {
+        fail(hearing, slot, epoch);
+        return;
+    }
+    uint64_t since = told > granted_at ? told : granted_at; /* a stream that goes on does not hang */
+    if (policy->hang_calls != 0)
+        at->hanging += is_due(at, since + policy->hang_ns);
+}
+
+void trip_overdue_look(trip_hearing *hearing, trip_annex *annex, uint64_t epoch, uint64_t now)
+{
+    const uint32_t wanted = hearing->setting.policy->hang_calls;
+    uint64_t look_at = atomic_load_explicit(&annex->look_at, memory_order_acquire);
+    look at = {.now = now, .next = wanted != 0 ? now + hearing->setting.policy->hang_ns : UINT64_MAX};
+    uint32_t made = trip_pool_made(&trip_permits);
+    for (uint32_t i = 0; i < made; i++)
+        examine(hearing, trip_permit_slot_at(i), epoch, &at);
+    /* If a stream has told of progress meanwhile, whoever comes next looks again. */
+    atomic_compare_exchange_strong_explicit(&annex->look_at, &look_at, at.next, memory_order_acq_rel,
+                                            memory_order_relaxed);
+    if (wanted != 0 && at.hanging >= wanted)
+        trip_circuit_trip(hearing, epoch);
+}
+
+void trip_overdue_expect(trip_annex *annex, const trip_policy *policy, uint64_t now)
+{
+    uint64_t stalled_at = now + policy->stall_ns;
+    uint64_t look_at = atomic_load_explicit(&annex->look_at, memory_order_acquire);
+    while (stalled_at < look_at && !atomic_compare_exchange_weak_explicit(&annex->look_at, &look_at, stalled_at,
+                                                                          memory_order_acq_rel, memory_order_acquire))
+        ;
+}

@@ -1,0 +1,179 @@
+/* Reports, as report.h describes them. Takes no lock; allocates where a provider asks for time for the first time. */
+#include "report.h"
+
+#include "tracker.h"
+#include "window.h"
+
+static void count(const trip_hearing *hearing, trip_counter counter)
+{
+    trip_magazine_count(hearing->magazine, hearing->circuit, counter, 1);
+}
+
+void trip_circuit_count_outcome(const trip_hearing *hearing, trip_event event)
+{
+    static const trip_counter counters[] = {
+        [TRIP_EVENT_FAILURE] = TRIP_COUNT_FAILURES,
+        [TRIP_EVENT_DROP] = TRIP_COUNT_DROPS,
+        [TRIP_EVENT_CANCEL] = TRIP_COUNT_CANCELS,
+    };
+    if (event != TRIP_EVENT_SUCCESS) /* which is what is left over */
+        count(hearing, counters[event]);
+}
+
+void trip_circuit_trip(trip_hearing *hearing, uint64_t epoch)
+{
+    trip_verdict verdict;
+    if (trip_circuit_apply(hearing, TRIP_EVENT_TRIP, epoch, &verdict) && verdict.opened)
+        count(hearing, TRIP_COUNT_OPENS);
+}
+
+/* A failure that only counts: the epoch says that the circuit lives, and the swap that it still does. */
+static inline bool count_failure(trip_hearing *hearing, uint64_t epoch)
+{
+    _Atomic uint64_t *place = &hearing->record->cell.word;
+    uint64_t word = atomic_load_explicit(place, memory_order_acquire);
+    const trip_policy *policy = trip_circuit_policy(hearing);
+    while ((word & TRIP_WORD_SLOW) == 0 && trip_word_only_counts(word, epoch, policy))
+        if (atomic_compare_exchange_weak_explicit(place, &word, word + 1, memory_order_acq_rel, memory_order_acquire))
+            return true;
+    return false;
+}
+
+/* For how long the provider wants to be left alone after a call that ended so and counts as a failure. */
+static uint64_t wait_asked(const trip_outcome *outcome, const trip_policy *policy)
+{
+    uint64_t cap = policy->max_retry_after_ns;
+    uint64_t asked = outcome->retry_after_ns < cap ? outcome->retry_after_ns : cap;
+    return asked == 0 && outcome->status_class == TRIP_CLASS_QUOTA ? policy->quota_open_ns : asked;
+}
+
+/* Without memory for it, it is forgotten: the circuit opens as if nothing had been asked for. */
+static void remember_wait(trip_hearing *hearing, uint64_t wait)
+{
+    trip_annex *annex = trip_annex_have(&hearing->record->annex);
+    if (annex == NULL)
+        return;
+    trip_circuit_look(hearing);
+    uint64_t generation = trip_handle_generation(hearing->circuit, TRIP_CIRCUIT_SLOT_BITS);
+    uint64_t until = trip_word_stamp_at(hearing->setting.now + wait);
+    uint64_t there = atomic_load_explicit(&annex->not_before, memory_order_acquire);
+    while (trip_not_before_stamp(there, generation) < until && trip_record_lives(hearing->record, hearing->circuit) &&
+           !atomic_compare_exchange_weak_explicit(&annex->not_before, &there, generation << TRIP_NOT_BEFORE_BITS | until,
+                                                  memory_order_acq_rel, memory_order_acquire))
+        ;
+}
+
+/* Whether the calls of the time window are too many failures, or too slow, now that there is one more. */
+static bool are_over_lately(const trip_hearing *hearing, trip_annex *annex, trip_present present, unsigned outcome,
+                            uint64_t now)
+{
+    const trip_policy *policy = hearing->setting.policy;
+    uint64_t step = now / policy->bucket_ns;
+    trip_account *account = trip_magazine_account(hearing->magazine, hearing->circuit);
+    if (outcome == 0 && account != NULL) {
+        trip_account_add_call(account, present.epoch, step);
+    } else {
+        trip_tally one = {1, (outcome & TRIP_CALL_FAILED) != 0, (outcome & TRIP_CALL_SLOW) != 0};
+        trip_window_add_bucket(annex, policy, present, step, step, one);
+    }
+    uint64_t mark = trip_window_mark(present.epoch, step);
+    if (outcome == 0 && atomic_load_explicit(&annex->calm, memory_order_acquire) == mark)
+        return false;
+
+    /* One more success can open the circuit only where it is the one that makes the calls enough to be judged; or where
+       others have left the window, as they do from step to step. */
+    atomic_store_explicit(&annex->calm, mark, memory_order_seq_cst);
+    trip_tally sum = trip_window_sum(annex, policy, present.epoch, step);
+    sum.calls += trip_magazines_calls(hearing->circuit, present.epoch, step, policy->lately.size);
+    bool is_calm = sum.calls >= policy->lately.minimum || (sum.failures == 0 && sum.slow == 0);
+    if (!is_calm)
+        atomic_store_explicit(&annex->calm, 0, memory_order_release);
+    return trip_window_is_over(sum, &policy->lately);
+}
+
+static bool is_slow_call(const trip_report *report, const trip_policy *policy, uint64_t now)
+{
+    if (policy->slow_call_ns == 0)
+        return false;
+    if (report->outcome != NULL && report->outcome->duration_ns != 0)
+        return report->outcome->duration_ns > policy->slow_call_ns;
+    return report->granted_at != 0 && now - report->granted_at > policy->slow_call_ns;
+}
+
+/* Let the windows have the outcome of a call that a closed circuit granted, and open it if that is too much. */
+static void observe(trip_hearing *hearing, const trip_report *report, bool has_failed)
+{
+    const trip_policy *policy = trip_circuit_consult(hearing);
+    bool has_windows = policy->last_calls.size != 0 || policy->lately.size != 0;
+    if (!has_windows || trip_epoch_state(report->epoch) != TRIP_WORD_CLOSED)
+        return;
+    trip_annex *annex = atomic_load_explicit(&hearing->record->annex, memory_order_acquire);
+    trip_present present = {&hearing->record->cell.word, report->epoch};
+    uint64_t now = trip_circuit_lately(hearing);
+    unsigned outcome = has_failed ? TRIP_CALL_FAILED : 0;
+    outcome |= is_slow_call(report, policy, now) ? TRIP_CALL_SLOW : 0;
+
+    trip_tally calls;
+    bool is_over = policy->last_calls.size != 0 && trip_window_add_call(annex, policy, present, outcome, &calls) &&
+                   trip_window_is_over(calls, &policy->last_calls);
+    is_over |= policy->lately.size != 0 && are_over_lately(hearing, annex, present, outcome, now);
+    if (is_over)
+        trip_circuit_trip(hearing, report->epoch);
+}
+
+void trip_circuit_hand_in_calls(const trip_account *account)
+{
+    trip_annex *annex = atomic_load_explicit(&account->record->annex, memory_order_acquire);
+    trip_policy policy;
+    trip_tracker_policy(account->tracker, &policy);
+    if (annex == NULL || policy.lately.size == 0)
+        return;
+    trip_present present = {&account->record->cell.word, atomic_load(&account->calls_epoch)};
+    trip_tally calls = {.calls = atomic_load(&account->calls)};
+    uint64_t now = trip_tracker_lately(account->tracker, &policy) / policy.bucket_ns;
+    trip_window_add_bucket(annex, &policy, present, now, atomic_load(&account->calls_step), calls);
+}
+
+trip_event trip_circuit_event(trip_hearing *hearing, const trip_report *report)
+{
+    static const trip_event events[] = {
+        [TRIP_EFFECT_FAILURE] = TRIP_EVENT_FAILURE,
+        [TRIP_EFFECT_SUCCESS] = TRIP_EVENT_SUCCESS,
+        [TRIP_EFFECT_NOTHING] = TRIP_EVENT_CANCEL,
+    };
+    if (report->outcome == NULL)
+        return report->event;
+    return events[trip_policy_effect(trip_circuit_consult(hearing), report->outcome->status_class)];
+}
+
+bool trip_circuit_tell(trip_hearing *hearing, const trip_report *report, trip_status *out_status)
+{
+    trip_event event = trip_circuit_event(hearing, report);
+    bool may_ask = report->outcome != NULL && event == TRIP_EVENT_FAILURE;
+    uint64_t wait = may_ask ? wait_asked(report->outcome, hearing->setting.policy) : 0;
+    if (event == TRIP_EVENT_FAILURE && wait == 0 && count_failure(hearing, report->epoch)) {
+        count(hearing, TRIP_COUNT_FAILURES);
+        *out_status = TRIP_OK;
+        return true;
+    }
+    if (wait != 0)
+        remember_wait(hearing, wait);
+    trip_verdict verdict;
+    if (!trip_circuit_apply(hearing, event, report->epoch, &verdict))
+        return false;
+    if (verdict.opened)
+        count(hearing, TRIP_COUNT_OPENS);
+    trip_circuit_count_outcome(hearing, event);
+    *out_status = verdict.status;
+    if (verdict.status == TRIP_STALE) {
+        count(hearing, TRIP_COUNT_STALE);
+        if (wait != 0)
+            trip_circuit_apply(hearing, TRIP_EVENT_HINT, 0, &verdict);
+        return true;
+    }
+    bool has_failed = event == TRIP_EVENT_FAILURE ||
+                      (event == TRIP_EVENT_DROP && hearing->setting.policy->on_drop == TRIP_DROP_FAILURE);
+    if ((verdict.word & TRIP_WORD_SLOW) != 0 && (has_failed || event == TRIP_EVENT_SUCCESS))
+        observe(hearing, report, has_failed);
+    return true;
+}

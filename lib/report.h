@@ -1,0 +1,31 @@
+/*
+ * Reports: how the end of a call reaches its circuit. A report is counted, judged by the word, remembered where the
+ * provider asked for time, and seen by the windows; any of them may open the circuit.
+ */
+#ifndef TRIP_REPORT_H
+#define TRIP_REPORT_H
+
+#include "circuit.h"
+
+/* How a call ended, as its settlement says it. */
+typedef struct trip_report {
+    trip_event event;            /* where there is an outcome: what the config makes of it */
+    const trip_outcome *outcome; /* complete; NULL: the event is all there is to tell */
+    uint64_t epoch;              /* the permit's */
+    uint64_t granted_at;         /* tracker's ns; of interest where calls are timed */
+} trip_report;
+
+/* Let the circuit have it. False: the circuit is gone, and nothing was counted. */
+bool trip_circuit_tell(trip_hearing *hearing, const trip_report *report, trip_status *out_status);
+
+/* What a report is about, by the circuit's config; count it, and nothing else. */
+trip_event trip_circuit_event(trip_hearing *hearing, const trip_report *report);
+void trip_circuit_count_outcome(const trip_hearing *hearing, trip_event event);
+
+/* Open the circuit if it still is in this closed epoch: more than one outcome speaks for it. */
+void trip_circuit_trip(trip_hearing *hearing, uint64_t epoch);
+
+/* Hand in calls of a time window that a thread has counted. */
+void trip_circuit_hand_in_calls(const trip_account *account);
+
+#endif
