@@ -20,10 +20,10 @@
  *   - Inputs come first; outputs come last, are named out_..., and are untouched unless the text says otherwise.
  *   - Trackers, circuits and permits are 64-bit handles. Any value is a legal argument; a wrong one gets TRIP_E_HANDLE.
  *   - Texts are a pointer and a length in bytes, at most 255, of any content. NULL with length 0 is the empty text; the
- *     length SIZE_MAX means that the text ends with a NUL. What a provider said (a body, an error, the value of a header)
- *     may have any length; of it the first 65536 bytes are read.
- *   - Times are nanoseconds of the tracker's own monotonic clock and end in _ns; a time of day is now_unix_ns. A year is
- *     365 days.
+ *     length SIZE_MAX means that the text ends with a NUL. What a provider said (a body, the text of an error, the value
+ *     of a header) may have any length; of it the first 65536 bytes are read.
+ *   - Times are nanoseconds of the tracker's own monotonic clock and end in _ns; only now_unix_ns is a time of day. A
+ *     year is 365 days.
  *   - Structs begin with struct_size. The caller sets it to sizeof(the struct) before each call.
  *   - errno is preserved.
  *
@@ -531,8 +531,8 @@ TRIP_API trip_status trip_permit_renew(trip_permit permit);
 
 /**
  * The class of an HTTP response, by its status and, where the status leaves it open, by the codes and types in its JSON
- * error object; only where these say nothing, by the words of its message. docs/classification.md has the tables. A body
- * may be cut off, be an array around the object, or an event stream with an error in it.
+ * error object; only where these say nothing, by the words of its message. docs/classification.md has the tables. A
+ * body may be cut off, be an array around the object, or an event stream with an error in it.
  *
  * A status of 200 to 299 is a success unless the body is an error object or a stream with one. Where the status is 0,
  * nobody knows it, and the body alone decides: that is how the error of a single event is classified.
@@ -550,8 +550,8 @@ TRIP_API trip_status trip_classify_http(uint32_t http_status, const char *body, 
 
 /**
  * The class of a call that ended with an error of the system or the resolver. 0 is TRIP_CLASS_UNKNOWN: libraries that
- * report a failure with errno 0 exist, and a success needs no classification. So are errors of the caller's own machine,
- * such as EMFILE: the provider was not asked.
+ * report a failure with errno 0 exist, and a success needs no classification. So are errors of the caller's own
+ * machine, such as EMFILE: the provider was not asked.
  *
  * @param sys_errno [errno] a value of errno or, negative as they are, one of getaddrinfo's EAI_* values
  * @param out_outcome [trip_outcome] class and error
@@ -562,8 +562,8 @@ TRIP_API trip_status trip_classify_errno(int32_t sys_errno, trip_outcome *out_ou
 
 /**
  * The class of a call of which nothing is left but the text of its error: the last resort. Whole words are compared,
- * and a number counts as an HTTP status only where the words around it say that it is one. Then it decides as the status
- * of a response does, and what the text says beside it as the body.
+ * and a number counts as an HTTP status only where the words around it say that it is one. Then it decides as the
+ * status of a response does, and what the text says beside it as the body.
  *
  * @param text [text] the error as a program would log it; any bytes, any length, the first 65536 are read
  * @param text_len [bytes] length of text

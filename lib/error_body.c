@@ -71,7 +71,7 @@ static uint32_t status_number(trip_text value)
     return (uint32_t)((value.at[0] - '0') * 100 + (value.at[1] - '0') * 10 + (value.at[2] - '0'));
 }
 
-/* Amazon's types may have their shape's namespace before them, and a link behind: "com.amazon#ThrottlingException:http". */
+/* Amazon's types may have a namespace before them, and a link behind: "com.amazon#ThrottlingException:http". */
 static trip_text bare_code(trip_text code)
 {
     const char *hash = memchr(code.at, '#', code.len);

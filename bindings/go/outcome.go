@@ -23,8 +23,8 @@ type CallOutcome struct {
 
 // ClassifyHTTP is the class of a response, by its status and by the error in its body, as much of it as there is.
 //
-// A status of 200 to 299 is a success unless the body is an error object or an event stream with one. Where nobody knows
-// the status it is 0, and the body alone decides: as for the error of a single event.
+// A status of 200 to 299 is a success unless the body is an error object or an event stream with one. Where nobody
+// knows the status it is 0, and the body alone decides: as for the error of a single event.
 func ClassifyHTTP(status int, body []byte) CallOutcome {
 	outcome := C.trip_outcome{struct_size: C.sizeof_trip_outcome}
 	told := C.trip_classify_http(httpStatus(status), (*C.char)(unsafe.Pointer(unsafe.SliceData(body))),
@@ -44,7 +44,8 @@ func ClassifyErrno(errno int) CallOutcome {
 	return callOutcome(C.trip_classify_errno(C.int32_t(errno), &outcome), &outcome)
 }
 
-// ClassifyText is the class of a call of which nothing is left but the text of its error: the last resort, as err.Error().
+// ClassifyText is the class of a call of which nothing is left but the text of its error, as err.Error(): the last
+// resort.
 //
 // Whole words are compared, and a number counts as an HTTP status only where the words around it say that it is one.
 func ClassifyText(text string) CallOutcome {
@@ -59,7 +60,8 @@ func ClassifyText(text string) CallOutcome {
 // should and its value is wrong or absurd: nothing is guessed.
 func ParseRetryHint(name, value string, now time.Time) (time.Duration, error) {
 	var wait C.uint64_t
-	status := C.trip_parse_retry_hint(said(name), C.size_t(len(name)), said(value), C.size_t(len(value)), unixNs(now), &wait)
+	status := C.trip_parse_retry_hint(said(name), C.size_t(len(name)), said(value), C.size_t(len(value)),
+		unixNs(now), &wait)
 	return time.Duration(wait), answer(status)
 }
 

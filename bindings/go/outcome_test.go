@@ -63,8 +63,8 @@ func TestAnyBytesAreRead(t *testing.T) {
 }
 
 func TestClassesReadWell(t *testing.T) {
-	if got := fmt.Sprint(trip.ClassSuccess, trip.ClassContextOverflow, trip.ClassUnknown, trip.Class(14), trip.Class(math.MaxUint32)); got !=
-		"success context overflow unknown class 14 class 4294967295" {
+	got := fmt.Sprint(trip.ClassSuccess, trip.ClassContextOverflow, trip.ClassUnknown, trip.Class(math.MaxUint32))
+	if got != "success context overflow unknown class 4294967295" {
 		t.Error(got)
 	}
 }
@@ -99,7 +99,8 @@ func TestAHintIsAWaitOrNothingOrRefused(t *testing.T) {
 
 func TestAClockThatIsOutOfRangeFindsEveryDateAbsurd(t *testing.T) {
 	for _, now := range []time.Time{{}, time.Unix(-1, 0), time.Unix(math.MaxInt64, 0), readOn.AddDate(1000, 0, 0)} {
-		if wait, err := trip.ParseRetryHint("Retry-After", "Sat, 21 Nov 2026 18:04:14 GMT", now); !errors.Is(err, trip.ErrInvalid) {
+		wait, err := trip.ParseRetryHint("Retry-After", "Sat, 21 Nov 2026 18:04:14 GMT", now)
+		if !errors.Is(err, trip.ErrInvalid) {
 			t.Errorf("%v: %v, %v", now, wait, err)
 		}
 		if wait, err := trip.ParseRetryHint("Retry-After", "5", now); wait != 5*time.Second || err != nil {

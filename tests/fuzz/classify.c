@@ -1,6 +1,6 @@
 /*
- * libFuzzer's way into the classifiers. The first two bytes are an HTTP status, the rest is its body and a text. What must
- * hold for any bytes: an answer there is, out of the classes that the status leaves open, and again the same.
+ * libFuzzer's way into the classifiers. The first two bytes are an HTTP status, the rest is its body and a text. What
+ * must hold for any bytes: an answer there is, out of the classes that the status leaves open, and again the same.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * What no table of vectors can say of classification: bytes that are no text, bodies cut off at every place, lengths, and
- * that dates agree with the C library's own calendar.
+ * What no table of vectors can say of classification: bytes that are no text, bodies cut off at every place, lengths,
+ * and that dates agree with the C library's own calendar.
  */
 #include "fixture.h"
 
