@@ -20,10 +20,10 @@
  *   - Inputs come first; outputs come last, are named out_..., and are untouched unless the text says otherwise.
  *   - Trackers, circuits and permits are 64-bit handles. Any value is a legal argument; a wrong one gets TRIP_E_HANDLE.
  *   - Texts are a pointer and a length in bytes, at most 255, of any content. NULL with length 0 is the empty text; the
- *     length SIZE_MAX means that the text ends with a NUL. What a provider said (a body, an error, the value of a header)
- *     may have any length; of it the first 65536 bytes are read.
- *   - Times are nanoseconds of the tracker's own monotonic clock and end in _ns; a time of day is now_unix_ns. A year is
- *     365 days.
+ *     length SIZE_MAX means that the text ends with a NUL. What a provider said (a body, the text of an error, the value
+ *     of a header) may have any length; of it the first 65536 bytes are read.
+ *   - Times are nanoseconds of the tracker's own monotonic clock and end in _ns; only now_unix_ns is a time of day. A
+ *     year is 365 days.
  *   - Structs begin with struct_size. The caller sets it to sizeof(the struct) before each call.
  *   - errno is preserved.
  *
@@ -128,7 +128,7 @@ enum {
 enum {
     TRIP_FEATURE_CIRCUITS = 1, /**< Trackers, circuits and permits: always there. */
     TRIP_FEATURE_EXPRESS = 2,  /**< trip_circuit_express and trip_circuit_count. */
-    TRIP_FEATURE_OUTCOMES = 3, /**< trip_outcome: trip_permit_record, trip_classify_*, trip_parse_retry_hint. */
+    TRIP_FEATURE_OUTCOMES = 3, /**< trip_outcome: trip_permit_record, the classifications, trip_parse_retry_hint. */
     TRIP_FEATURE_WINDOWS = 4   /**< Windows, slow and hung calls, ramps and streams: trip_permit_progress. */
 };
 
@@ -192,9 +192,8 @@ typedef struct trip_config {
                                         most 15; 0, the default: as many, so that the first that fails opens again */
     uint64_t quota_open_ns;        /**< [ns] how long a used-up quota keeps its circuit open where the provider does not
                                         say; above 0, at most one year, default 600 s */
-    uint64_t
-        max_retry_after_ns;     /**< [ns] the cap on what a provider may ask for; at most one year, default 1 h; 0: what
-                                        it asks for is not heeded */
+    uint64_t max_retry_after_ns; /**< [ns] the cap on what a provider may ask for; at most one year, default 1 h; 0: it
+                                        is not heeded */
     uint64_t slow_call_ns;      /**< [ns] a call that takes longer is slow; at most one year; 0, the default: none is */
     uint32_t count_window;      /**< [count] judge the last so many calls; at most 2047; 0, the default: do not */
     uint32_t count_minimum;     /**< [count] not before there are so many; at most count_window, default 10 */
@@ -538,7 +537,7 @@ TRIP_API trip_status trip_permit_record_failure(trip_permit permit);
  * TRIP_CLASS_SUCCESS is a success. What the provider asked to wait, with a class that counts as a failure, keeps the
  * circuit open at least as long if it is open or opens before that time: such a wait may lengthen an open period, that
  * of a stale permit too, and never shortens one. max_retry_after_ns caps it. TRIP_CLASS_QUOTA without one asks for
- * quota_open_ns.
+ * quota_open_ns. The first wait that is asked of a circuit may allocate.
  *
  * @param permit [handle] the permit, gone after this call
  * @param outcome [trip_outcome] how it went; with a duration_ns of 0 the library takes the time since the permit
@@ -612,8 +611,8 @@ TRIP_API trip_status trip_permit_renew(trip_permit permit);
 
 /**
  * The class of an HTTP response, by its status and, where the status leaves it open, by the codes and types in its JSON
- * error object; only where these say nothing, by the words of its message. docs/classification.md has the tables. A body
- * may be cut off, be an array around the object, or an event stream with an error in it.
+ * error object; only where these say nothing, by the words of its message. docs/classification.md has the tables. A
+ * body may be cut off, be an array around the object, or an event stream with an error in it.
  *
  * A status of 200 to 299 is a success unless the body is an error object or a stream with one. Where the status is 0,
  * nobody knows it, and the body alone decides: that is how the error of a single event is classified.
@@ -631,8 +630,8 @@ TRIP_API trip_status trip_classify_http(uint32_t http_status, const char *body, 
 
 /**
  * The class of a call that ended with an error of the system or the resolver. 0 is TRIP_CLASS_UNKNOWN: libraries that
- * report a failure with errno 0 exist, and a success needs no classification. So are errors of the caller's own machine,
- * such as EMFILE: the provider was not asked.
+ * report a failure with errno 0 exist, and a success needs no classification. So are errors of the caller's own
+ * machine, such as EMFILE: the provider was not asked.
  *
  * @param sys_errno [errno] a value of errno or, negative as they are, one of getaddrinfo's EAI_* values
  * @param out_outcome [trip_outcome] class and error
@@ -643,8 +642,8 @@ TRIP_API trip_status trip_classify_errno(int32_t sys_errno, trip_outcome *out_ou
 
 /**
  * The class of a call of which nothing is left but the text of its error: the last resort. Whole words are compared,
- * and a number counts as an HTTP status only where the words around it say that it is one. Then it decides as the status
- * of a response does, and what the text says beside it as the body.
+ * and a number counts as an HTTP status only where the words around it say that it is one. Then it decides as the
+ * status of a response does, and what the text says beside it as the body.
  *
  * @param text [text] the error as a program would log it; any bytes, any length, the first 65536 are read
  * @param text_len [bytes] length of text

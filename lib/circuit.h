@@ -26,7 +26,7 @@ typedef struct trip_record {
     trip_cell cell;
     _Atomic(trip_annex *) annex; /* NULL: nobody here ever needed one */
     _Atomic uint64_t born;       /* the stamp of its first epoch; fixed for its life */
-    UT_hash_handle by_key; /* under the mutex of the tracker's registry; the key: see registry.c */
+    UT_hash_handle by_key;       /* under the mutex of the tracker's registry; the key: see registry.c */
 } trip_record;
 
 #define TRIP_CIRCUIT_CHUNK_BITS 8 /* 256 records: 48 KiB */

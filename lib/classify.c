@@ -1,5 +1,5 @@
-/* The class of an outcome: what an HTTP status, an errno or a text says, and how much what stands beside it may say. Who
-   calls what how stands in symptom.c. Allocates nothing, takes no lock, keeps nothing. */
+/* The class of an outcome: what an HTTP status, an errno or a text says, and how much what stands beside it may say.
+   Who calls what how stands in symptom.c. Allocates nothing, takes no lock, keeps nothing. */
 #include "abi.h"
 #include "error_body.h"
 #include "retry_hint.h"

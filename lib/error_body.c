@@ -12,6 +12,7 @@
 #include <jsmn.h>
 
 #define TOKENS_MAX 512
+#define CUT (-1) /* the size of a string whose end is missing */
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
@@ -70,7 +71,7 @@ static uint32_t status_number(trip_text value)
     return (uint32_t)((value.at[0] - '0') * 100 + (value.at[1] - '0') * 10 + (value.at[2] - '0'));
 }
 
-/* Amazon's types may have their shape's namespace before them, and a link behind: "com.amazon#ThrottlingException:http". */
+/* Amazon's types may have a namespace before them, and a link behind: "com.amazon#ThrottlingException:http". */
 static trip_text bare_code(trip_text code)
 {
     const char *hash = memchr(code.at, '#', code.len);
@@ -172,8 +173,8 @@ static void walk(trip_text json, const jsmntok_t *tokens, int count, trip_error_
         found->is_error |= says_error(role, value, &tokens[i]);
         if (is_container(&tokens[i]))
             open[i] = (role & HOLDS_MORE) != 0;
-        else
-            take_value(role, value, found);
+        else /* half a sentence says something, half a code or number something else */
+            take_value(tokens[i].size == CUT ? role & IS_MESSAGE : role, value, found);
     }
 }
 
@@ -184,8 +185,11 @@ static int add_cut_string(trip_text json, const jsmn_parser *parser, jsmntok_t *
     bool is_cut = parser->pos < json.len && json.at[parser->pos] == '"' && count < TOKENS_MAX &&
                   parser->toksuper >= 0 && tokens[parser->toksuper].type == JSMN_STRING;
     if (is_cut)
-        tokens[count++] = (jsmntok_t){
-            .type = JSMN_STRING, .start = (int)parser->pos + 1, .end = (int)json.len, .parent = parser->toksuper};
+        tokens[count++] = (jsmntok_t){.type = JSMN_STRING,
+                                      .start = (int)parser->pos + 1,
+                                      .end = (int)json.len,
+                                      .size = CUT,
+                                      .parent = parser->toksuper};
     return count;
 }
 

@@ -1,5 +1,5 @@
-/* The error object in the body of a response: what it says of class, status and wait. Reads what is there: a body may be
-   cut off anywhere, be an array, an event stream, or no JSON at all. Allocates nothing; takes 12 KiB of stack. */
+/* The error object in the body of a response: what it says of class, status and wait. Reads what is there: a body may
+   be cut off anywhere, be an array, an event stream, or no JSON at all. Allocates nothing; takes 12 KiB of stack. */
 #ifndef TRIP_ERROR_BODY_H
 #define TRIP_ERROR_BODY_H
 

@@ -101,7 +101,8 @@ typedef struct terms {
     trip_circuit circuit;
     trip_record *record;
     uint64_t tracker;
-    uint64_t bare; /* of a slow circuit without the mark of it: so its permits are never settled by a glance at the word */
+    uint64_t
+        bare; /* of a slow circuit without the mark of it: so its permits are never settled by a glance at the word */
 } terms;
 
 /* Bind a free slot of our own to what it is granted for, unless it was granted for the same before. */
@@ -451,8 +452,8 @@ static bool note_progress(trip_permit_slot *slot, uint64_t now, uint64_t flag, b
             return false;
         *out_is_first = (progress & flag) != flag;
     } while (!atomic_compare_exchange_weak_explicit(&slot->progress, &progress,
-                                                    (progress & TRIP_PROGRESS_WON) | flag | (now + 1), memory_order_acq_rel,
-                                                    memory_order_acquire));
+                                                    (progress & TRIP_PROGRESS_WON) | flag | (now + 1),
+                                                    memory_order_acq_rel, memory_order_acquire));
     return true;
 }
 

@@ -11,11 +11,11 @@
 #define THRESHOLD_MAX ((UINT32_C(1) << 23) - 1) /* the word counts failures in 23 bits */
 #define PROBES_MAX 63                           /* and probes in 6 */
 #define CIRCUITS_MAX (UINT32_C(1) << 24)
-#define LEASE_MIN (4 * MS) /* so that a quarter of it is a stamp */
+#define LEASE_MIN (4 * MS)    /* so that a quarter of it is a stamp */
 #define TALLIED_PROBES_MAX 15 /* the word counts won and lost in 4 bits each, and those out */
 #define WINDOW_MAX 2047       /* a window counts in 11 bits */
 #define BUCKETS_MAX 64
-#define BUCKET_MIN (10 * MS) /* above two ticks of the coarse clock, which most kernels have at 4 ms */
+#define BUCKET_MIN (10 * MS)            /* above two ticks of the coarse clock, which most kernels have at 4 ms */
 #define HANGING_MAX (UINT32_C(1) << 20) /* as many permits as there are */
 #define STEPS_MAX 100
 
@@ -191,7 +191,7 @@ static uint32_t effects_of(const trip_config *c)
         [TRIP_CLASS_UNKNOWN] = c->on_unknown,
     };
     uint32_t packed = 0;
-    for (uint32_t class = 0; class < TRIP_CLASSES; class++)
+    for (uint32_t class = 0; class < TRIP_CLASSES; class ++)
         packed |= effects[class] << (2 * class);
     return packed;
 }
@@ -220,8 +220,8 @@ void trip_policy_make(const trip_config *config, trip_policy *out_policy)
         .quota_open_ns = config->quota_open_ns,
         .max_retry_after_ns = config->max_retry_after_ns,
         .slow_call_ns = config->slow_call_ns,
-        .last_calls = rule_of(config->count_window, config->count_minimum, config->count_failure_ratio,
-                              config->count_slow_ratio),
+        .last_calls =
+            rule_of(config->count_window, config->count_minimum, config->count_failure_ratio, config->count_slow_ratio),
         .lately = rule_of(config->time_window_ns != 0 ? config->time_buckets : 0, config->time_minimum,
                           config->time_failure_ratio, config->time_slow_ratio),
         .bucket_ns = config->time_window_ns / config->time_buckets,

@@ -33,7 +33,7 @@ typedef struct trip_policy {
     uint32_t on_drop;
     uint32_t clock;
     uint32_t max_circuits;
-    uint32_t effects; /* TRIP_EFFECT_* of each class, two bits each */
+    uint32_t effects;          /* TRIP_EFFECT_* of each class, two bits each */
     uint32_t half_open_probes; /* at most so many of them; half_open_successes: none may fail */
     uint64_t quota_open_ns;
     uint64_t max_retry_after_ns;
@@ -51,8 +51,8 @@ typedef struct trip_policy {
 /* Whether a circuit needs more than its word: it has no express lane then. */
 static inline bool trip_policy_is_slow(const trip_policy *policy)
 {
-    return policy->last_calls.size != 0 || policy->lately.size != 0 || policy->hang_calls != 0 || policy->ramp_ns != 0 ||
-           policy->stall_ns != 0;
+    return policy->last_calls.size != 0 || policy->lately.size != 0 || policy->hang_calls != 0 ||
+           policy->ramp_ns != 0 || policy->stall_ns != 0;
 }
 
 /* Whether it asks how long calls take or have taken. */

@@ -65,7 +65,8 @@ static void forget_probes(void)
         trip_circuit_look(&hearing);
         bool lease_is_over = hearing.setting.now >= trip_word_deadline(word, hearing.setting.policy);
         if (!lease_is_over) /* else the probes are lost already, and with what consequence stands in the word */
-            atomic_store_explicit(&record->cell.word, trip_word_forget_probes(word, hearing.setting.policy), memory_order_relaxed);
+            atomic_store_explicit(&record->cell.word, trip_word_forget_probes(word, hearing.setting.policy),
+                                  memory_order_relaxed);
     }
 }
 

@@ -58,8 +58,9 @@ static void remember_wait(trip_hearing *hearing, uint64_t wait)
     uint64_t until = trip_word_stamp_at(hearing->setting.now + wait);
     uint64_t there = atomic_load_explicit(&annex->not_before, memory_order_acquire);
     while (trip_not_before_stamp(there, generation) < until && trip_record_lives(hearing->record, hearing->circuit) &&
-           !atomic_compare_exchange_weak_explicit(&annex->not_before, &there, generation << TRIP_NOT_BEFORE_BITS | until,
-                                                  memory_order_acq_rel, memory_order_acquire))
+           !atomic_compare_exchange_weak_explicit(&annex->not_before, &there,
+                                                  generation << TRIP_NOT_BEFORE_BITS | until, memory_order_acq_rel,
+                                                  memory_order_acquire))
         ;
 }
 

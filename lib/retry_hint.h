@@ -1,4 +1,4 @@
-/* How long a provider asks to wait: numbers, durations, and texts that say it. What is wrong is refused, never mended. */
+/* How long a provider asks to wait: numbers, durations, and texts that say it. What is wrong is refused, not mended. */
 #ifndef TRIP_RETRY_HINT_H
 #define TRIP_RETRY_HINT_H
 

@@ -1,5 +1,5 @@
-/* The tables, one line to a symptom. Those of OpenAI, Azure, Anthropic, Google, Amazon, Mistral, Cohere and of those who
-   answer in their manner; then what clients say of networks. All in lower case. */
+/* The tables, one line to a symptom. Those of OpenAI, Azure, Anthropic, Google, Amazon, Mistral, Cohere and of those
+   who answer in their manner; then what clients say of networks. All in lower case. */
 #include "symptom.h"
 
 #include "trip.h"
@@ -349,7 +349,7 @@ void trip_symptoms_in_text(trip_text text, trip_classes *by_code, trip_classes *
     }
 }
 
-/* Whether what stands at `at`, if anything does, makes the number beside it a part of something longer: "-429", "429%". */
+/* Whether what stands at `at`, if anything does, makes the number beside it a part of something: "-429", "429%". */
 static bool is_glue(trip_text text, size_t at)
 {
     static const char glue[] = {'-', '.', ',', '$', '#', '%'};
@@ -386,8 +386,8 @@ static uint32_t status_led_up_to(trip_text text, size_t begin)
     return 0;
 }
 
-/* The status that stands at `begin` before the words that belong to one or, as the first of all words, before an object:
-   that is how clients print a response. */
+/* The status that stands at `begin` before the words that belong to one or, as the first of all words, before an
+   object: that is how clients print a response. */
 static uint32_t status_with_reason(trip_text text, size_t begin, size_t end)
 {
     static const char before_object[] = " {";

@@ -18,7 +18,8 @@ trip_pool trip_trackers = TRIP_POOL(sizeof(trip_tracker_record), TRACKERS_MAX, C
 
 _Atomic uint64_t trip_trackers_destroyed;
 
-_Static_assert(offsetof(trip_config, on_server_error) == TRIP_CONFIG_SIZE_1_0, "later members go behind the released ones");
+_Static_assert(offsetof(trip_config, on_server_error) == TRIP_CONFIG_SIZE_1_0,
+               "later members go behind the released ones");
 _Static_assert(sizeof(trip_error) == TRIP_ERROR_SIZE_1_0, "later members go behind the released ones");
 
 /* ---- Finding ----------------------------------------------------------------------------------------------------- */

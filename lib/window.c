@@ -5,7 +5,8 @@ bool trip_window_is_over(trip_tally tally, const trip_window_rule *rule)
 {
     if (tally.calls < rule->minimum)
         return false;
-    bool too_many_failed = rule->failure_share != 0 && tally.failures * TRIP_SHARE_ONE >= rule->failure_share * tally.calls;
+    bool too_many_failed =
+        rule->failure_share != 0 && tally.failures * TRIP_SHARE_ONE >= rule->failure_share * tally.calls;
     bool too_many_slow = rule->slow_share != 0 && tally.slow * TRIP_SHARE_ONE >= rule->slow_share * tally.calls;
     return too_many_failed || too_many_slow;
 }
@@ -63,7 +64,8 @@ static uint64_t emptied(uint64_t head)
 static uint64_t with_call(uint64_t head, unsigned left, unsigned outcome)
 {
     uint64_t failed = failed_of(head) - (left & TRIP_CALL_FAILED) + (outcome & TRIP_CALL_FAILED);
-    uint64_t slow = slow_of(head) - (left & TRIP_CALL_SLOW) / TRIP_CALL_SLOW + (outcome & TRIP_CALL_SLOW) / TRIP_CALL_SLOW;
+    uint64_t slow =
+        slow_of(head) - (left & TRIP_CALL_SLOW) / TRIP_CALL_SLOW + (outcome & TRIP_CALL_SLOW) / TRIP_CALL_SLOW;
     return (number_of(head) + 1) << NUMBER_SHIFT | failed << FAILED_SHIFT | slow << SLOW_SHIFT | outcome;
 }
 
@@ -91,9 +93,9 @@ static unsigned leaving(const trip_annex *annex, uint64_t head)
 static void begin_at(trip_annex *annex, uint64_t number)
 {
     uint64_t base = atomic_load_explicit(&annex->base, memory_order_acquire);
-    while (between(base, number) - 1 < NUMBERS / 2 &&
-           !atomic_compare_exchange_weak_explicit(&annex->base, &base, number, memory_order_acq_rel,
-                                                  memory_order_acquire))
+    while (
+        between(base, number) - 1 < NUMBERS / 2 &&
+        !atomic_compare_exchange_weak_explicit(&annex->base, &base, number, memory_order_acq_rel, memory_order_acquire))
         ;
 }
 

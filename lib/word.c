@@ -247,7 +247,8 @@ static trip_verdict step_open(uint64_t word, trip_event event, const trip_settin
                    : stay(word, TRIP_OK);
     if (setting->now < open_deadline(word))
         return stay(word, TRIP_REJECTED_OPEN);
-    probing p = {.stamp = larger(trip_word_stamp_at(setting->now), trip_word_stamp(word)), .level = open_level(word), .out = 1};
+    probing p = {
+        .stamp = larger(trip_word_stamp_at(setting->now), trip_word_stamp(word)), .level = open_level(word), .out = 1};
     return go(half_open(word, &p, setting->policy));
 }
 

@@ -57,8 +57,8 @@ typedef enum trip_event {
 /* What a circuit brings to every step beside its word. */
 typedef struct trip_setting {
     const trip_policy *policy;
-    uint64_t now;  /* ns of the circuit's clock */
-    uint64_t salt; /* trip_word_salt of its key, for jitter */
+    uint64_t now;        /* ns of the circuit's clock */
+    uint64_t salt;       /* trip_word_salt of its key, for jitter */
     uint64_t not_before; /* ns of the circuit's clock: no open period that begins now ends before that */
 } trip_setting;
 

@@ -105,6 +105,12 @@ STEPS = (
     c_tests("c", "the C tests, and the contract from C", "build"),
     asan_tests("c-asan", "the same under the address and undefined-behaviour sanitizers"),
     tsan_tests("c-tsan", "those with threads under the thread sanitizer"),
+    Step(
+        "fuzz",
+        "the readers of what providers say stand any bytes",
+        "python tests/fuzz/run.py --runs 30000",
+        tally.plain,
+    ),
     pytest("abi", "symbols, layout, header, and that what is generated is current", "tests/abi"),
     pytest("python", "the Python binding, and the contract from Python", "bindings/python/tests"),
     check_only(
@@ -160,6 +166,13 @@ SOAK = (
         "build/tests/word/word-random --steps 10000000000 --seed $RANDOM",
         tally.check,
         limit=4 * HOURS,
+    ),
+    Step(
+        "fuzz",
+        "the readers of what providers say stand any bytes, for half an hour each",
+        "python tests/fuzz/run.py --seconds 1800 --seed $RANDOM",
+        tally.plain,
+        limit=2 * HOURS,
     ),
     *(bite(language, "--all", limit=12 * HOURS) for language in vectors.RUNNERS),
 )

@@ -86,6 +86,18 @@ func (r *runner) one(t *testing.T, here string, step contract.Step) contract.Obs
 		return observe(t, r.tracker.Advance(time.Duration(step.Ns)))
 	case "destroy":
 		return observe(t, r.tracker.Close())
+	case "classify_http":
+		return classified(trip.ClassifyHTTP(int(step.Status), []byte(step.Body)))
+	case "classify_text":
+		return classified(trip.ClassifyText(string(step.Text)))
+	case "classify_errno":
+		outcome := trip.ClassifyErrno(int(step.Errno))
+		if outcome.Errno != int(step.Errno) {
+			t.Errorf("step %s: the outcome's errno is %d", here, outcome.Errno)
+		}
+		return classified(outcome)
+	case "retry_hint":
+		return hinted(t, step)
 	case "permit", "peek", "inspect", "key":
 		circuit, named := r.circuits[step.Circuit]
 		if !named {
@@ -202,6 +214,26 @@ func onPermit(t *testing.T, step contract.Step, permit trip.Permit) contract.Obs
 	return observed
 }
 
+func classified(outcome trip.CallOutcome) contract.Observed {
+	return contract.Observed{
+		"status":         "TRIP_OK",
+		"class":          classes[outcome.Class],
+		"http_status":    uint64(outcome.HTTPStatus),
+		"retry_after_ns": uint64(outcome.RetryAfter),
+	}
+}
+
+func hinted(t *testing.T, step contract.Step) contract.Observed {
+	wait, err := trip.ParseRetryHint(step.Name, string(step.Value), time.Unix(0, step.Now))
+	observed := observe(t, err)
+	if err == nil {
+		observed["retry_after_ns"] = uint64(wait)
+	} else if wait != 0 {
+		t.Errorf("%v, and yet a wait of %v", err, wait)
+	}
+	return observed
+}
+
 // observe says what an error tells: the status, and of a refusal its reasons.
 func observe(t *testing.T, err error) contract.Observed {
 	observed := contract.Observed{"status": statusOf(t, err)}
@@ -233,6 +265,23 @@ var states = map[trip.State]string{
 }
 
 var modes = map[trip.Mode]string{trip.ModeAuto: "TRIP_MODE_AUTO"}
+
+var classes = map[trip.Class]string{
+	trip.ClassSuccess:         "TRIP_CLASS_SUCCESS",
+	trip.ClassServerError:     "TRIP_CLASS_SERVER_ERROR",
+	trip.ClassRateLimited:     "TRIP_CLASS_RATE_LIMITED",
+	trip.ClassOverloaded:      "TRIP_CLASS_OVERLOADED",
+	trip.ClassNetwork:         "TRIP_CLASS_NETWORK",
+	trip.ClassTimeout:         "TRIP_CLASS_TIMEOUT",
+	trip.ClassQuota:           "TRIP_CLASS_QUOTA",
+	trip.ClassAuth:            "TRIP_CLASS_AUTH",
+	trip.ClassInvalidRequest:  "TRIP_CLASS_INVALID_REQUEST",
+	trip.ClassContextOverflow: "TRIP_CLASS_CONTEXT_OVERFLOW",
+	trip.ClassNotFound:        "TRIP_CLASS_NOT_FOUND",
+	trip.ClassContentFiltered: "TRIP_CLASS_CONTENT_FILTERED",
+	trip.ClassCancelled:       "TRIP_CLASS_CANCELLED",
+	trip.ClassUnknown:         "TRIP_CLASS_UNKNOWN",
+}
 
 var selectors = map[string]uint32{
 	"TRIP_BACKOFF_FIRST":    uint32(trip.BackoffFirst),

@@ -16,8 +16,16 @@ package trip
 #cgo nocallback trip_circuit_peek
 #cgo noescape trip_circuit_permit
 #cgo nocallback trip_circuit_permit
+#cgo noescape trip_classify_errno
+#cgo nocallback trip_classify_errno
+#cgo noescape trip_classify_http
+#cgo nocallback trip_classify_http
+#cgo noescape trip_classify_text
+#cgo nocallback trip_classify_text
 #cgo noescape trip_config_init
 #cgo nocallback trip_config_init
+#cgo noescape trip_parse_retry_hint
+#cgo nocallback trip_parse_retry_hint
 #cgo noescape trip_permit_inspect
 #cgo nocallback trip_permit_inspect
 */

@@ -26,6 +26,8 @@ const (
 	// ErrStale: the circuit has moved on since the permit was granted. The settlement is counted and has changed no
 	// state; callers may ignore it.
 	ErrStale Status = C.TRIP_STALE
+	// ErrNoHint: a header or a text says nothing about when to come back. Nothing is wrong with it.
+	ErrNoHint Status = C.TRIP_NO_HINT
 
 	// ErrInvalid: an argument is wrong, such as a tenant longer than 255 bytes.
 	ErrInvalid Status = C.TRIP_E_INVALID
@@ -52,6 +54,7 @@ var statusTexts = map[Status]string{
 	ErrProbing:     "circuit half-open, all probes out",
 	ErrForced:      "circuit forced open",
 	ErrStale:       "circuit has moved on since the permit was granted",
+	ErrNoHint:      "no hint when to come back",
 	ErrInvalid:     "invalid argument",
 	ErrHandle:      "no such tracker, circuit or permit",
 	ErrConsumed:    "permit settled before",

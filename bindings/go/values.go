@@ -62,10 +62,56 @@ const (
 	ClockManual    Clock = C.TRIP_CLOCK_MANUAL    // starts at 0 and moves by Tracker.Advance alone, for tests
 )
 
+// Class is what kind of success or failure a call was.
+type Class uint32
+
+const (
+	ClassSuccess         Class = C.TRIP_CLASS_SUCCESS          // the provider did what it was asked to do
+	ClassServerError     Class = C.TRIP_CLASS_SERVER_ERROR     // the provider failed and says so
+	ClassRateLimited     Class = C.TRIP_CLASS_RATE_LIMITED     // too many requests or tokens for now; it passes soon
+	ClassOverloaded      Class = C.TRIP_CLASS_OVERLOADED       // the provider has more to do than it can, for everybody
+	ClassNetwork         Class = C.TRIP_CLASS_NETWORK          // no answer: name resolution, connection or TLS failed
+	ClassTimeout         Class = C.TRIP_CLASS_TIMEOUT          // no answer in time
+	ClassQuota           Class = C.TRIP_CLASS_QUOTA            // what was paid for is used up
+	ClassAuth            Class = C.TRIP_CLASS_AUTH             // the key is wrong, or may not do this
+	ClassInvalidRequest  Class = C.TRIP_CLASS_INVALID_REQUEST  // the request is wrong: the caller's mistake
+	ClassContextOverflow Class = C.TRIP_CLASS_CONTEXT_OVERFLOW // the request is longer than the model takes
+	ClassNotFound        Class = C.TRIP_CLASS_NOT_FOUND        // there is no such model or resource
+	ClassContentFiltered Class = C.TRIP_CLASS_CONTENT_FILTERED // the provider will not answer this, for what it says
+	ClassCancelled       Class = C.TRIP_CLASS_CANCELLED        // the caller gave up
+	ClassUnknown         Class = C.TRIP_CLASS_UNKNOWN          // none of these can be told; nothing is guessed
+)
+
+var classTexts = [...]string{
+	ClassSuccess:         "success",
+	ClassServerError:     "server error",
+	ClassRateLimited:     "rate limited",
+	ClassOverloaded:      "overloaded",
+	ClassNetwork:         "network",
+	ClassTimeout:         "timeout",
+	ClassQuota:           "quota",
+	ClassAuth:            "auth",
+	ClassInvalidRequest:  "invalid request",
+	ClassContextOverflow: "context overflow",
+	ClassNotFound:        "not found",
+	ClassContentFiltered: "content filtered",
+	ClassCancelled:       "cancelled",
+	ClassUnknown:         "unknown",
+}
+
+// String is such as "rate limited".
+func (c Class) String() string {
+	if int(c) < len(classTexts) {
+		return classTexts[c]
+	}
+	return "class " + strconv.FormatUint(uint64(c), 10)
+}
+
 // Feature is something that a library may have.
 type Feature uint32
 
 const (
 	FeatureCircuits Feature = C.TRIP_FEATURE_CIRCUITS // trackers, circuits and permits: always there
+	FeatureOutcomes Feature = C.TRIP_FEATURE_OUTCOMES // classification of outcomes, and hints when to come back
 	FeatureExpress  Feature = C.TRIP_FEATURE_EXPRESS  // calls to a healthy circuit without a call into the library
 )

@@ -44,7 +44,12 @@ def test_constants(abi: ModuleType, layout: dict[str, Any]) -> None:
 def test_types_of_members_tell_signs_and_fractions_apart(abi: ModuleType, signatures: dict[str, Any]) -> None:
     """Sizes and offsets do not: an int32_t lies where a uint32_t would."""
     kinds: dict[str, type] = {"double": ctypes.c_double, "uint32_t": ctypes.c_uint32, "uint64_t": ctypes.c_uint64}
-    kinds |= {"trip_status": ctypes.c_int32, "trip_permit": ctypes.c_uint64, "const uint64_t *": ctypes.c_void_p}
+    kinds |= {
+        "int32_t": ctypes.c_int32,
+        "trip_status": ctypes.c_int32,
+        "trip_permit": ctypes.c_uint64,
+        "const uint64_t *": ctypes.c_void_p,
+    }
     for name, struct in signatures["structs"].items():
         declared = dict(getattr(abi, name)._fields_)
         for member, described in struct["members"].items():

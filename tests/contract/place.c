@@ -5,7 +5,10 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define TEXT_MAX 1000000 /* of a repeated text, so that a typo does not eat the machine */
 
 _Noreturn void wrong(const place *where, const char *format, ...)
 {
@@ -63,4 +66,25 @@ json_int_t number_member(const place *where, const json_t *object, const char *k
     if (number < 0)
         wrong(where, "\"%s\" must not be negative", key);
     return number;
+}
+
+json_t *long_text(const place *where, const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    if (!json_is_object(value))
+        return json_incref((json_t *)member(where, object, key, JSON_STRING));
+    static const char *const keys[] = {"repeat", "times"};
+    only_keys(where, value, keys, 2);
+    const json_t *unit = member(where, value, "repeat", JSON_STRING);
+    size_t len = json_string_length(unit), times = (size_t)number_member(where, value, "times");
+    if (len == 0 || times > TEXT_MAX / len)
+        wrong(where, "%s: a repeated text of no length or too much", key);
+    char *bytes = malloc(len * times + 1);
+    for (size_t i = 0; bytes != NULL && i < times; i++)
+        memcpy(bytes + i * len, json_string_value(unit), len);
+    json_t *text = bytes == NULL ? NULL : json_stringn(bytes, len * times);
+    free(bytes);
+    if (text == NULL)
+        wrong(where, "out of memory");
+    return text;
 }

@@ -24,4 +24,7 @@ const json_t *member(const place *where, const json_t *object, const char *key, 
 const char *text_member(const place *where, const json_t *object, const char *key);
 json_int_t number_member(const place *where, const json_t *object, const char *key);
 
+/* The member as a text, which may also be {"repeat": text, "times": n}. A new reference. */
+json_t *long_text(const place *where, const json_t *object, const char *key);
+
 #endif

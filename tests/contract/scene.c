@@ -3,6 +3,7 @@
 
 #include "config.h"
 #include "expect.h"
+#include "said.h"
 
 #include <inttypes.h>
 #include <stdbool.h>
@@ -11,7 +12,6 @@
 #include <string.h>
 #include <trip.h>
 
-#define TEXT_MAX 1000000 /* of a repeated text, so that a typo does not eat the machine */
 #define KEY_MAX 510
 
 typedef struct scene {
@@ -49,28 +49,6 @@ static trip_permit permit_argument(const scene *s, const json_t *step)
     return named(s, s->permits, text_member(&s->where, step, "permit"));
 }
 
-/* A text, or {"repeat": text, "times": n}. A new reference. */
-static json_t *long_text(const scene *s, const json_t *step, const char *key)
-{
-    const json_t *value = json_object_get(step, key);
-    if (!json_is_object(value))
-        return json_incref((json_t *)member(&s->where, step, key, JSON_STRING));
-    static const char *const keys[] = {"repeat", "times"};
-    only_keys(&s->where, value, keys, 2);
-    const json_t *unit = member(&s->where, value, "repeat", JSON_STRING);
-    size_t len = json_string_length(unit), times = (size_t)number_member(&s->where, value, "times");
-    if (len == 0 || times > TEXT_MAX / len)
-        wrong(&s->where, "%s: a repeated text of no length or too much", key);
-    char *bytes = malloc(len * times + 1);
-    for (size_t i = 0; bytes != NULL && i < times; i++)
-        memcpy(bytes + i * len, json_string_value(unit), len);
-    json_t *text = bytes == NULL ? NULL : json_stringn(bytes, len * times);
-    free(bytes);
-    if (text == NULL)
-        wrong(&s->where, "out of memory");
-    return text;
-}
-
 static const char *state_text_of(uint32_t circuit_state)
 {
     static const char *const names[] = {[TRIP_STATE_CLOSED] = "TRIP_STATE_CLOSED",
@@ -100,7 +78,7 @@ static void state_identity(const scene *s, const json_t *step, const char *key, 
 
 static void do_circuit(scene *s, const json_t *step, facts *found)
 {
-    json_t *tenant = long_text(s, step, "tenant"), *provider = long_text(s, step, "provider");
+    json_t *tenant = long_text(&s->where, step, "tenant"), *provider = long_text(&s->where, step, "provider");
     trip_circuit circuit = 0;
     trip_status status = trip_tracker_circuit(s->tracker, json_string_value(tenant), json_string_length(tenant),
                                               json_string_value(provider), json_string_length(provider), &circuit);
@@ -253,6 +231,28 @@ static void do_destroy(scene *s, const json_t *step, facts *found)
     state_status(found, status);
 }
 
+/* ---- What providers say ------------------------------------------------------------------------------------------ */
+
+static void do_classify_http(scene *s, const json_t *step, facts *found)
+{
+    classify_http(&s->where, step, found);
+}
+
+static void do_classify_text(scene *s, const json_t *step, facts *found)
+{
+    classify_text(&s->where, step, found);
+}
+
+static void do_classify_errno(scene *s, const json_t *step, facts *found)
+{
+    classify_errno(&s->where, step, found);
+}
+
+static void do_retry_hint(scene *s, const json_t *step, facts *found)
+{
+    retry_hint(&s->where, step, found);
+}
+
 /* ---- Steps ------------------------------------------------------------------------------------------------------- */
 
 static const struct kind {
@@ -273,6 +273,10 @@ static const struct kind {
     {"inspect_permit", {"do", "expect", "permit"}, do_inspect_permit},
     {"advance", {"do", "expect", "ns"}, do_advance},
     {"destroy", {"do", "expect"}, do_destroy},
+    {"classify_http", {"do", "expect", "http_status", "body"}, do_classify_http},
+    {"classify_text", {"do", "expect", "text"}, do_classify_text},
+    {"classify_errno", {"do", "expect", "errno"}, do_classify_errno},
+    {"retry_hint", {"do", "expect", "name", "value", "now_unix_ns"}, do_retry_hint},
 };
 
 static void perform(scene *s, const char *name, const json_t *step)

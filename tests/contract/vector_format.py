@@ -11,6 +11,7 @@ NUMBER_MAX = 2**63 - 1
 REJECTION = {"state", "failures", "retry_after_ns", "open_duration_ns"}
 COUNTERS = {"permits", "successes", "failures_total", "drops", "cancels", "rejections", "stale", "opens"}
 CIRCUIT = REJECTION | COUNTERS | {"mode", "level", "probes_out", "epoch"}
+OUTCOME = {"class", "http_status", "retry_after_ns"}
 SETTLE = ({"permit"}, set(), set())
 # Each step's arguments that it must have, those that it may have, and what it can show beside its status.
 STEPS = {
@@ -27,6 +28,10 @@ STEPS = {
     "inspect_permit": ({"permit"}, set(), {"is_probe", "lease_left_ns"}),
     "advance": ({"ns"}, set(), set()),
     "destroy": (set(), set(), set()),
+    "classify_http": ({"http_status", "body"}, set(), OUTCOME),
+    "classify_text": ({"text"}, set(), OUTCOME),
+    "classify_errno": ({"errno"}, set(), OUTCOME),
+    "retry_hint": ({"name", "value", "now_unix_ns"}, set(), {"retry_after_ns"}),
 }
 DOUBLES = {"backoff_multiplier", "jitter"}
 DOUBLE_NAMES = {"NaN", "Infinity", "-Infinity"}
@@ -35,7 +40,7 @@ SELECTORS = {"backoff": "TRIP_BACKOFF_", "on_drop": "TRIP_DROP_", "clock": "TRIP
 _header = HEADER.read_text(encoding="utf-8")
 _config = re.search(r"typedef struct trip_config \{(.*?)\} trip_config;", _header, re.DOTALL)[1]
 CONSTANTS = set(re.findall(r"^ +(TRIP_\w+) = -?\d+", _header, re.MULTILINE))
-STATUSES = {name for name in CONSTANTS if re.match(r"TRIP_(OK|REJECTED_\w+|STALE|E_\w+)$", name)}
+STATUSES = {name for name in CONSTANTS if re.match(r"TRIP_(OK|REJECTED_\w+|STALE|NO_HINT|E_\w+)$", name)}
 FIELDS = set(re.findall(r"^ +\w+ (\w+);", _config, re.MULTILINE)) - {"struct_size"}
 
 
@@ -86,7 +91,7 @@ def check_number_or_range(key, value):
 
 
 def check_expected(key, value):
-    if key in ("state", "mode"):
+    if key in ("state", "mode", "class"):
         prefix = f"TRIP_{key.upper()}_"
         require(value in CONSTANTS and value.startswith(prefix), f"{value!r} is no {key}")
     elif key == "epoch":
@@ -97,7 +102,7 @@ def check_expected(key, value):
         check_number_or_range(key, value)
 
 
-def check_key_text(name, value):
+def check_long_text(name, value):
     if isinstance(value, dict):
         require(set(value) == {"repeat", "times"} and is_number(value["times"]), f"{name}: not a repeated text")
         value = value["repeat"]
@@ -144,8 +149,13 @@ def check_arguments(step, names):
     must, may, _ = STEPS[step["do"]]
     arguments = set(step) - {"do", "expect"}
     require(must <= arguments <= must | may, f"{step['do']} with {sorted(arguments)}")
-    for key in arguments & {"tenant", "provider"}:
-        check_key_text(key, step[key])
+    for key in arguments & {"tenant", "provider", "body", "text", "value"}:
+        check_long_text(key, step[key])
+    require(is_text(step.get("name", "")), f"name: {step.get('name')!r} is no text")
+    for key in arguments & {"http_status", "now_unix_ns"}:
+        require(is_number(step[key]), f"{key}: {step[key]!r} is no number")
+    if "errno" in step:
+        require(type(step["errno"]) is int and abs(step["errno"]) <= 2**31, f"errno: {step['errno']!r} is no errno")
     if "circuit" in step:
         names.require_circuit(step["circuit"])
     if "permit" in step:

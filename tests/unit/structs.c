@@ -163,12 +163,30 @@ static trip_status write_by_permit_inspect(void *out)
     return trip_permit_inspect(outstanding, out);
 }
 
+static trip_status write_by_classify_http(void *out)
+{
+    return trip_classify_http(503, "", 0, out);
+}
+
+static trip_status write_by_classify_errno(void *out)
+{
+    return trip_classify_errno(0, out);
+}
+
+static trip_status write_by_classify_text(void *out)
+{
+    return trip_classify_text("", 0, out);
+}
+
 static const writer writers[] = {
     {"permit", sizeof(trip_rejection), TRIP_REJECTED_OPEN, write_by_permit},
     {"peek", sizeof(trip_rejection), TRIP_REJECTED_OPEN, write_by_peek},
     {"inspect", sizeof(trip_circuit_info), TRIP_OK, write_by_inspect},
     {"express", sizeof(trip_express), TRIP_OK, write_by_express},
     {"permit_inspect", sizeof(trip_permit_info), TRIP_OK, write_by_permit_inspect},
+    {"classify_http", sizeof(trip_outcome), TRIP_OK, write_by_classify_http},
+    {"classify_errno", sizeof(trip_outcome), TRIP_OK, write_by_classify_errno},
+    {"classify_text", sizeof(trip_outcome), TRIP_OK, write_by_classify_text},
 };
 #define WRITERS (int)(sizeof writers / sizeof *writers)
 
@@ -247,6 +265,10 @@ START_TEST(outputs_that_are_needed_may_not_be_null)
     ck_assert_int_eq(trip_circuit_inspect(refusing, NULL), TRIP_E_INVALID);
     ck_assert_int_eq(trip_permit_inspect(outstanding, NULL), TRIP_E_INVALID);
     ck_assert_int_eq(trip_circuit_express(refusing, NULL), TRIP_E_INVALID);
+    ck_assert_int_eq(trip_classify_http(503, "", 0, NULL), TRIP_E_INVALID);
+    ck_assert_int_eq(trip_classify_errno(0, NULL), TRIP_E_INVALID);
+    ck_assert_int_eq(trip_classify_text("", 0, NULL), TRIP_E_INVALID);
+    ck_assert_int_eq(trip_parse_retry_hint("Retry-After", SIZE_MAX, "1", 1, 0, NULL), TRIP_E_INVALID);
     ck_assert_int_eq(trip_circuit_key(refusing, NULL, 510, &len, &len), TRIP_E_INVALID);
     ck_assert_int_eq(trip_circuit_key(refusing, text, 510, NULL, &len), TRIP_E_INVALID);
     ck_assert_int_eq(trip_circuit_key(refusing, text, 510, &len, NULL), TRIP_E_INVALID);
@@ -328,24 +350,28 @@ START_TEST(errno_is_preserved)
     ck_assert_int_eq(trip_tracker_advance(tracker, SECOND), TRIP_OK);
     ck_assert_int_eq(trip_permit_renew(permit_of(circuit)), TRIP_OK);
     ck_assert_int_eq(trip_tracker_destroy(tracker), TRIP_OK);
+    trip_outcome outcome = {.struct_size = sizeof outcome};
+    ck_assert_int_eq(trip_classify_http(429, "[{\"error\":", SIZE_MAX, &outcome), TRIP_OK);
+    ck_assert_int_eq(trip_parse_retry_hint("", 0, "retry after 1e99", SIZE_MAX, 0, &(uint64_t){0}), TRIP_E_INVALID);
     ck_assert_int_eq(errno, EDOM);
 }
 END_TEST
 
 START_TEST(versions_names_and_features_are_constants)
 {
-    ck_assert_uint_eq(trip_abi_version(), 1u << 16 | 1);
+    ck_assert_uint_eq(trip_abi_version(), 1u << 16 | 2);
     ck_assert_str_eq(trip_version(), TRIP_VERSION);
     ck_assert_str_eq(trip_status_name(TRIP_OK), "TRIP_OK");
     ck_assert_str_eq(trip_status_name(TRIP_E_SYSTEM), "TRIP_E_SYSTEM");
-    for (trip_status status = TRIP_E_SYSTEM; status <= TRIP_STALE; status++)
+    for (trip_status status = TRIP_E_SYSTEM; status <= TRIP_NO_HINT; status++)
         ck_assert_str_ne(trip_status_name(status), "TRIP_UNKNOWN");
     ck_assert_str_eq(trip_status_name(TRIP_E_SYSTEM - 1), "TRIP_UNKNOWN");
-    ck_assert_str_eq(trip_status_name(TRIP_STALE + 1), "TRIP_UNKNOWN");
+    ck_assert_str_eq(trip_status_name(TRIP_NO_HINT + 1), "TRIP_UNKNOWN");
     ck_assert_str_eq(trip_status_name(INT32_MIN), "TRIP_UNKNOWN");
     ck_assert_uint_eq(trip_has_feature(TRIP_FEATURE_CIRCUITS), 1);
     ck_assert_uint_eq(trip_has_feature(TRIP_FEATURE_EXPRESS), 1);
-    ck_assert_uint_eq(trip_has_feature(TRIP_FEATURE_EXPRESS + 1), 0);
+    ck_assert_uint_eq(trip_has_feature(TRIP_FEATURE_OUTCOMES), 1);
+    ck_assert_uint_eq(trip_has_feature(TRIP_FEATURE_OUTCOMES + 1), 0);
     ck_assert_uint_eq(trip_has_feature(0), 0);
     ck_assert_uint_eq(trip_has_feature(UINT32_MAX), 0);
 }

@@ -67,6 +67,13 @@ type Step struct {
 	Permit   string `json:"permit"`
 	As       string `json:"as"`
 	Ns       int64  `json:"ns"`
+	Status   uint32 `json:"http_status"`
+	Body     Text   `json:"body"`
+	Text     Text   `json:"text"`
+	Errno    int32  `json:"errno"`
+	Name     string `json:"name"`
+	Value    Text   `json:"value"`
+	Now      int64  `json:"now_unix_ns"`
 	Times    int    `json:"times"`
 	Steps    []Step `json:"steps"`
 	Expect   Expect `json:"expect"`
@@ -87,6 +94,10 @@ var arguments = map[string][]string{
 	"inspect_permit": {"permit"},
 	"advance":        {"ns"},
 	"destroy":        {},
+	"classify_http":  {"http_status", "body"},
+	"classify_text":  {"text"},
+	"classify_errno": {"errno"},
+	"retry_hint":     {"name", "value", "now_unix_ns"},
 	"repeat":         {"times", "steps"},
 }
 

@@ -9,14 +9,18 @@
     @circuit.guard              # the same around a function, plain or async
     async def complete(prompt): ...
 
+    outcome = trip.classify_http(response.status_code, response.content)
+    outcome.status_class, outcome.retry_after   # such as StatusClass.RATE_LIMITED, 20.0
+
 The library is found by TRIP_LIBRARY (its exact path), beside this package, or by the system's loader as libtrip.so.1.
 """
 
 from ._circuit import Circuit, CircuitInfo
 from ._config import Config
-from ._constants import Backoff, Clock, Mode, OnDrop, Reason, State
-from ._errors import ConfigError, Error, PermitConsumed
+from ._constants import Backoff, Clock, Mode, OnDrop, Reason, State, StatusClass
+from ._errors import ConfigError, Error, InvalidHint, PermitConsumed
 from ._library import library
+from ._outcome import Outcome, classify_errno, classify_http, classify_text, parse_retry_hint, parse_retry_hint_ns
 from ._permit import Permit, PermitInfo
 from ._rejection import CircuitOpen, Rejection
 from ._tracker import Tracker
@@ -30,16 +34,24 @@ __all__ = [
     "Config",
     "ConfigError",
     "Error",
+    "InvalidHint",
     "Mode",
     "OnDrop",
+    "Outcome",
     "Permit",
     "PermitConsumed",
     "PermitInfo",
     "Reason",
     "Rejection",
     "State",
+    "StatusClass",
     "Tracker",
+    "classify_errno",
+    "classify_http",
+    "classify_text",
     "library_version",
+    "parse_retry_hint",
+    "parse_retry_hint_ns",
 ]
 
 

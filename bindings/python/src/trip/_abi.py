@@ -39,6 +39,8 @@ TRIP_REJECTED_FORCED: Final = 3
 TRIP_STALE: Final = 4
 #: What was read says nothing about when to come back; nothing is wrong with it.
 TRIP_NO_HINT: Final = 5
+#: Refused: the circuit has just closed and admits a growing share of the calls.
+TRIP_REJECTED_RAMP: Final = 6
 #: An argument is wrong: NULL, a text too long, a struct_size out of range.
 TRIP_E_INVALID: Final = -1
 #: No such tracker, circuit or permit: garbage, of the wrong kind, or destroyed.
@@ -78,6 +80,13 @@ TRIP_DROP_FAILURE: Final = 0
 #: A permit that nobody recorded counts as nothing and frees its probe.
 TRIP_DROP_CANCEL: Final = 1
 
+#: Counts as a failure.
+TRIP_EFFECT_FAILURE: Final = 0
+#: Counts as a success: the provider is up, whatever it thought of the request.
+TRIP_EFFECT_SUCCESS: Final = 1
+#: Counts as nothing, and frees a probe.
+TRIP_EFFECT_NOTHING: Final = 2
+
 #: The machine's CLOCK_MONOTONIC; it stands still while the machine is suspended.
 TRIP_CLOCK_MONOTONIC: Final = 0
 #: Starts at 0 and moves by trip_tracker_advance alone: for tests and simulations.
@@ -87,9 +96,13 @@ TRIP_CLOCK_MANUAL: Final = 1
 TRIP_FEATURE_CIRCUITS: Final = 1
 #: trip_circuit_express and trip_circuit_count.
 TRIP_FEATURE_EXPRESS: Final = 2
-#: trip_outcome, trip_classify_http, _errno and _text, trip_parse_retry_hint.
+#: trip_outcome: trip_permit_record, the classifications, trip_parse_retry_hint.
 TRIP_FEATURE_OUTCOMES: Final = 3
+#: Windows, slow and hung calls, ramps and streams: trip_permit_progress.
+TRIP_FEATURE_WINDOWS: Final = 4
 
+#: This circuit never has a lane: do not ask again.
+TRIP_EXPRESS_LAYOUT_NONE: Final = 0
 #: One word of 64 bits, aligned to 8, which only atomic loads read.
 TRIP_EXPRESS_LAYOUT_WORD: Final = 1
 
@@ -129,6 +142,7 @@ STATUS_NAMES: Final[dict[int, str]] = {
     TRIP_REJECTED_FORCED: "TRIP_REJECTED_FORCED",
     TRIP_STALE: "TRIP_STALE",
     TRIP_NO_HINT: "TRIP_NO_HINT",
+    TRIP_REJECTED_RAMP: "TRIP_REJECTED_RAMP",
     TRIP_E_INVALID: "TRIP_E_INVALID",
     TRIP_E_HANDLE: "TRIP_E_HANDLE",
     TRIP_E_CONSUMED: "TRIP_E_CONSUMED",
@@ -174,6 +188,71 @@ class trip_config(ctypes.Structure):
     clock: int
     #: [count] circuits kept at most; 1 to 16777216, default 65536
     max_circuits: int
+    #: [TRIP_EFFECT_*] what trip_permit_record makes of this class; default failure
+    on_server_error: int
+    #: [TRIP_EFFECT_*] default failure
+    on_rate_limited: int
+    #: [TRIP_EFFECT_*] default failure
+    on_overloaded: int
+    #: [TRIP_EFFECT_*] default failure
+    on_network: int
+    #: [TRIP_EFFECT_*] default failure
+    on_timeout: int
+    #: [TRIP_EFFECT_*] default failure; opens for quota_open_ns
+    on_quota: int
+    #: [TRIP_EFFECT_*] default success, as all mistakes of the caller
+    on_auth: int
+    #: [TRIP_EFFECT_*] default success
+    on_invalid_request: int
+    #: [TRIP_EFFECT_*] default success
+    on_context_overflow: int
+    #: [TRIP_EFFECT_*] default success
+    on_not_found: int
+    #: [TRIP_EFFECT_*] default success
+    on_content_filtered: int
+    #: [TRIP_EFFECT_*] default nothing
+    on_cancelled: int
+    #: [TRIP_EFFECT_*] default nothing
+    on_unknown: int
+    #: [count] of so many probes half_open_successes must succeed: more than that, at most 15; 0, the default: as many,
+    #: so that the first that fails opens again
+    half_open_probes: int
+    #: [ns] how long a used-up quota keeps its circuit open where the provider does not say; above 0, at most one year,
+    #: default 600 s
+    quota_open_ns: int
+    #: [ns] the cap on what a provider may ask for; at most one year, default 1 h; 0: it is not heeded
+    max_retry_after_ns: int
+    #: [ns] a call that takes longer is slow; at most one year; 0, the default: none is
+    slow_call_ns: int
+    #: [count] judge the last so many calls; at most 2047; 0, the default: do not
+    count_window: int
+    #: [count] not before there are so many; at most count_window, default 10
+    count_minimum: int
+    #: [ratio] open when such a share of them failed; 0 to 1, default 0.5; 0: never
+    count_failure_ratio: float
+    #: [ratio] open when such a share of them was slow; 0 to 1; 0, the default: never
+    count_slow_ratio: float
+    #: [ns] judge the calls of so long; at most one year; 0, the default: do not
+    time_window_ns: int
+    #: [count] in so many steps, each at least 10 ms; 1 to 64, default 10
+    time_buckets: int
+    #: [count] not before there are so many calls; above 0, default 10
+    time_minimum: int
+    #: [ratio] as count_failure_ratio; default 0.5
+    time_failure_ratio: float
+    #: [ratio] as count_slow_ratio; default 0
+    time_slow_ratio: float
+    #: [ns] a call that has not ended after this hangs; at most one year, default 0
+    hang_ns: int
+    #: [count] open when so many calls hang; at most 1048576; 0, the default: never
+    hang_calls: int
+    #: [count] steps in which the share of admitted calls grows; 1 to 100, default 4
+    ramp_steps: int
+    #: [ns] how long it grows after a circuit has closed again; at most one year; 0, the default: all calls are admitted
+    #: at once
+    ramp_ns: int
+    #: [ns] a stream without progress for so long has failed; at most one year; 0, the default: it may take its time
+    stall_ns: int
 
     _fields_ = [
         ("struct_size", c_uint32),
@@ -190,6 +269,37 @@ class trip_config(ctypes.Structure):
         ("jitter", c_double),
         ("clock", c_uint32),
         ("max_circuits", c_uint32),
+        ("on_server_error", c_uint32),
+        ("on_rate_limited", c_uint32),
+        ("on_overloaded", c_uint32),
+        ("on_network", c_uint32),
+        ("on_timeout", c_uint32),
+        ("on_quota", c_uint32),
+        ("on_auth", c_uint32),
+        ("on_invalid_request", c_uint32),
+        ("on_context_overflow", c_uint32),
+        ("on_not_found", c_uint32),
+        ("on_content_filtered", c_uint32),
+        ("on_cancelled", c_uint32),
+        ("on_unknown", c_uint32),
+        ("half_open_probes", c_uint32),
+        ("quota_open_ns", c_uint64),
+        ("max_retry_after_ns", c_uint64),
+        ("slow_call_ns", c_uint64),
+        ("count_window", c_uint32),
+        ("count_minimum", c_uint32),
+        ("count_failure_ratio", c_double),
+        ("count_slow_ratio", c_double),
+        ("time_window_ns", c_uint64),
+        ("time_buckets", c_uint32),
+        ("time_minimum", c_uint32),
+        ("time_failure_ratio", c_double),
+        ("time_slow_ratio", c_double),
+        ("hang_ns", c_uint64),
+        ("hang_calls", c_uint32),
+        ("ramp_steps", c_uint32),
+        ("ramp_ns", c_uint64),
+        ("stall_ns", c_uint64),
     ]
 
 
@@ -506,6 +616,16 @@ class Library:
         #: (permit): Settle a permit: the provider failed.
         self.trip_permit_record_failure: Callable[[int], int] = _bound(
             keeping_gil.trip_permit_record_failure, trip_status, trip_permit
+        )
+
+        #: (permit, outcome): Settle a permit with how its call went.
+        self.trip_permit_record: Callable[[int, Reference], int] = _bound(
+            keeping_gil.trip_permit_record, trip_status, trip_permit, POINTER(trip_outcome)
+        )
+
+        #: (permit): Tell that a long response goes on: at its first token, and as often after it as the caller likes.
+        self.trip_permit_progress: Callable[[int], int] = _bound(
+            keeping_gil.trip_permit_progress, trip_status, trip_permit
         )
 
         #: (permit): Settle a permit that nobody recorded: what a destructor calls.

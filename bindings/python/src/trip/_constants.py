@@ -45,6 +45,25 @@ class Reason(_Extensible):
     FORCED = _abi.TRIP_REJECTED_FORCED
 
 
+class StatusClass(_Extensible):
+    """What kind of success or failure the outcome of a call is."""
+
+    SUCCESS = _abi.TRIP_CLASS_SUCCESS
+    SERVER_ERROR = _abi.TRIP_CLASS_SERVER_ERROR
+    RATE_LIMITED = _abi.TRIP_CLASS_RATE_LIMITED
+    OVERLOADED = _abi.TRIP_CLASS_OVERLOADED
+    NETWORK = _abi.TRIP_CLASS_NETWORK
+    TIMEOUT = _abi.TRIP_CLASS_TIMEOUT
+    QUOTA = _abi.TRIP_CLASS_QUOTA
+    AUTH = _abi.TRIP_CLASS_AUTH
+    INVALID_REQUEST = _abi.TRIP_CLASS_INVALID_REQUEST
+    CONTEXT_OVERFLOW = _abi.TRIP_CLASS_CONTEXT_OVERFLOW
+    NOT_FOUND = _abi.TRIP_CLASS_NOT_FOUND
+    CONTENT_FILTERED = _abi.TRIP_CLASS_CONTENT_FILTERED
+    CANCELLED = _abi.TRIP_CLASS_CANCELLED
+    UNKNOWN = _abi.TRIP_CLASS_UNKNOWN
+
+
 class Backoff(IntEnum):
     """How open periods grow after failed probes."""
 

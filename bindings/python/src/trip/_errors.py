@@ -44,6 +44,10 @@ class PermitConsumed(Error):
     """This permit has been settled before."""
 
 
+class InvalidHint(Error, ValueError):
+    """What should say how long to wait is wrong or absurd, and is not guessed at."""
+
+
 _TEXTS = {
     _abi.TRIP_E_INVALID: "a tenant or provider is longer than 255 bytes",
     _abi.TRIP_E_HANDLE: "no such tracker, circuit or permit, or its tracker is closed",

@@ -145,6 +145,30 @@ class Replay:
     def destroy(self, step: Step) -> dict[str, Any]:
         return {} if self.tracker.close() else {"status": "TRIP_E_HANDLE"}
 
+    def classify_http(self, step: Step) -> dict[str, Any]:
+        return _outcome(trip.classify_http(step["http_status"], _text(step["body"])))
+
+    def classify_text(self, step: Step) -> dict[str, Any]:
+        return _outcome(trip.classify_text(_text(step["text"])))
+
+    def classify_errno(self, step: Step) -> dict[str, Any]:
+        outcome = trip.classify_errno(step["errno"])
+        if outcome.sys_errno != step["errno"]:
+            raise Mismatch(f"the outcome's errno is {outcome.sys_errno}")
+        return _outcome(outcome)
+
+    def retry_hint(self, step: Step) -> dict[str, Any]:
+        wait_ns = trip.parse_retry_hint_ns(step["name"], _text(step["value"]), step["now_unix_ns"])
+        return {"status": "TRIP_NO_HINT"} if wait_ns is None else {"retry_after_ns": wait_ns}
+
+
+def _outcome(outcome: trip.Outcome) -> dict[str, Any]:
+    return {
+        "class": f"TRIP_CLASS_{outcome.status_class.name}",
+        "http_status": outcome.http_status,
+        "retry_after_ns": outcome.retry_after_ns,
+    }
+
 
 def _counted(counted: bool) -> dict[str, Any]:
     return {"status": "TRIP_OK" if counted else "TRIP_STALE"}

@@ -32,6 +32,10 @@ def changed(step: int, **members: Any) -> Vector:
     return vector
 
 
+def said(do: str, **members: Any) -> Vector:
+    return {**KEPT, "steps": [{"do": do, **members}]}
+
+
 def test_a_vector_that_is_kept_passes() -> None:
     check(KEPT)
     replay(KEPT)
@@ -50,6 +54,11 @@ def test_a_vector_that_is_kept_passes() -> None:
         changed(3, do="inspect", expect={"status": "TRIP_OK", "epoch": "same"}),  # never inspected before
         changed(3, do="key", expect={"status": "TRIP_OK", "tenant": "globex"}),
         changed(0, expect={"status": "TRIP_E_INVALID"}),
+        said("classify_http", http_status=504, body="", expect={**OK, "class": "TRIP_CLASS_SUCCESS"}),
+        said("classify_text", text="busy", expect={**OK, "http_status": 503}),
+        said("classify_errno", errno=110, expect={**OK, "retry_after_ns": 1}),
+        said("retry_hint", name="Retry-After", value="20", now_unix_ns=0, expect={**OK, "retry_after_ns": 20}),
+        said("retry_hint", name="Retry-After", value="-1", now_unix_ns=0, expect={"status": "TRIP_NO_HINT"}),
         {**KEPT, "create": {"status": "TRIP_E_CONFIG"}},
         {**KEPT, "config": {"failure_threshold": 0}, "create": {"status": "TRIP_E_CONFIG", "field": "jitter"}},
     ],

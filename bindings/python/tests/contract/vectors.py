@@ -16,6 +16,7 @@ VECTOR_KEYS = {"name", "source", "differs", "why", "config", "create", "steps"}
 # What each step must have, what it may have, and what its `expect` may name beside the status.
 _REJECTION = {"state", "failures", "retry_after_ns", "open_duration_ns"}
 _COUNTERS = {"permits", "successes", "failures_total", "drops", "cancels", "rejections", "stale", "opens"}
+_OUTCOME = {"class", "http_status", "retry_after_ns"}
 STEPS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "circuit": ({"tenant", "provider"}, {"as"}, {"same_as", "not_same_as"}),
     "permit": ({"circuit"}, {"as"}, _REJECTION),
@@ -26,6 +27,10 @@ STEPS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "inspect_permit": ({"permit"}, set(), {"is_probe", "lease_left_ns"}),
     "advance": ({"ns"}, set(), set()),
     "destroy": (set(), set(), set()),
+    "classify_http": ({"http_status", "body"}, set(), _OUTCOME),
+    "classify_text": ({"text"}, set(), _OUTCOME),
+    "classify_errno": ({"errno"}, set(), _OUTCOME),
+    "retry_hint": ({"name", "value", "now_unix_ns"}, set(), {"retry_after_ns"}),
 }
 
 

@@ -15,6 +15,8 @@ pub const TRIP_REJECTED_FORCED: trip_status = 3;
 pub const TRIP_STALE: trip_status = 4;
 /// What was read says nothing about when to come back; nothing is wrong with it.
 pub const TRIP_NO_HINT: trip_status = 5;
+/// Refused: the circuit has just closed and admits a growing share of the calls.
+pub const TRIP_REJECTED_RAMP: trip_status = 6;
 /// An argument is wrong: NULL, a text too long, a struct_size out of range.
 pub const TRIP_E_INVALID: trip_status = -1;
 /// No such tracker, circuit or permit: garbage, of the wrong kind, or destroyed.
@@ -56,6 +58,12 @@ pub const TRIP_BACKOFF_COMPOUND: u32 = 1;
 pub const TRIP_DROP_FAILURE: u32 = 0;
 /// A permit that nobody recorded counts as nothing and frees its probe.
 pub const TRIP_DROP_CANCEL: u32 = 1;
+/// Counts as a failure.
+pub const TRIP_EFFECT_FAILURE: u32 = 0;
+/// Counts as a success: the provider is up, whatever it thought of the request.
+pub const TRIP_EFFECT_SUCCESS: u32 = 1;
+/// Counts as nothing, and frees a probe.
+pub const TRIP_EFFECT_NOTHING: u32 = 2;
 /// The machine's CLOCK_MONOTONIC; it stands still while the machine is suspended.
 pub const TRIP_CLOCK_MONOTONIC: u32 = 0;
 /// Starts at 0 and moves by trip_tracker_advance alone: for tests and simulations.
@@ -64,8 +72,12 @@ pub const TRIP_CLOCK_MANUAL: u32 = 1;
 pub const TRIP_FEATURE_CIRCUITS: u32 = 1;
 /// trip_circuit_express and trip_circuit_count.
 pub const TRIP_FEATURE_EXPRESS: u32 = 2;
-/// trip_outcome, trip_classify_http, _errno and _text, trip_parse_retry_hint.
+/// trip_outcome: trip_permit_record, the classifications, trip_parse_retry_hint.
 pub const TRIP_FEATURE_OUTCOMES: u32 = 3;
+/// Windows, slow and hung calls, ramps and streams: trip_permit_progress.
+pub const TRIP_FEATURE_WINDOWS: u32 = 4;
+/// This circuit never has a lane: do not ask again.
+pub const TRIP_EXPRESS_LAYOUT_NONE: u32 = 0;
 /// One word of 64 bits, aligned to 8, which only atomic loads read.
 pub const TRIP_EXPRESS_LAYOUT_WORD: u32 = 1;
 /// The provider did what it was asked to do.
@@ -129,10 +141,75 @@ pub struct trip_config {
     pub clock: u32,
     /// \[count\] circuits kept at most; 1 to 16777216, default 65536
     pub max_circuits: u32,
+    /// \[TRIP_EFFECT_*\] what trip_permit_record makes of this class; default failure
+    pub on_server_error: u32,
+    /// \[TRIP_EFFECT_*\] default failure
+    pub on_rate_limited: u32,
+    /// \[TRIP_EFFECT_*\] default failure
+    pub on_overloaded: u32,
+    /// \[TRIP_EFFECT_*\] default failure
+    pub on_network: u32,
+    /// \[TRIP_EFFECT_*\] default failure
+    pub on_timeout: u32,
+    /// \[TRIP_EFFECT_*\] default failure; opens for quota_open_ns
+    pub on_quota: u32,
+    /// \[TRIP_EFFECT_*\] default success, as all mistakes of the caller
+    pub on_auth: u32,
+    /// \[TRIP_EFFECT_*\] default success
+    pub on_invalid_request: u32,
+    /// \[TRIP_EFFECT_*\] default success
+    pub on_context_overflow: u32,
+    /// \[TRIP_EFFECT_*\] default success
+    pub on_not_found: u32,
+    /// \[TRIP_EFFECT_*\] default success
+    pub on_content_filtered: u32,
+    /// \[TRIP_EFFECT_*\] default nothing
+    pub on_cancelled: u32,
+    /// \[TRIP_EFFECT_*\] default nothing
+    pub on_unknown: u32,
+    /// \[count\] of so many probes half_open_successes must succeed: more than that, at most 15; 0, the default: as
+    /// many, so that the first that fails opens again
+    pub half_open_probes: u32,
+    /// \[ns\] how long a used-up quota keeps its circuit open where the provider does not say; above 0, at most one
+    /// year, default 600 s
+    pub quota_open_ns: u64,
+    /// \[ns\] the cap on what a provider may ask for; at most one year, default 1 h; 0: it is not heeded
+    pub max_retry_after_ns: u64,
+    /// \[ns\] a call that takes longer is slow; at most one year; 0, the default: none is
+    pub slow_call_ns: u64,
+    /// \[count\] judge the last so many calls; at most 2047; 0, the default: do not
+    pub count_window: u32,
+    /// \[count\] not before there are so many; at most count_window, default 10
+    pub count_minimum: u32,
+    /// \[ratio\] open when such a share of them failed; 0 to 1, default 0.5; 0: never
+    pub count_failure_ratio: f64,
+    /// \[ratio\] open when such a share of them was slow; 0 to 1; 0, the default: never
+    pub count_slow_ratio: f64,
+    /// \[ns\] judge the calls of so long; at most one year; 0, the default: do not
+    pub time_window_ns: u64,
+    /// \[count\] in so many steps, each at least 10 ms; 1 to 64, default 10
+    pub time_buckets: u32,
+    /// \[count\] not before there are so many calls; above 0, default 10
+    pub time_minimum: u32,
+    /// \[ratio\] as count_failure_ratio; default 0.5
+    pub time_failure_ratio: f64,
+    /// \[ratio\] as count_slow_ratio; default 0
+    pub time_slow_ratio: f64,
+    /// \[ns\] a call that has not ended after this hangs; at most one year, default 0
+    pub hang_ns: u64,
+    /// \[count\] open when so many calls hang; at most 1048576; 0, the default: never
+    pub hang_calls: u32,
+    /// \[count\] steps in which the share of admitted calls grows; 1 to 100, default 4
+    pub ramp_steps: u32,
+    /// \[ns\] how long it grows after a circuit has closed again; at most one year; 0, the default: all calls are
+    /// admitted at once
+    pub ramp_ns: u64,
+    /// \[ns\] a stream without progress for so long has failed; at most one year; 0, the default: it may take its time
+    pub stall_ns: u64,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of trip_config"][::core::mem::size_of::<trip_config>() - 80usize];
+    ["Size of trip_config"][::core::mem::size_of::<trip_config>() - 248usize];
     ["Alignment of trip_config"][::core::mem::align_of::<trip_config>() - 8usize];
     ["Offset of field: trip_config::struct_size"][::core::mem::offset_of!(trip_config, struct_size) - 0usize];
     ["Offset of field: trip_config::failure_threshold"]
@@ -152,6 +229,45 @@ const _: () = {
     ["Offset of field: trip_config::jitter"][::core::mem::offset_of!(trip_config, jitter) - 64usize];
     ["Offset of field: trip_config::clock"][::core::mem::offset_of!(trip_config, clock) - 72usize];
     ["Offset of field: trip_config::max_circuits"][::core::mem::offset_of!(trip_config, max_circuits) - 76usize];
+    ["Offset of field: trip_config::on_server_error"][::core::mem::offset_of!(trip_config, on_server_error) - 80usize];
+    ["Offset of field: trip_config::on_rate_limited"][::core::mem::offset_of!(trip_config, on_rate_limited) - 84usize];
+    ["Offset of field: trip_config::on_overloaded"][::core::mem::offset_of!(trip_config, on_overloaded) - 88usize];
+    ["Offset of field: trip_config::on_network"][::core::mem::offset_of!(trip_config, on_network) - 92usize];
+    ["Offset of field: trip_config::on_timeout"][::core::mem::offset_of!(trip_config, on_timeout) - 96usize];
+    ["Offset of field: trip_config::on_quota"][::core::mem::offset_of!(trip_config, on_quota) - 100usize];
+    ["Offset of field: trip_config::on_auth"][::core::mem::offset_of!(trip_config, on_auth) - 104usize];
+    ["Offset of field: trip_config::on_invalid_request"]
+        [::core::mem::offset_of!(trip_config, on_invalid_request) - 108usize];
+    ["Offset of field: trip_config::on_context_overflow"]
+        [::core::mem::offset_of!(trip_config, on_context_overflow) - 112usize];
+    ["Offset of field: trip_config::on_not_found"][::core::mem::offset_of!(trip_config, on_not_found) - 116usize];
+    ["Offset of field: trip_config::on_content_filtered"]
+        [::core::mem::offset_of!(trip_config, on_content_filtered) - 120usize];
+    ["Offset of field: trip_config::on_cancelled"][::core::mem::offset_of!(trip_config, on_cancelled) - 124usize];
+    ["Offset of field: trip_config::on_unknown"][::core::mem::offset_of!(trip_config, on_unknown) - 128usize];
+    ["Offset of field: trip_config::half_open_probes"]
+        [::core::mem::offset_of!(trip_config, half_open_probes) - 132usize];
+    ["Offset of field: trip_config::quota_open_ns"][::core::mem::offset_of!(trip_config, quota_open_ns) - 136usize];
+    ["Offset of field: trip_config::max_retry_after_ns"]
+        [::core::mem::offset_of!(trip_config, max_retry_after_ns) - 144usize];
+    ["Offset of field: trip_config::slow_call_ns"][::core::mem::offset_of!(trip_config, slow_call_ns) - 152usize];
+    ["Offset of field: trip_config::count_window"][::core::mem::offset_of!(trip_config, count_window) - 160usize];
+    ["Offset of field: trip_config::count_minimum"][::core::mem::offset_of!(trip_config, count_minimum) - 164usize];
+    ["Offset of field: trip_config::count_failure_ratio"]
+        [::core::mem::offset_of!(trip_config, count_failure_ratio) - 168usize];
+    ["Offset of field: trip_config::count_slow_ratio"]
+        [::core::mem::offset_of!(trip_config, count_slow_ratio) - 176usize];
+    ["Offset of field: trip_config::time_window_ns"][::core::mem::offset_of!(trip_config, time_window_ns) - 184usize];
+    ["Offset of field: trip_config::time_buckets"][::core::mem::offset_of!(trip_config, time_buckets) - 192usize];
+    ["Offset of field: trip_config::time_minimum"][::core::mem::offset_of!(trip_config, time_minimum) - 196usize];
+    ["Offset of field: trip_config::time_failure_ratio"]
+        [::core::mem::offset_of!(trip_config, time_failure_ratio) - 200usize];
+    ["Offset of field: trip_config::time_slow_ratio"][::core::mem::offset_of!(trip_config, time_slow_ratio) - 208usize];
+    ["Offset of field: trip_config::hang_ns"][::core::mem::offset_of!(trip_config, hang_ns) - 216usize];
+    ["Offset of field: trip_config::hang_calls"][::core::mem::offset_of!(trip_config, hang_calls) - 224usize];
+    ["Offset of field: trip_config::ramp_steps"][::core::mem::offset_of!(trip_config, ramp_steps) - 228usize];
+    ["Offset of field: trip_config::ramp_ns"][::core::mem::offset_of!(trip_config, ramp_ns) - 232usize];
+    ["Offset of field: trip_config::stall_ns"][::core::mem::offset_of!(trip_config, stall_ns) - 240usize];
 };
 /// Why trip_tracker_create failed. The one output that is written on failure, and only then.
 #[repr(C)]
@@ -599,6 +715,37 @@ extern "C" {
     ///
     /// \[since 1.0\] \[thread-safe\] \[fork-safe\] \[non-blocking\]
     pub fn trip_permit_record_failure(permit: trip_permit) -> trip_status;
+    /// Settle a permit with how its call went. The config says what its class counts as: on_server_error and so on;
+    /// TRIP_CLASS_SUCCESS is a success. What the provider asked to wait, with a class that counts as a failure, keeps
+    /// the circuit open at least as long if it is open or opens before that time: such a wait may lengthen an open
+    /// period, that of a stale permit too, and never shortens one. max_retry_after_ns caps it. TRIP_CLASS_QUOTA without
+    /// one asks for quota_open_ns. The first wait that is asked of a circuit may allocate.
+    ///
+    /// - permit \[handle\] the permit, gone after this call
+    /// - outcome \[trip_outcome\] how it went; with a duration_ns of 0 the library takes the time since the permit
+    /// - returns TRIP_OK;
+    ///   - TRIP_STALE: settled and counted, but the circuit has moved on and no state has changed;
+    ///   - TRIP_E_INVALID: outcome is NULL, its struct_size out of range, or its class none; the permit is still out;
+    ///   - TRIP_E_TOO_NEW: outcome has members that this library does not know, and they are not zero; as before;
+    ///   - TRIP_E_HANDLE: no such permit, or its tracker is destroyed;
+    ///   - TRIP_E_CONSUMED: it was settled before
+    ///
+    /// \[since 1.2\] \[thread-safe\] \[fork-safe\] \[non-blocking\]
+    pub fn trip_permit_record(permit: trip_permit, outcome: *const trip_outcome) -> trip_status;
+    /// Tell that a long response goes on: at its first token, and as often after it as the caller likes. A probe whose
+    /// response has begun counts as a success at once and frees its place: the provider is back, however long the rest
+    /// takes. Where the config has a stall_ns, a permit that has told of progress and then is silent for that long
+    /// counts as a failure, be it that nobody ever settles it; when it is settled after all, that is TRIP_STALE.
+    /// Whether a stream stalls is looked at when a permit of its circuit is asked for.
+    ///
+    /// - permit \[handle\] the permit, which stays unsettled
+    /// - returns TRIP_OK;
+    ///   - TRIP_STALE: the circuit has moved on, or the stream has stalled before;
+    ///   - TRIP_E_HANDLE: no such permit, or its tracker is destroyed;
+    ///   - TRIP_E_CONSUMED: it was settled before
+    ///
+    /// \[since 1.2\] \[thread-safe\] \[fork-safe\] \[non-blocking\]
+    pub fn trip_permit_progress(permit: trip_permit) -> trip_status;
     /// Settle a permit that nobody recorded: what a destructor calls. Counts as the config's on_drop says.
     ///
     /// - permit \[handle\] the permit, gone after this call

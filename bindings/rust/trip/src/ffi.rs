@@ -208,3 +208,48 @@ pub(crate) fn permit_renew(permit: u64) -> Result<(), Error> {
     // SAFETY: any value is a legal handle.
     Error::check(unsafe { sys::trip_permit_renew(permit) })
 }
+
+/// The class of a response; `None` where the library gives none, which it always does.
+pub(crate) fn classify_http(http_status: u32, body: &[u8]) -> Option<sys::trip_outcome> {
+    let mut outcome = empty!(trip_outcome);
+    // SAFETY: the length is that of the slice, which is never SIZE_MAX; the output is valid.
+    let status = unsafe { sys::trip_classify_http(http_status, body.as_ptr().cast(), body.len(), &raw mut outcome) };
+    (status == sys::TRIP_OK).then_some(outcome)
+}
+
+/// As [`classify_http`], of an errno.
+pub(crate) fn classify_errno(sys_errno: i32) -> Option<sys::trip_outcome> {
+    let mut outcome = empty!(trip_outcome);
+    // SAFETY: any number is legal; the output is valid.
+    let status = unsafe { sys::trip_classify_errno(sys_errno, &raw mut outcome) };
+    (status == sys::TRIP_OK).then_some(outcome)
+}
+
+/// As [`classify_http`], of a text.
+pub(crate) fn classify_text(text: &[u8]) -> Option<sys::trip_outcome> {
+    let mut outcome = empty!(trip_outcome);
+    // SAFETY: the length is that of the slice, which is never SIZE_MAX; the output is valid.
+    let status = unsafe { sys::trip_classify_text(text.as_ptr().cast(), text.len(), &raw mut outcome) };
+    (status == sys::TRIP_OK).then_some(outcome)
+}
+
+/// Nanoseconds to wait, or `None` where nothing is said about it.
+pub(crate) fn parse_retry_hint(name: &[u8], value: &[u8], now_unix_ns: u64) -> Result<Option<u64>, Error> {
+    let mut wait = 0;
+    // SAFETY: each pointer comes with the length of its slice, which is never SIZE_MAX; the output is valid.
+    let status = unsafe {
+        sys::trip_parse_retry_hint(
+            name.as_ptr().cast(),
+            name.len(),
+            value.as_ptr().cast(),
+            value.len(),
+            now_unix_ns,
+            &raw mut wait,
+        )
+    };
+    match status {
+        sys::TRIP_OK => Ok(Some(wait)),
+        answer if answer > sys::TRIP_OK => Ok(None),
+        error => Error::check(error).map(|()| None),
+    }
+}

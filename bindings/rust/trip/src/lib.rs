@@ -49,9 +49,11 @@
 
 mod call;
 mod circuit;
+pub mod classify;
 mod config;
 mod error;
 mod ffi;
+mod hint;
 mod key;
 mod lane;
 mod permit;
@@ -66,6 +68,7 @@ pub use call::{CallError, Outcome};
 pub use circuit::{Circuit, CircuitInfo};
 pub use config::Config;
 pub use error::{ConfigError, Error};
+pub use hint::{parse_retry_hint, InvalidHint};
 pub use permit::{Permit, PermitInfo, Settled};
 pub use rejection::{PermitError, Rejected};
 pub use selector::{Backoff, Clock, Mode, OnDrop, Reason, State};

@@ -98,3 +98,37 @@ selector! {
         Forced = sys::TRIP_REJECTED_FORCED,
     }
 }
+
+selector! {
+    /// What kind of success or failure a call was.
+    Class: u32 {
+        /// The provider did what it was asked to do.
+        Success = sys::TRIP_CLASS_SUCCESS,
+        /// The provider failed and says so.
+        ServerError = sys::TRIP_CLASS_SERVER_ERROR,
+        /// Too many requests or tokens for now; it passes by itself, and soon.
+        RateLimited = sys::TRIP_CLASS_RATE_LIMITED,
+        /// The provider has more to do than it can, for everybody.
+        Overloaded = sys::TRIP_CLASS_OVERLOADED,
+        /// No answer: name resolution, connection or TLS failed.
+        Network = sys::TRIP_CLASS_NETWORK,
+        /// No answer in time.
+        Timeout = sys::TRIP_CLASS_TIMEOUT,
+        /// What was paid for is used up: credit, budget, the quota of a day or longer.
+        Quota = sys::TRIP_CLASS_QUOTA,
+        /// The key is wrong, or may not do this.
+        Auth = sys::TRIP_CLASS_AUTH,
+        /// The request is wrong: the caller's mistake.
+        InvalidRequest = sys::TRIP_CLASS_INVALID_REQUEST,
+        /// The request is longer than the model, or the provider, takes.
+        ContextOverflow = sys::TRIP_CLASS_CONTEXT_OVERFLOW,
+        /// There is no such model or resource.
+        NotFound = sys::TRIP_CLASS_NOT_FOUND,
+        /// The provider will not answer this, for what it says.
+        ContentFiltered = sys::TRIP_CLASS_CONTENT_FILTERED,
+        /// The caller gave up.
+        Cancelled = sys::TRIP_CLASS_CANCELLED,
+        /// None of these can be told; nothing is guessed.
+        Unknown = sys::TRIP_CLASS_UNKNOWN,
+    }
+}

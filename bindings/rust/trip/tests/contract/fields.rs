@@ -49,6 +49,19 @@ impl Fields {
         }
     }
 
+    /// A text, or `{"repeat": "x", "times": 256}`.
+    pub fn long_text(&mut self, key: &str) -> Result<String, String> {
+        let value = self.need(key)?;
+        if let Value::String(text) = value {
+            return Ok(text);
+        }
+        let mut long = Fields::of(value)?;
+        let times = usize::try_from(long.number("times")?).map_err(|error| error.to_string())?;
+        let text = long.text("repeat")?.repeat(times);
+        long.finish()?;
+        Ok(text)
+    }
+
     pub fn finish(self) -> Result<(), String> {
         match self.0.keys().next() {
             None => Ok(()),

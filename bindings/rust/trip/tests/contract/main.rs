@@ -7,6 +7,7 @@
 mod expectation;
 mod fields;
 mod refusals;
+mod said;
 mod stage;
 mod vector;
 

@@ -55,6 +55,23 @@ const STEPS: &[(&str, &str, &str)] = &[
         "the same came back",
     ),
     (
+        "wrong-class",
+        r#"{"do": "classify_http", "http_status": 504, "body": "",
+            "expect": {"status": "TRIP_OK", "class": "TRIP_CLASS_SUCCESS"}}"#,
+        "`class` is expected",
+    ),
+    (
+        "wrong-wait",
+        r#"{"do": "retry_hint", "name": "Retry-After", "value": "1", "now_unix_ns": 0,
+            "expect": {"status": "TRIP_OK", "retry_after_ns": 1}}"#,
+        "`retry_after_ns` is expected",
+    ),
+    (
+        "hint-that-is-none",
+        r#"{"do": "retry_hint", "name": "Date", "value": "1", "now_unix_ns": 0, "expect": {"status": "TRIP_OK"}}"#,
+        "TRIP_NO_HINT came back",
+    ),
+    (
         "failure-within-a-repetition",
         r#"{"do": "repeat", "times": 2, "steps": [{"do": "advance", "ns": 1, "expect": {"status": "TRIP_STALE"}}]}"#,
         "TRIP_OK came back",

@@ -4,6 +4,7 @@
 
 use crate::expectation::{self, Seen};
 use crate::fields::Fields;
+use crate::said;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -63,6 +64,8 @@ impl Stage {
             "inspect_permit" => with_permit(self.named_permit(&mut fields)?, inspect_permit),
             "advance" => outcome(self.tracker.advance(Duration::from_nanos(fields.number("ns")?))),
             "destroy" => outcome(self.tracker.destroy()),
+            "classify_http" | "classify_text" | "classify_errno" => said::classify(&what, &mut fields)?,
+            "retry_hint" => said::retry_hint(&mut fields)?,
             _ => return Err(format!("unknown step `{what}`")),
         };
         fields.finish()?;
@@ -77,7 +80,7 @@ impl Stage {
     }
 
     fn circuit(&mut self, fields: &mut Fields, expected: &mut Fields) -> Result<Seen, String> {
-        let (tenant, provider) = (key_text(fields.need("tenant")?)?, key_text(fields.need("provider")?)?);
+        let (tenant, provider) = (fields.long_text("tenant")?, fields.long_text("provider")?);
         let name = fields.optional_text("as")?;
         let (same, other) = (expected.optional_text("same_as")?, expected.optional_text("not_same_as")?);
         let circuit =
@@ -158,17 +161,6 @@ pub fn steps(value: Value) -> Result<Vec<Value>, String> {
 
 pub fn nanoseconds(value: &Value) -> Result<Duration, String> {
     value.as_u64().map(Duration::from_nanos).ok_or_else(|| format!("{value} is no number of nanoseconds"))
-}
-
-/// A text, or `{"repeat": "x", "times": 256}`.
-fn key_text(value: Value) -> Result<String, String> {
-    if let Value::String(text) = value {
-        return Ok(text);
-    }
-    let mut long = Fields::of(value)?;
-    let text = long.text("repeat")?.repeat(usize::try_from(long.number("times")?).map_err(|error| error.to_string())?);
-    long.finish()?;
-    Ok(text)
 }
 
 /// Lends a permit out, and keeps it from being dropped, which would settle it.

@@ -1,0 +1,103 @@
+// This file owns what providers say: the class of an outcome, and how long they ask to wait. It knows no circuit.
+
+package trip
+
+/*
+#include <trip.h>
+*/
+import "C"
+
+import (
+	"math"
+	"time"
+	"unsafe"
+)
+
+// CallOutcome is how a call went. What is not known is zero.
+type CallOutcome struct {
+	Class      Class         // what kind of success or failure it was
+	HTTPStatus int           // of the response, or the one that a text names
+	Errno      int           // of the system or, negative, of the resolver
+	RetryAfter time.Duration // what the provider asks to wait, where the body or the text says so
+}
+
+// ClassifyHTTP is the class of a response, by its status and by the error in its body, as much of it as there is.
+//
+// A status of 200 to 299 is a success unless the body is an error object or an event stream with one. Where nobody
+// knows the status it is 0, and the body alone decides: as for the error of a single event.
+func ClassifyHTTP(status int, body []byte) CallOutcome {
+	outcome := C.trip_outcome{struct_size: C.sizeof_trip_outcome}
+	told := C.trip_classify_http(httpStatus(status), (*C.char)(unsafe.Pointer(unsafe.SliceData(body))),
+		C.size_t(len(body)), &outcome)
+	return callOutcome(told, &outcome)
+}
+
+// ClassifyErrno is the class of an error of the system, a [syscall.Errno], or of the resolver: one of the EAI_* values,
+// negative as they are.
+//
+// 0 and errors of the caller's own machine, such as EMFILE, are [ClassUnknown]: the provider was not asked.
+func ClassifyErrno(errno int) CallOutcome {
+	if errno != int(int32(errno)) {
+		return CallOutcome{Class: ClassUnknown, Errno: errno}
+	}
+	outcome := C.trip_outcome{struct_size: C.sizeof_trip_outcome}
+	return callOutcome(C.trip_classify_errno(C.int32_t(errno), &outcome), &outcome)
+}
+
+// ClassifyText is the class of a call of which nothing is left but the text of its error, as err.Error(): the last
+// resort.
+//
+// Whole words are compared, and a number counts as an HTTP status only where the words around it say that it is one.
+func ClassifyText(text string) CallOutcome {
+	outcome := C.trip_outcome{struct_size: C.sizeof_trip_outcome}
+	return callOutcome(C.trip_classify_text(said(text), C.size_t(len(text)), &outcome), &outcome)
+}
+
+// ParseRetryHint is the wait that a header asks for, such as Retry-After or x-ratelimit-reset-tokens, or that a text
+// does, when name is empty: "Please try again in 6m0s." Dates are counted from now.
+//
+// The error is [ErrNoHint] when a header of this name, or this text, says nothing about it, and [ErrInvalid] when it
+// should and its value is wrong or absurd: nothing is guessed.
+func ParseRetryHint(name, value string, now time.Time) (time.Duration, error) {
+	var wait C.uint64_t
+	status := C.trip_parse_retry_hint(said(name), C.size_t(len(name)), said(value), C.size_t(len(value)),
+		unixNs(now), &wait)
+	return time.Duration(wait), answer(status)
+}
+
+func said(text string) *C.char {
+	return (*C.char)(unsafe.Pointer(unsafe.StringData(text)))
+}
+
+// callOutcome is what was told, which no library refuses to a caller that knows the size of a struct.
+func callOutcome(status C.trip_status, outcome *C.trip_outcome) CallOutcome {
+	if status != C.TRIP_OK {
+		return CallOutcome{Class: ClassUnknown}
+	}
+	return CallOutcome{
+		Class:      Class(outcome.status_class),
+		HTTPStatus: int(outcome.http_status),
+		Errno:      int(outcome.sys_errno),
+		RetryAfter: time.Duration(outcome.retry_after_ns),
+	}
+}
+
+// httpStatus makes of a number that 32 bits cannot hold another one that HTTP does not have.
+func httpStatus(status int) C.uint32_t {
+	if status < 0 || uint64(status) > math.MaxUint32 {
+		return math.MaxUint32
+	}
+	return C.uint32_t(status)
+}
+
+// unixNs is the nearest time that the library knows: to one that is out of range every date is absurd, and refused.
+func unixNs(now time.Time) C.uint64_t {
+	seconds := now.Unix()
+	switch {
+	case seconds < 0:
+		return 0
+	case uint64(seconds) >= math.MaxUint64/uint64(time.Second):
+		return math.MaxUint64
+	}
+	return C.uint64_t(uint64(seconds)*uint64(time.Second) + uint64(now.Nanosecond()))
+}

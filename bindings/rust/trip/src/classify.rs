@@ -1,0 +1,70 @@
+//! What kind of success or failure a call was: by the status and body of a response, by an errno, or by the text of an
+//! error. The same answers in every language; docs/classification.md of libtrip has the tables.
+//!
+//! ```
+//! use trip::classify::{self, Class};
+//!
+//! let body = r#"{"error": {"message": "Please try again in 20s.", "code": "rate_limit_exceeded"}}"#;
+//! let outcome = classify::http(429_u16, body);
+//! assert_eq!(outcome.class, Class::RateLimited);
+//! assert_eq!(outcome.retry_after, Some(std::time::Duration::from_secs(20)));
+//!
+//! assert_eq!(classify::text("max_tokens must be <= 500").class, Class::Unknown);
+//! ```
+
+use crate::ffi;
+pub use crate::selector::Class;
+use std::time::Duration;
+use trip_sys as sys;
+
+/// How a call went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// What kind of success or failure it was.
+    pub class: Class,
+    /// The status of the response, or the one that a text names.
+    pub http_status: Option<u32>,
+    /// The error of the system or, negative, of the resolver.
+    pub sys_errno: Option<i32>,
+    /// What the provider asks to wait, where the body or the text says so.
+    pub retry_after: Option<Duration>,
+}
+
+impl Outcome {
+    fn of(told: Option<sys::trip_outcome>) -> Self {
+        let told = told.unwrap_or(sys::trip_outcome { status_class: sys::TRIP_CLASS_UNKNOWN, ..Default::default() });
+        Outcome {
+            class: Class::from(told.status_class),
+            http_status: (told.http_status != 0).then_some(told.http_status),
+            sys_errno: (told.sys_errno != 0).then_some(told.sys_errno),
+            retry_after: (told.retry_after_ns != 0).then(|| Duration::from_nanos(told.retry_after_ns)),
+        }
+    }
+}
+
+/// The class of a response, by its status and by the error in its body, as much of it as there is.
+///
+/// A status of 200 to 299 is a success unless the body is an error object or an event stream with one. Where nobody
+/// knows the status it is 0, and the body alone decides: as for the error of a single event.
+#[must_use]
+pub fn http(status: impl Into<u32>, body: impl AsRef<[u8]>) -> Outcome {
+    Outcome::of(ffi::classify_http(status.into(), body.as_ref()))
+}
+
+/// The class of an error of the system, such as [`std::io::Error::raw_os_error`] gives, or of the resolver: one of the
+/// `EAI_*` values, negative as they are.
+///
+/// 0 and errors of the caller's own machine, such as `EMFILE`, are [`Class::Unknown`]: the provider was not asked.
+#[must_use]
+pub fn errno(sys_errno: i32) -> Outcome {
+    Outcome::of(ffi::classify_errno(sys_errno))
+}
+
+/// The class of a call of which nothing is left but the text of its error: the last resort.
+///
+/// Whole words are compared, and a number counts as an HTTP status only where the words around it say that it is one.
+#[must_use]
+pub fn text(text: impl AsRef<[u8]>) -> Outcome {
+    Outcome::of(ffi::classify_text(text.as_ref()))
+}
