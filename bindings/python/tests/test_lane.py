@@ -20,7 +20,7 @@ import pytest
 
 import trip
 from replay import replay
-from trip import _abi, _entry, _guard, _lane, _native, _permit
+from trip import _abi, _entry, _guard, _lane, _native, _permit, _tracker
 from trip._lane import BATCH, NO_LANE, _values, grants
 from trip._library import library
 from vectors import Vector, load
@@ -116,7 +116,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         monkeypatch.setattr(where, name, listening)
 
     listen(_native, "permit")
-    listen(library, "trip_tracker_circuit")
+    listen(_native, "circuit")
     listen(library, "trip_circuit_count")
     for module in _guard, _permit:
         for name in "record_success", "record_failure", "cancel":
@@ -128,14 +128,13 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_whoever_has_a_lane_at_once_sees_what_the_contract_says(
     monkeypatch: pytest.MonkeyPatch, vector: Vector
 ) -> None:
-    begin = _entry.Entry.__init__
-
-    def begin_on_lane(entry: _entry.Entry, *arguments: Any) -> None:
-        begin(entry, *arguments)
+    def found_on_lane(*arguments: Any) -> _entry.Entry:
+        entry = _entry.found(*arguments)
         entry.fetch_lane()
+        return entry
 
     monkeypatch.setattr(_entry, "COLD", 0)
-    monkeypatch.setattr(_entry.Entry, "__init__", begin_on_lane)
+    monkeypatch.setattr(_tracker, "found", found_on_lane)
     replay(vector)
 
 
@@ -407,7 +406,7 @@ def test_a_tracker_finds_a_circuit_by_its_lane_until_that_is_evicted(told: list[
     tracker = trip.Tracker(max_circuits=1)
     for asked in 1, 2, 3:  # once, so that it has no lane yet; and often
         handles = {tracker.circuit("acme", "openai").handle for _ in range(asked)}
-        assert told == ["trip_tracker_circuit"]
+        assert told == ["circuit"]
         assert len(handles) == 1
         evicting = tracker.circuit("globex", "openai")
         assert tracker.circuit("acme", "openai").handle not in {*handles, evicting.handle}

@@ -31,13 +31,15 @@ BATCH = 1024
 # for it again: a lane, of which there may be thousands, begins with just as many tickets as one call does not use up.
 AT_HAND = 4
 
-# Where a load of 8 aligned bytes is one load, and where the interpreter's lock makes it one step to take the last
-# element of a list, the next of an iterator, or an attribute away. Elsewhere each permit is asked for.
+# Grants that are kept for calls to come, at most.
+SPARE = 1024
+
+# Where the interpreter's lock makes it one step to take the last element of a list, the next of an iterator, or an
+# attribute away.
+_IS_ONE_STEP = sys.implementation.name == "cpython" and not sysconfig.get_config_var("Py_GIL_DISABLED")
+# And where a load of 8 aligned bytes is one load. Elsewhere each permit is asked for.
 _IS_POSSIBLE = (
-    ctypes.sizeof(ctypes.c_void_p) == 8
-    and sys.implementation.name == "cpython"
-    and not sysconfig.get_config_var("Py_GIL_DISABLED")
-    and library.trip_has_feature(_abi.TRIP_FEATURE_EXPRESS) == 1
+    _IS_ONE_STEP and ctypes.sizeof(ctypes.c_void_p) == 8 and library.trip_has_feature(_abi.TRIP_FEATURE_EXPRESS) == 1
 )
 _EVERY_BIT = 2**64 - 1
 _TWO_WORDS, _TWO_FLOATS = struct.Struct("=2Q"), struct.Struct("=2d")
@@ -69,11 +71,11 @@ class Ticket:
 
 
 class Grant(Ticket):
-    """A permit of the library's own, and where the library says why it grants none. Used again, by whoever shows it to
-    nobody: its handle is settled then, and dropping it changes nothing.
+    """A permit of the library's own, and where the library says why it grants none. Used again, by whoever shows its
+    handle to nobody: that is settled then, and dropping it changes nothing.
     """
 
-    __slots__ = ("handle", "refusal", "to_handle", "to_refusal")
+    __slots__ = ("handle", "is_shown", "refusal", "to_handle", "to_refusal")
 
     def __init__(self) -> None:
         # The library writes the handle right into the object that drops it, so that an exception thrown in between, by
@@ -84,6 +86,7 @@ class Grant(Ticket):
         self.to_refusal = ctypes.byref(refusal)
         self.refusal = memoryview(refusal).cast("B")
         self.permit = self.handle
+        self.is_shown = not _IS_ONE_STEP  # who can be taken by two threads at once is not used again
 
 
 class Lane:
