@@ -98,8 +98,7 @@ class Circuit:
         permit = Permit()
         entry = self._entry
         lane = entry.lane
-        word = lane.word[0]
-        if word == lane.value or lane.value <= word <= lane.last:
+        if lane is not NO_LANE and ((word := lane.word[0]) == lane.value or lane.value <= word <= lane.last):
             try:
                 permit._ticket = lane.tickets.pop()
             except IndexError:

@@ -14,8 +14,9 @@ from ._rejection import CircuitOpen
 Name = Union[str, bytes]
 Names = tuple[bytes, bytes]
 
-# Successes that an entry sees before it fetches a lane: who looks a name up to use it once does not pay for one.
-COLD = 1
+# Successes of an entry, and times that it is asked for by name again, before it fetches a lane: who makes a call or two
+# does not pay for one.
+COLD = 4
 
 _OK = _abi.TRIP_OK
 
@@ -23,14 +24,14 @@ _OK = _abi.TRIP_OK
 class Entry:
     """What every Circuit object of the same names shares. It keeps no tracker alive: who holds it must."""
 
-    __slots__ = ("_shown", "_tracker", "_until_warm", "circuit", "lane", "names")
+    __slots__ = ("_shown", "_tracker", "circuit", "lane", "names", "until_warm")
 
     names: Names
     circuit: _abi.trip_circuit  # replaced, never changed: others may be reading it
     lane: Lane
     _tracker: _abi.trip_tracker
     _shown: tuple[str, str] | None
-    _until_warm: int
+    until_warm: int
 
     @property
     def shown(self) -> tuple[str, str]:
@@ -58,11 +59,17 @@ class Entry:
 
     def succeeded(self) -> None:
         """A permit of the library's own was settled as a success: the circuit may be healthy, and have a new lane."""
-        lane = self.lane
-        if self._until_warm:
-            self._until_warm -= 1
-        elif not lane.value <= lane.word[0] <= lane.last:
+        if self.until_warm:
+            self.until_warm -= 1
+        elif not self.lane.value <= self.lane.word[0] <= self.lane.last:
             self.fetch_lane()
+
+    def warm_up(self) -> bool:
+        """It is asked for by name, and has no lane that admits: whether it has one now."""
+        if self.until_warm:
+            self.until_warm -= 1
+            return False
+        return self.lane is NO_LANE and self.fetch_lane()
 
     def fetch_lane(self) -> bool:
         """Whether there is one, which says that the circuit is there, and closed."""
@@ -113,7 +120,7 @@ def found(tracker: _abi.trip_tracker, names: Names) -> Entry:
         raise failure(_abi.TRIP_E_INVALID) from None
     entry = Entry()
     entry._tracker, entry.names = tracker, names
-    entry.lane, entry._until_warm, entry._shown = NO_LANE, COLD, None
+    entry.lane, entry.until_warm, entry._shown = NO_LANE, COLD, None
     entry.circuit = circuit = _abi.trip_circuit()
     status = _native.circuit(tracker, tenant, tenant_length, provider, provider_length, ctypes.byref(circuit))
     if status < 0:

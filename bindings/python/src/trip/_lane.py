@@ -15,6 +15,7 @@ import sys
 import sysconfig
 import threading
 import weakref
+from collections import deque
 from collections.abc import Iterator
 from itertools import repeat
 from operator import length_hint
@@ -234,4 +235,4 @@ _NAN = ctypes.c_double(math.nan)
 NO_LANE = Lane(0, _floats_at(ctypes.addressof(_NAN)), (math.nan, math.nan), _abi.trip_permit(), [])
 
 # Those that nobody holds, to be used again.
-grants = [Grant() for _ in range(AT_HAND)]
+grants = deque((Grant() for _ in range(AT_HAND)), SPARE)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn, cast
 from . import _abi
 from ._duration import seconds
 from ._errors import Error, failure
-from ._lane import NO_LANE, SPARE, Grant, Lane, Ticket, grants
+from ._lane import NO_LANE, Grant, Lane, Ticket, grants
 from ._library import library
 from ._native import Settle, cancel, drop, record_failure, record_success
 from ._rejection import CircuitOpen
@@ -102,6 +102,9 @@ class Permit:
     def record_success(self) -> bool:
         """Settle: the provider answered as it should. False if the circuit has moved on and the permit is stale."""
         lane = self._lane
+        if lane is NO_LANE:
+            status = self._settle_granted(record_success)
+            return status == _OK or _counted(status)
         if lane.word[0] == lane.value:
             try:
                 ticket = self._ticket
@@ -115,8 +118,7 @@ class Permit:
             lane.tickets.append(ticket)
             self._circuit = None
             return True
-        status = self._settle(record_success)
-        return status == _OK or _counted(status)
+        return _counted(self._settle(record_success))
 
     def record_failure(self) -> bool:
         """Settle: the provider failed. False if the circuit has moved on and the permit is stale."""
@@ -174,15 +176,19 @@ class Permit:
 
     def _settle(self, settle: Settle) -> int:
         """Let the library settle it."""
-        circuit, self._circuit = self._circuit, None
         lane = self._lane
-        if lane is not NO_LANE:
-            try:
-                ticket = self._ticket
-                del self._ticket
-            except AttributeError:
-                return _abi.TRIP_E_CONSUMED
-            return lane.settle(ticket, settle)
+        if lane is NO_LANE:
+            return self._settle_granted(settle)
+        self._circuit = None
+        try:
+            ticket = self._ticket
+            del self._ticket
+        except AttributeError:
+            return _abi.TRIP_E_CONSUMED
+        return lane.settle(ticket, settle)
+
+    def _settle_granted(self, settle: Settle) -> int:
+        """The same for what the library has granted."""
         try:
             grant = cast(Grant, self._ticket)
             if grant.is_shown:
@@ -194,10 +200,15 @@ class Permit:
         status = settle(grant.handle)
         if grant.is_shown:
             grant.permit = None
-        elif len(grants) < SPARE:
+        else:
             grants.append(grant)
+        circuit, self._circuit = self._circuit, None
         if circuit is not None and settle is record_success and status == _OK:
-            circuit._entry.succeeded()
+            entry = circuit._entry
+            if entry.until_warm:
+                entry.until_warm -= 1
+            else:
+                entry.succeeded()
         return status
 
     def _shown(self) -> int | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import cycle, repeat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ._entry import Entry
 
 Key = tuple[str, str]  # tenant and provider
@@ -14,7 +17,7 @@ Key = tuple[str, str]  # tenant and provider
 ROOM = 4096
 
 # Of the names that are looked up when there is no room, one in so many is remembered. One that is asked for often is
-# soon among them; one of very many seldom, for it will be forgotten before it is asked for again. No names that come
+# soon among them; one of very many seldom, for it would be forgotten before it is asked for again. No names that come
 # round in turn can be expected to do so in a multiple of this.
 SELDOM = 17
 
@@ -25,27 +28,21 @@ class Remembered:
     Other threads may get in between any two steps: they make it forget, or remember a name too many, and no worse.
     """
 
-    __slots__ = ("_looked_up", "_room", "older", "recent")
+    __slots__ = ("_room", "is_passed_by", "older", "recent")
 
     def __init__(self, max_circuits: int) -> None:
         self._room = min(ROOM, max_circuits)
-        self._looked_up = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """As at the start, when each name is remembered."""
         self.recent: dict[Key, Entry] = {}
         self.older: dict[Key, Entry] = {}
-
-    def offer(self, key: Key, entry: Entry) -> None:
-        """A name that was asked for and of which nothing was known."""
-        if self.older or len(self.recent) >= self._room:
-            self._looked_up += 1
-            if self._looked_up < SELDOM:
-                return
-            self._looked_up = 0
-        self.keep(key, entry)
+        self.is_passed_by: Iterator[bool] = repeat(False)  # its next: of the next name of which nothing is known
 
     def keep(self, key: Key, entry: Entry) -> None:
         if len(self.recent) >= self._room and key not in self.recent:
             self.older, self.recent = self.recent, {}
         self.recent[key] = entry
-
-    def forget(self) -> None:
-        self.recent, self.older = {}, {}
+        if len(self.recent) == self._room:
+            self.is_passed_by = cycle([True] * (SELDOM - 1) + [False])

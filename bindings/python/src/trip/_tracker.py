@@ -11,9 +11,8 @@ from ._constants import Backoff, Clock, OnDrop
 from ._duration import NS_MAX, Duration, nanoseconds
 from ._entry import Entry, Name, encoded, found
 from ._errors import ConfigError, failure
-from ._lane import NO_LANE
 from ._library import library
-from ._remembered import Remembered
+from ._remembered import Key, Remembered
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -87,37 +86,34 @@ class Tracker:
 
     def circuit(self, tenant: Name, provider: Name) -> Circuit:
         """The circuit of (tenant, provider), made when it does not exist. Names are str, taken as UTF-8, or bytes."""
-        entry = None
         if type(tenant) is str and type(provider) is str:
-            entry = self._remembered.recent.get((tenant, provider))
-        if entry is None:
-            entry = self._look_up(tenant, provider, None)
-        else:
-            lane = entry.lane
-            # A lane that admits says that the circuit is there.
-            if not lane.value <= lane.word[0] <= lane.last:
-                entry = self._look_up(tenant, provider, entry)
+            key = (tenant, provider)
+            entry = self._remembered.recent.get(key)
+            if entry is None:
+                entry = self._look_up(key, None)
+            else:
+                lane = entry.lane
+                # A lane that admits says that the circuit is there.
+                if not lane.value <= lane.word[0] <= lane.last and not entry.warm_up():
+                    entry = self._look_up(key, entry)
+        else:  # what derives from str may compare as it likes
+            entry = found(self._handle, encoded(tenant, provider))
         circuit = Circuit()
         circuit._tracker, circuit._entry = self, entry
         return circuit
 
-    def _look_up(self, tenant: Name, provider: Name, known: Entry | None) -> Entry:
-        if known is not None and known.lane is NO_LANE and known.fetch_lane():
-            return known  # asked for again: worth a lane
-        if type(tenant) is not str or type(provider) is not str:  # what derives from str may compare as it likes
-            return found(self._handle, encoded(tenant, provider))
+    def _look_up(self, key: Key, known: Entry | None) -> Entry:
+        tenant, provider = key
         try:
             names = tenant.encode(), provider.encode()
         except UnicodeEncodeError:
             names = encoded(tenant, provider)
-        entry = found(self._handle, names)
-        key, remembered = (tenant, provider), self._remembered
+        entry, remembered = found(self._handle, names), self._remembered
         known = known or remembered.older.get(key)
-        if known is None:
-            remembered.offer(key, entry)
-            return entry
-        if known.circuit.value == entry.circuit.value:
+        if known is not None and known.circuit.value == entry.circuit.value:
             entry = known
+        elif known is None and next(remembered.is_passed_by):
+            return entry
         remembered.keep(key, entry)
         return entry
 
@@ -131,13 +127,13 @@ class Tracker:
             raise TypeError(f"ns must be an int, not {type(ns).__name__}")
         if not 0 <= ns <= NS_MAX:
             raise ValueError(f"ns must be 0 to {NS_MAX}, not {ns}")
-        status = library.trip_tracker_advance(self._handle, ns)
+        status = library.trip_tracker_advance(self._handle.value, ns)
         if status < 0:
             raise failure(status)
 
     def close(self) -> bool:
         """Destroy the tracker: its circuits and permits raise trip.Error from now on. False if it was closed before."""
-        status = library.trip_tracker_destroy(self._handle)
+        status = library.trip_tracker_destroy(self._handle.value)
         self._remembered.forget()
         if status < 0 and status != _abi.TRIP_E_HANDLE:
             raise failure(status)
@@ -152,7 +148,7 @@ class Tracker:
         self.close()
 
     # Bound here: globals may be gone when the interpreter ends.
-    def __del__(self, _destroy: Callable[[_abi.trip_tracker], int] = library.trip_tracker_destroy) -> None:
+    def __del__(self, _destroy: Callable[..., int] = library.trip_tracker_destroy) -> None:
         _destroy(self._handle)
 
     def __reduce__(self) -> NoReturn:
