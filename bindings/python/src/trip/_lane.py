@@ -156,8 +156,14 @@ class Lane:
         with _handing_in:
             self._hand_in()
 
-    def _hand_in(self, _count: Callable[[int, int, int], int] = library.trip_circuit_count) -> None:
-        steps = BATCH - length_hint(self.successes)
+    # Bound here: globals may be gone when the interpreter ends.
+    def _hand_in(
+        self,
+        _count: Callable[[int, int, int], int] = library.trip_circuit_count,
+        _left: Callable[[object], int] = length_hint,
+        _batch: int = BATCH,
+    ) -> None:
+        steps = _batch - _left(self.successes)
         fresh, self._handed_in = steps - self._handed_in, steps
         if fresh:
             _count(self._circuit, fresh, fresh)  # refused if the circuit is gone, and its counts with it

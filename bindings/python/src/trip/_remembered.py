@@ -32,17 +32,19 @@ class Remembered:
 
     def __init__(self, max_circuits: int) -> None:
         self._room = min(ROOM, max_circuits)
-        self.forget()
-
-    def forget(self) -> None:
-        """As at the start, when each name is remembered."""
-        self.recent: dict[Key, Entry] = {}
+        self.recent: dict[Key, Entry] = {}  # always this dict: the tracker has its `get` at hand
         self.older: dict[Key, Entry] = {}
         self.is_passed_by: Iterator[bool] = repeat(False)  # its next: of the next name of which nothing is known
 
+    def forget(self) -> None:
+        self.recent.clear()
+        self.older = {}
+
     def keep(self, key: Key, entry: Entry) -> None:
-        if len(self.recent) >= self._room and key not in self.recent:
-            self.older, self.recent = self.recent, {}
+        is_new = key not in self.recent
+        if is_new and len(self.recent) >= self._room:
+            self.older = self.recent.copy()
+            self.recent.clear()
         self.recent[key] = entry
-        if len(self.recent) == self._room:
+        if is_new and len(self.recent) == self._room:
             self.is_passed_by = cycle([True] * (SELDOM - 1) + [False])

@@ -78,6 +78,7 @@ class Tracker:
     def _begin(self, config: Config) -> None:
         self._handle = _abi.trip_tracker(create_tracker(config))
         self._remembered = Remembered(config.max_circuits)
+        self._recent = self._remembered.recent.get
 
     @property
     def handle(self) -> int:
@@ -88,7 +89,7 @@ class Tracker:
         """The circuit of (tenant, provider), made when it does not exist. Names are str, taken as UTF-8, or bytes."""
         if type(tenant) is str and type(provider) is str:
             key = (tenant, provider)
-            entry = self._remembered.recent.get(key)
+            entry = self._recent(key)
             if entry is None:
                 entry = self._look_up(key, None)
             else:
