@@ -20,8 +20,9 @@ import pytest
 
 import trip
 from replay import replay
-from trip import _abi, _entry, _guard, _lane, _native, _permit
-from trip._lane import BATCH, NO_LANE, _values, grants
+from trip import _abi, _entry, _guard, _lane, _native, _permit, _tracker
+from trip._entry import COLD
+from trip._lane import BATCH, NO_LANE, SPARE, _values, grants
 from trip._library import library
 from vectors import Vector, load
 
@@ -116,7 +117,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         monkeypatch.setattr(where, name, listening)
 
     listen(_native, "permit")
-    listen(library, "trip_tracker_circuit")
+    listen(_native, "circuit")
     listen(library, "trip_circuit_count")
     for module in _guard, _permit:
         for name in "record_success", "record_failure", "cancel":
@@ -128,14 +129,13 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_whoever_has_a_lane_at_once_sees_what_the_contract_says(
     monkeypatch: pytest.MonkeyPatch, vector: Vector
 ) -> None:
-    begin = _entry.Entry.__init__
-
-    def begin_on_lane(entry: _entry.Entry, *arguments: Any) -> None:
-        begin(entry, *arguments)
+    def found_on_lane(*arguments: Any) -> _entry.Entry:
+        entry = _entry.found(*arguments)
         entry.fetch_lane()
+        return entry
 
     monkeypatch.setattr(_entry, "COLD", 0)
-    monkeypatch.setattr(_entry.Entry, "__init__", begin_on_lane)
+    monkeypatch.setattr(_tracker, "found", found_on_lane)
     replay(vector)
 
 
@@ -176,12 +176,12 @@ def test_the_last_failure_opens_and_the_lane_is_dead_until_the_circuit_has_close
     with pytest.raises(trip.CircuitOpen):
         way(circuit, answer)
     tracker.advance(30)
-    for _ in range(2):
+    for _ in range(COLD + 1):
         assert way(circuit, answer) == 7
     assert admits(circuit)
     assert circuit._entry.lane is not dead
     info = circuit.inspect()
-    assert (info.permits, info.successes, info.rejections, info.opens) == (THRESHOLD + 2, 2, 1, 1)
+    assert (info.permits, info.successes, info.rejections, info.opens) == (THRESHOLD + COLD + 1, COLD + 1, 1, 1)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -384,11 +384,11 @@ def test_a_lane_dies_with_its_circuit_which_is_found_again() -> None:
     assert tracker.circuit("globex", "openai").permit().record_success()
     assert not admits(circuit)
     assert late.record_success() is False
-    for _ in range(3):
+    for _ in range(COLD + 2):
         assert guarded() == 7
     assert admits(circuit)
     info = circuit.inspect()
-    assert (info.permits, info.successes) == (3, 3)
+    assert (info.permits, info.successes) == (COLD + 2, COLD + 2)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -405,9 +405,9 @@ def test_a_circuit_that_is_found_again_may_be_open_by_then(way: Way) -> None:
 
 def test_a_tracker_finds_a_circuit_by_its_lane_until_that_is_evicted(told: list[str]) -> None:
     tracker = trip.Tracker(max_circuits=1)
-    for asked in 1, 2, 3:  # once, so that it has no lane yet; and often
-        handles = {tracker.circuit("acme", "openai").handle for _ in range(asked)}
-        assert told == ["trip_tracker_circuit"]
+    for _ in range(3):
+        handles = {tracker.circuit("acme", "openai").handle for _ in range(COLD + 10)}
+        assert told == ["circuit"] * (COLD + 1)
         assert len(handles) == 1
         evicting = tracker.circuit("globex", "openai")
         assert tracker.circuit("acme", "openai").handle not in {*handles, evicting.handle}
@@ -518,8 +518,9 @@ def test_a_lane_of_another_form_is_not_taken(ignored: int, value: int) -> None:
 
 def test_a_circuit_gets_its_lane_when_it_is_worth_one() -> None:
     circuit = trip.Tracker().circuit("acme", "openai")
-    circuit.permit().record_success()
-    assert circuit._entry.lane is NO_LANE  # who uses a circuit once does not pay for a lane
+    for _ in range(COLD):
+        circuit.permit().record_success()
+        assert circuit._entry.lane is NO_LANE  # who uses a circuit a few times does not pay for a lane
     circuit.permit().record_success()
     assert admits(circuit)
 
@@ -544,3 +545,118 @@ def test_a_guarded_call_gives_its_grant_back(tracker: trip.Tracker) -> None:
     assert by_guard(circuit, answer) == 7
     assert circuit._entry.lane is NO_LANE
     assert len(grants) == max(before, 1)
+
+
+@pytest.fixture
+def granting(monkeypatch: pytest.MonkeyPatch) -> trip.Circuit:
+    """A circuit without a lane, whose permits are all granted by the library."""
+    monkeypatch.setattr(_entry, "COLD", 1_000_000)
+    return trip.Tracker(failure_threshold=THRESHOLD).circuit("acme", "openai")
+
+
+def test_a_settled_permit_knows_nothing_of_the_call_that_its_grant_serves_next(granting: trip.Circuit) -> None:
+    for settle in trip.Permit.record_success, trip.Permit.record_failure, trip.Permit.cancel, trip.Permit.drop:
+        old = granting.permit()
+        grant = old._ticket
+        assert settle(old)
+        new = granting.permit()
+        assert new._ticket is grant
+        assert (old.handle, old.detach()) == (0, 0)
+        for use in old.record_success, old.record_failure, old.cancel, old.drop, old.renew, old.inspect:
+            with pytest.raises(trip.PermitConsumed):
+                use()
+        assert new.record_success()
+    info = granting.inspect()
+    assert (info.permits, info.successes, info.failures_total, info.cancels, info.drops) == (8, 5, 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "show", [lambda permit: permit.handle, trip.Permit.inspect, trip.Permit.renew, trip.Permit.detach]
+)
+def test_a_grant_that_was_shown_serves_no_other_call(
+    granting: trip.Circuit, show: Callable[[trip.Permit], object]
+) -> None:
+    permit = granting.permit()
+    grant = permit._ticket
+    show(permit)
+    handle = permit.handle
+    assert permit.record_success()
+    assert grant not in grants
+    assert permit.handle == handle
+    with pytest.raises(trip.PermitConsumed):
+        trip.Permit.from_handle(handle).record_success()
+
+
+class Overtaken(_lane.Grant):
+    """When it is next asked or told whether it is shown, another thread has settled its permit and made a new one."""
+
+    def __init__(self, circuit: trip.Circuit) -> None:
+        super().__init__()
+        self.circuit = circuit
+        self.old: trip.Permit | None = None
+        self.new: trip.Permit | None = None
+        self.was_shown = False
+
+    @property
+    def is_shown(self) -> bool:
+        self.overtake()
+        return self.was_shown
+
+    @is_shown.setter
+    def is_shown(self, is_shown: bool) -> None:
+        self.overtake()
+        self.was_shown = is_shown
+
+    def overtake(self) -> None:
+        if getattr(self, "old", None) is None:
+            return
+        old, self.old = self.old, None
+        assert old is not None
+        assert old.record_success()
+        self.new = self.circuit.permit()
+        assert self.new._ticket is self
+
+
+@pytest.fixture
+def overtaken(granting: trip.Circuit) -> Iterator[Overtaken]:
+    grant = Overtaken(granting)
+    grants.append(grant)
+    grant.old = granting.permit()
+    assert grant.old._ticket is grant
+    yield grant
+    grants.clear()
+
+
+@pytest.mark.parametrize("is_shown_then", [False, True])
+def test_who_is_overtaken_while_settling_settles_no_other_call(overtaken: Overtaken, is_shown_then: bool) -> None:
+    overtake = overtaken.overtake
+
+    def overtake_and_show() -> None:
+        overtake()
+        overtaken.was_shown = is_shown_then and overtaken.new is not None
+
+    overtaken.overtake = overtake_and_show  # type: ignore[method-assign]
+    old = overtaken.old
+    assert old is not None
+    with pytest.raises(trip.PermitConsumed):
+        old.record_failure()
+    assert overtaken.new is not None
+    assert overtaken.new.record_success()
+    assert overtaken.circuit.inspect().failures_total == 0
+
+
+def test_who_is_overtaken_while_asking_for_the_handle_gets_no_other_call_s(overtaken: Overtaken) -> None:
+    old = overtaken.old
+    assert old is not None
+    assert old.handle == 0
+    assert overtaken.new is not None
+    assert overtaken.new.handle == overtaken.handle.value != 0
+    assert overtaken.new.record_success()
+
+
+def test_no_more_grants_are_kept_than_are_likely_to_be_used(granting: trip.Circuit) -> None:
+    out = [granting.permit() for _ in range(SPARE + 10)]
+    for permit in out:
+        assert permit.record_success()
+    assert len(grants) == SPARE
+    assert granting.inspect().successes == SPARE + 10

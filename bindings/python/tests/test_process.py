@@ -87,6 +87,8 @@ def test_one_of_many_threads_settles_a_permit(circuit: trip.Circuit) -> None:
         "cycle = [tracker, tracker.circuit('acme', 'openai').permit()]; cycle.append(cycle)",
         "import builtins; builtins.kept = tracker.circuit('acme', 'openai').permit(); del tracker",
         "import sys; sys.modules['trip'].kept = tracker.circuit('acme', 'openai').permit()",
+        "circuit = tracker.circuit('acme', 'openai'); [circuit.permit().record_success() for _ in range(9)]; "
+        "import sys; lane = sys.modules['trip._lane']; lane.kept, lane.itself = circuit, lane",
         "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()",
     ],
 )

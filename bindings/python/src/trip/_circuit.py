@@ -6,7 +6,7 @@ import ctypes
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable, NoReturn
 
-from . import _abi
+from . import _abi, _native
 from ._constants import Mode, State
 from ._duration import seconds
 from ._entry import Entry
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     P = ParamSpec("P")
     R = TypeVar("R")
+
+_OK = _abi.TRIP_OK
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,7 @@ class Circuit:
         permit = Permit()
         entry = self._entry
         lane = entry.lane
-        word = lane.word[0]
-        if word == lane.value or lane.value <= word <= lane.last:
+        if lane is not NO_LANE and ((word := lane.word[0]) == lane.value or lane.value <= word <= lane.last):
             try:
                 permit._ticket = lane.tickets.pop()
             except IndexError:
@@ -109,8 +110,10 @@ class Circuit:
                 permit._ticket = grant = grants.pop()
             except IndexError:
                 permit._ticket = grant = Grant()
-            status = entry.ask_permit(grant)
-            if status != _abi.TRIP_OK:
+            status = _native.permit(entry.circuit, grant.to_handle, grant.to_refusal)
+            if status < 0:
+                status = entry.insist_on_permit(status, grant)
+            if status != _OK:
                 raise entry.refused(status, grant)
         permit._circuit = self
         return permit

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any, Callable, Union, cast
+from typing import Any, Callable, Union
 
 from . import _abi, _native
 from ._errors import failure
-from ._lane import NO_LANE, Grant, fetch, grants, hand_in
+from ._lane import NO_LANE, Grant, Lane, fetch, grants, hand_in
 from ._library import library
 from ._rejection import CircuitOpen
 
 Name = Union[str, bytes]
 Names = tuple[bytes, bytes]
 
-# Successes that an entry sees before it fetches a lane: who looks a name up to use it once does not pay for one.
-COLD = 1
+# Successes of an entry, and times that it is asked for by name again, before it fetches a lane: who makes a call or two
+# does not pay for one.
+COLD = 4
 
 _OK = _abi.TRIP_OK
 
@@ -23,15 +24,14 @@ _OK = _abi.TRIP_OK
 class Entry:
     """What every Circuit object of the same names shares. It keeps no tracker alive: who holds it must."""
 
-    __slots__ = ("_shown", "_tracker", "_until_warm", "circuit", "lane", "names")
+    __slots__ = ("_shown", "_tracker", "circuit", "lane", "names", "until_warm")
 
-    def __init__(self, tracker: int, names: Names, circuit: _abi.trip_circuit) -> None:
-        self._tracker = tracker
-        self.names = names
-        self.circuit = circuit  # replaced, never changed: others may be reading it
-        self.lane = NO_LANE
-        self._shown: tuple[str, str] | None = None
-        self._until_warm = COLD
+    names: Names
+    circuit: _abi.trip_circuit  # replaced, never changed: others may be reading it
+    lane: Lane
+    _tracker: _abi.trip_tracker
+    _shown: tuple[str, str] | None
+    until_warm: int
 
     @property
     def shown(self) -> tuple[str, str]:
@@ -59,11 +59,17 @@ class Entry:
 
     def succeeded(self) -> None:
         """A permit of the library's own was settled as a success: the circuit may be healthy, and have a new lane."""
-        lane = self.lane
-        if self._until_warm:
-            self._until_warm -= 1
-        elif not lane.value <= lane.word[0] <= lane.last:
+        if self.until_warm:
+            self.until_warm -= 1
+        elif not self.lane.value <= self.lane.word[0] <= self.lane.last:
             self.fetch_lane()
+
+    def warm_up(self) -> bool:
+        """It is asked for by name, and has no lane that admits: whether it has one now."""
+        if self.until_warm:
+            self.until_warm -= 1
+            return False
+        return self.lane is NO_LANE and self.fetch_lane()
 
     def fetch_lane(self) -> bool:
         """Whether there is one, which says that the circuit is there, and closed."""
@@ -85,7 +91,7 @@ class Entry:
     def _insist(self, status: int, function: Callable[..., int], *arguments: Any) -> int:
         """The answer to a question that first came to `status`: asked once more if the circuit had been evicted."""
         if status == _abi.TRIP_E_HANDLE:
-            self.circuit = look_up(self._tracker, self.names)
+            self.circuit = found(self._tracker, self.names).circuit
             status = function(self.circuit, *arguments)
         if status < 0:
             raise failure(status)
@@ -105,11 +111,18 @@ def _bytes(what: str, name: Name) -> bytes:
     raise TypeError(f"{what} must be str or bytes, not {type(name).__name__}")
 
 
-def look_up(tracker: int, names: Names) -> _abi.trip_circuit:
-    """The circuit of these names, made when it does not exist."""
+def found(tracker: _abi.trip_tracker, names: Names) -> Entry:
+    """The circuit of these names, looked up, and made when it does not exist."""
     tenant, provider = names
-    circuit = _abi.trip_circuit()
-    status = library.trip_tracker_circuit(tracker, tenant, len(tenant), provider, len(provider), cast(Any, circuit))
+    try:
+        tenant_length, provider_length = _native.LENGTHS[len(tenant)], _native.LENGTHS[len(provider)]
+    except IndexError:
+        raise failure(_abi.TRIP_E_INVALID) from None
+    entry = Entry()
+    entry._tracker, entry.names = tracker, names
+    entry.lane, entry.until_warm, entry._shown = NO_LANE, COLD, None
+    entry.circuit = circuit = _abi.trip_circuit()
+    status = _native.circuit(tracker, tenant, tenant_length, provider, provider_length, ctypes.byref(circuit))
     if status < 0:
         raise failure(status)
-    return circuit
+    return entry

@@ -15,6 +15,7 @@ import sys
 import sysconfig
 import threading
 import weakref
+from collections import deque
 from collections.abc import Iterator
 from itertools import repeat
 from operator import length_hint
@@ -31,13 +32,15 @@ BATCH = 1024
 # for it again: a lane, of which there may be thousands, begins with just as many tickets as one call does not use up.
 AT_HAND = 4
 
-# Where a load of 8 aligned bytes is one load, and where the interpreter's lock makes it one step to take the last
-# element of a list, the next of an iterator, or an attribute away. Elsewhere each permit is asked for.
+# Grants that are kept for calls to come, at most.
+SPARE = 1024
+
+# Where the interpreter's lock makes it one step to take the last element of a list, the next of an iterator, or an
+# attribute away.
+_IS_ONE_STEP = sys.implementation.name == "cpython" and not sysconfig.get_config_var("Py_GIL_DISABLED")
+# And where a load of 8 aligned bytes is one load. Elsewhere each permit is asked for.
 _IS_POSSIBLE = (
-    ctypes.sizeof(ctypes.c_void_p) == 8
-    and sys.implementation.name == "cpython"
-    and not sysconfig.get_config_var("Py_GIL_DISABLED")
-    and library.trip_has_feature(_abi.TRIP_FEATURE_EXPRESS) == 1
+    _IS_ONE_STEP and ctypes.sizeof(ctypes.c_void_p) == 8 and library.trip_has_feature(_abi.TRIP_FEATURE_EXPRESS) == 1
 )
 _EVERY_BIT = 2**64 - 1
 _TWO_WORDS, _TWO_FLOATS = struct.Struct("=2Q"), struct.Struct("=2d")
@@ -69,11 +72,11 @@ class Ticket:
 
 
 class Grant(Ticket):
-    """A permit of the library's own, and where the library says why it grants none. Used again, by whoever shows it to
-    nobody: its handle is settled then, and dropping it changes nothing.
+    """A permit of the library's own, and where the library says why it grants none. Used again, by whoever shows its
+    handle to nobody: that is settled then, and dropping it changes nothing.
     """
 
-    __slots__ = ("handle", "refusal", "to_handle", "to_refusal")
+    __slots__ = ("handle", "is_shown", "refusal", "to_handle", "to_refusal")
 
     def __init__(self) -> None:
         # The library writes the handle right into the object that drops it, so that an exception thrown in between, by
@@ -84,6 +87,7 @@ class Grant(Ticket):
         self.to_refusal = ctypes.byref(refusal)
         self.refusal = memoryview(refusal).cast("B")
         self.permit = self.handle
+        self.is_shown = not _IS_ONE_STEP  # who can be taken by two threads at once is not used again
 
 
 class Lane:
@@ -152,8 +156,14 @@ class Lane:
         with _handing_in:
             self._hand_in()
 
-    def _hand_in(self, _count: Callable[[int, int, int], int] = library.trip_circuit_count) -> None:
-        steps = BATCH - length_hint(self.successes)
+    # Bound here: globals may be gone when the interpreter ends.
+    def _hand_in(
+        self,
+        _count: Callable[[int, int, int], int] = library.trip_circuit_count,
+        _left: Callable[[object], int] = length_hint,
+        _batch: int = BATCH,
+    ) -> None:
+        steps = _batch - _left(self.successes)
         fresh, self._handed_in = steps - self._handed_in, steps
         if fresh:
             _count(self._circuit, fresh, fresh)  # refused if the circuit is gone, and its counts with it
@@ -231,4 +241,4 @@ _NAN = ctypes.c_double(math.nan)
 NO_LANE = Lane(0, _floats_at(ctypes.addressof(_NAN)), (math.nan, math.nan), _abi.trip_permit(), [])
 
 # Those that nobody holds, to be used again.
-grants = [Grant() for _ in range(AT_HAND)]
+grants = deque((Grant() for _ in range(AT_HAND)), SPARE)

@@ -14,17 +14,26 @@ from ._library import library
 if TYPE_CHECKING:
     from ctypes import _CArgObject as Reference  # what ctypes.byref gives
 
+LENGTHS = [ctypes.c_size_t(length) for length in range(256)]  # of all names that the library takes
+
 Settle = Callable[[_abi.trip_permit], int]
 
-record_success = cast(Settle, library.trip_permit_record_success)
-record_failure = cast(Settle, library.trip_permit_record_failure)
-cancel = cast(Settle, library.trip_permit_cancel)
-drop = cast(Settle, library.trip_permit_drop)
+
+def _unconverted(function: object, prototype: Callable[..., Callable[..., object]]) -> object:
+    """The same function without the checks of its arguments' types."""
+    return prototype(_abi.trip_status)(ctypes.cast(function, ctypes.c_void_p).value)  # type: ignore[arg-type]
 
 
-def _unconverted(function: object) -> object:
-    """The same function, keeping the interpreter's lock, without the checks of its arguments' types."""
-    return ctypes.PYFUNCTYPE(_abi.trip_status)(ctypes.cast(function, ctypes.c_void_p).value)  # type: ignore[arg-type]
-
-
-permit = cast("Callable[[_abi.trip_circuit, Reference, Reference], int]", _unconverted(library.trip_circuit_permit))
+record_success = cast(Settle, _unconverted(library.trip_permit_record_success, ctypes.PYFUNCTYPE))
+record_failure = cast(Settle, _unconverted(library.trip_permit_record_failure, ctypes.PYFUNCTYPE))
+cancel = cast(Settle, _unconverted(library.trip_permit_cancel, ctypes.PYFUNCTYPE))
+drop = cast(Settle, _unconverted(library.trip_permit_drop, ctypes.PYFUNCTYPE))
+permit = cast(
+    "Callable[[_abi.trip_circuit, Reference, Reference], int]",
+    _unconverted(library.trip_circuit_permit, ctypes.PYFUNCTYPE),
+)
+# It may wait, and lets go of the interpreter's lock meanwhile.
+circuit = cast(
+    "Callable[[_abi.trip_tracker, bytes, ctypes.c_size_t, bytes, ctypes.c_size_t, Reference], int]",
+    _unconverted(library.trip_tracker_circuit, ctypes.CFUNCTYPE),
+)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn, cast
 from . import _abi
 from ._duration import seconds
 from ._errors import Error, failure
-from ._lane import NO_LANE, Grant, Lane, Ticket
+from ._lane import NO_LANE, Grant, Lane, Ticket, grants
 from ._library import library
 from ._native import Settle, cancel, drop, record_failure, record_success
 from ._rejection import CircuitOpen
@@ -72,6 +72,7 @@ class Permit:
         if isinstance(handle, bool) or not isinstance(handle, int):
             raise TypeError(f"a handle must be an int, not {type(handle).__name__}")
         grant = Grant()
+        grant.is_shown = True
         grant.handle.value = handle if 0 <= handle < 2**64 else 0
         permit = cls()
         permit._circuit, permit._lane, permit._ticket = None, NO_LANE, grant
@@ -82,18 +83,18 @@ class Permit:
         """The library's own number for this permit, the same in every language of this process; 0 if the permit was
         settled before anybody asked.
         """
-        lane = self._lane
-        if lane is NO_LANE or self._leave_lane(lane):
-            return self._grant.handle.value
-        return lane.permit.value if hasattr(self, "_ticket") else 0
+        if self._lane is not NO_LANE:
+            self._leave_lane(self._lane)
+        return self._shown() or 0
 
     def detach(self) -> int:
         """Give the permit away: whoever gets the handle must settle it, and this object no longer will."""
         handle = self.handle
-        if self._lane is NO_LANE:
-            self._grant.permit = None
-        elif hasattr(self, "_ticket"):
-            self._lane.tickets.append(self._ticket)
+        ticket = getattr(self, "_ticket", None)
+        if isinstance(ticket, Grant):
+            ticket.permit = None
+        elif ticket is not None:
+            self._lane.tickets.append(ticket)
             del self._ticket
         self._circuit = None
         return handle
@@ -101,6 +102,9 @@ class Permit:
     def record_success(self) -> bool:
         """Settle: the provider answered as it should. False if the circuit has moved on and the permit is stale."""
         lane = self._lane
+        if lane is NO_LANE:
+            status = self._settle_granted(record_success)
+            return status == _OK or _counted(status)
         if lane.word[0] == lane.value:
             try:
                 ticket = self._ticket
@@ -158,7 +162,7 @@ class Permit:
                 lane.begin_batch()
             lane.tickets.append(ticket)
             self._circuit = None
-        elif lane is not NO_LANE or self._grant.permit is not None:
+        elif getattr(getattr(self, "_ticket", None), "permit", None) is not None:
             is_failure = kind is not None and issubclass(kind, Exception) and not issubclass(kind, OWN)
             report(self._settle(record_success if kind is None else record_failure if is_failure else cancel))
 
@@ -172,33 +176,59 @@ class Permit:
 
     def _settle(self, settle: Settle) -> int:
         """Let the library settle it."""
-        circuit, self._circuit = self._circuit, None
         lane = self._lane
-        if lane is not NO_LANE:
-            try:
-                ticket = self._ticket
+        if lane is NO_LANE:
+            return self._settle_granted(settle)
+        self._circuit = None
+        try:
+            ticket = self._ticket
+            del self._ticket
+        except AttributeError:
+            return _abi.TRIP_E_CONSUMED
+        return lane.settle(ticket, settle)
+
+    def _settle_granted(self, settle: Settle) -> int:
+        """The same for what the library has granted."""
+        try:
+            grant = cast(Grant, self._ticket)
+            if grant.is_shown:
+                grant = cast(Grant, self._ticket)  # still: else it may be another call's by now, and shown by that
+            else:
                 del self._ticket
-            except AttributeError:
-                return _abi.TRIP_E_CONSUMED
-            return lane.settle(ticket, settle)
-        grant = self._grant
+        except AttributeError:
+            return _abi.TRIP_E_CONSUMED
         status = settle(grant.handle)
-        grant.permit = None
+        if grant.is_shown:
+            grant.permit = None
+        else:
+            grants.append(grant)
+        circuit, self._circuit = self._circuit, None
         if circuit is not None and settle is record_success and status == _OK:
-            circuit._entry.succeeded()
+            entry = circuit._entry
+            if entry.until_warm:
+                entry.until_warm -= 1
+            else:
+                entry.succeeded()
         return status
 
-    @property
-    def _grant(self) -> Grant:
-        return cast(Grant, self._ticket)
+    def _shown(self) -> int | None:
+        """What the library knows it by, and somebody else from now on; None if it was settled before that."""
+        ticket = getattr(self, "_ticket", None)
+        if ticket is None:
+            return None
+        if not isinstance(ticket, Grant):
+            return self._lane.permit.value
+        ticket.is_shown = True
+        handle = ticket.handle.value
+        # If another thread has settled it by now, the grant may be another call's, and was when its handle was read.
+        return handle if getattr(self, "_ticket", None) is ticket else None
 
     def _known(self) -> int:
         """What the library knows it by."""
-        if self._lane is NO_LANE:
-            return self._grant.handle.value
-        if not hasattr(self, "_ticket"):
+        handle = self._shown()
+        if handle is None:
             raise failure(_abi.TRIP_E_CONSUMED)
-        return self._lane.permit.value
+        return handle
 
     def _leave_lane(self, lane: Lane) -> bool:
         """Become a permit of the library's own, with a number that is this permit's alone and is settled once. It

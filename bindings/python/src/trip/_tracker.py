@@ -9,20 +9,16 @@ from ._circuit import Circuit
 from ._config import Config, create_tracker
 from ._constants import Backoff, Clock, OnDrop
 from ._duration import NS_MAX, Duration, nanoseconds
-from ._entry import Entry, Name, encoded, look_up
+from ._entry import Entry, Name, encoded, found
 from ._errors import ConfigError, failure
-from ._lane import NO_LANE
 from ._library import library
+from ._remembered import Key, Remembered
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Callable
 
     from typing_extensions import Self
-
-
-# Entries that a tracker remembers at least, and twice as many at most.
-KEPT = 4096
 
 
 class Tracker:
@@ -34,7 +30,7 @@ class Tracker:
     A tracker is destroyed when it is closed, or when nobody holds it any more: its circuits and unsettled permits do.
     """
 
-    _handle = 0  # of no tracker: what is destroyed when creation has failed
+    _handle = _abi.trip_tracker()  # of no tracker: what is destroyed when creation has failed
 
     def __init__(
         self,
@@ -80,43 +76,46 @@ class Tracker:
         return tracker
 
     def _begin(self, config: Config) -> None:
-        # What was asked for lately, and what before that; in an entry of the older one nobody is interested any more
-        # when the newer one is full.
-        self._recent: dict[tuple[Name, Name], Entry] = {}
-        self._older: dict[tuple[Name, Name], Entry] = {}
-        self._handle = create_tracker(config)
+        self._handle = _abi.trip_tracker(create_tracker(config))
+        self._remembered = Remembered(config.max_circuits)
+        self._recent = self._remembered.recent.get
 
     @property
     def handle(self) -> int:
         """The library's own number for this tracker, the same in every language of this process."""
-        return self._handle
+        return self._handle.value
 
     def circuit(self, tenant: Name, provider: Name) -> Circuit:
         """The circuit of (tenant, provider), made when it does not exist. Names are str, taken as UTF-8, or bytes."""
-        entry = None
         if type(tenant) is str and type(provider) is str:
-            entry = self._recent.get((tenant, provider))
-        # A lane that admits says that the circuit is there.
-        if entry is None or not entry.lane.value <= entry.lane.word[0] <= entry.lane.last:
-            entry = self._look_up(tenant, provider, entry)
+            key = (tenant, provider)
+            entry = self._recent(key)
+            if entry is None:
+                entry = self._look_up(key, None)
+            else:
+                lane = entry.lane
+                # A lane that admits says that the circuit is there.
+                if not lane.value <= lane.word[0] <= lane.last and not entry.warm_up():
+                    entry = self._look_up(key, entry)
+        else:  # what derives from str may compare as it likes
+            entry = found(self._handle, encoded(tenant, provider))
         circuit = Circuit()
         circuit._tracker, circuit._entry = self, entry
         return circuit
 
-    def _look_up(self, tenant: Name, provider: Name, known: Entry | None) -> Entry:
-        if known is not None and known.lane is NO_LANE and known.fetch_lane():
-            return known  # asked for again: worth a lane
-        names = encoded(tenant, provider)
-        circuit = look_up(self._handle, names)
-        if type(tenant) is not str or type(provider) is not str:  # what derives from str may compare as it likes
-            return Entry(self._handle, names, circuit)
-        key = (tenant, provider)
-        entry = known or self._older.get(key)
-        if entry is None or entry.circuit.value != circuit.value:
-            entry = Entry(self._handle, names, circuit)
-        if len(self._recent) >= KEPT:
-            self._older, self._recent = self._recent, {}
-        self._recent[key] = entry
+    def _look_up(self, key: Key, known: Entry | None) -> Entry:
+        tenant, provider = key
+        try:
+            names = tenant.encode(), provider.encode()
+        except UnicodeEncodeError:
+            names = encoded(tenant, provider)
+        entry, remembered = found(self._handle, names), self._remembered
+        known = known or remembered.older.get(key)
+        if known is not None and known.circuit.value == entry.circuit.value:
+            entry = known
+        elif known is None and next(remembered.is_passed_by):
+            return entry
+        remembered.keep(key, entry)
         return entry
 
     def advance(self, duration: Duration) -> None:
@@ -129,13 +128,14 @@ class Tracker:
             raise TypeError(f"ns must be an int, not {type(ns).__name__}")
         if not 0 <= ns <= NS_MAX:
             raise ValueError(f"ns must be 0 to {NS_MAX}, not {ns}")
-        status = library.trip_tracker_advance(self._handle, ns)
+        status = library.trip_tracker_advance(self._handle.value, ns)
         if status < 0:
             raise failure(status)
 
     def close(self) -> bool:
         """Destroy the tracker: its circuits and permits raise trip.Error from now on. False if it was closed before."""
-        status = library.trip_tracker_destroy(self._handle)
+        status = library.trip_tracker_destroy(self._handle.value)
+        self._remembered.forget()
         if status < 0 and status != _abi.TRIP_E_HANDLE:
             raise failure(status)
         return status == _abi.TRIP_OK
@@ -149,14 +149,14 @@ class Tracker:
         self.close()
 
     # Bound here: globals may be gone when the interpreter ends.
-    def __del__(self, _destroy: Callable[[int], int] = library.trip_tracker_destroy) -> None:
+    def __del__(self, _destroy: Callable[..., int] = library.trip_tracker_destroy) -> None:
         _destroy(self._handle)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a tracker cannot be copied or pickled: it lives in this process")
 
     def __repr__(self) -> str:
-        return f"<trip.Tracker {self._handle:#x}>"
+        return f"<trip.Tracker {self.handle:#x}>"
 
 
 def _configured(option: str, duration: Duration) -> int:
