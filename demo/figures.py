@@ -7,6 +7,7 @@ to the provider's state at which it was meant to start, because that is when its
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from math import ceil, sqrt
@@ -25,7 +26,8 @@ class Call:
     """A line of calls.jsonl. `sent_us` is None for a call that its circuit refused; `state` is the circuit's then.
 
     Outcomes: answered; failed (429 or 5xx), timeout, unreachable (nobody listened), broken (the connection ended too
-    soon): lost; refused (by the circuit).
+    soon): lost; mistaken (any other 4xx: the caller's own mistake); refused (by the circuit). The class is the
+    library's, which has no part in the outcome: `class` in the file, and None for a call that no permit was asked for.
     """
 
     side: str
@@ -42,6 +44,13 @@ class Call:
     probe: bool = False
     state: str | None = None
     retry_after_us: int | None = None
+    status_class: str | None = None
+    asked_wait_us: int | None = None  # by the provider
+
+    @classmethod
+    def read(cls, line: str | bytes) -> Call:
+        told = json.loads(line)
+        return cls(status_class=told.pop("class", None), **told)
 
     @property
     def waited_us(self) -> int:
@@ -49,15 +58,21 @@ class Call:
 
     @property
     def lost(self) -> bool:
-        return self.outcome not in ("answered", "refused")
+        return self.outcome not in ("answered", "mistaken", "refused")
+
+    @property
+    def lane(self) -> tuple[str, str, str]:
+        return self.language, self.tenant, self.provider
 
     def line(self) -> str:
-        return json.dumps({name: value for name, value in asdict(self).items() if value is not None})
+        told = asdict(self)
+        told["class"] = told.pop("status_class")
+        return json.dumps({name: value for name, value in told.items() if value is not None})
 
 
 def read_calls(path: Path) -> list[Call]:
     with path.open(encoding="utf-8") as lines:
-        return [Call(**json.loads(line)) for line in lines]
+        return [Call.read(line) for line in lines]
 
 
 @dataclass(frozen=True)
@@ -93,6 +108,7 @@ def figures(scenario: Scenario, calls: Sequence[Call]) -> Figures:
     truth = Truth(scenario)
     return {
         "sides": {side: _totals(truth, [call for call in calls if call.side == side]) for side in scenario["sides"]},
+        "learned": _learned(scenario, [call for call in calls if call.side == "with"]),
         "price": _price(truth, calls),
         "seconds": seconds(scenario, calls, "openai"),
         "dead_calls": _dead_calls(truth, calls),
@@ -108,6 +124,7 @@ def _totals(truth: Truth, calls: Sequence[Call]) -> Figures:
         "planned": len(calls),
         "sent": len(sent),
         "answered": len(answered),
+        "mistaken": _count(calls, "mistaken"),
         "lost": len(lost),
         "lost_by": {
             "429": sum(call.status == 429 for call in lost),
@@ -121,6 +138,46 @@ def _totals(truth: Truth, calls: Sequence[Call]) -> Figures:
         "refused_wait_us": _median(call.waited_us for call in refused),
         "answered_wait_us": _median(call.waited_us for call in answered),
     }
+
+
+def _learned(scenario: Scenario, calls: Sequence[Call]) -> Figures:
+    """What circuits were told, class by class; what became of the callers' mistakes, and of the waits asked for."""
+    told = Counter((call.status_class, call.provider) for call in calls)
+    mistaken = [call for call in calls if call.outcome == "mistaken"]
+    asked = [call for call in calls if call.asked_wait_us is not None]
+    return {
+        "classes": [
+            {
+                "class": name,
+                "counts_as": effect,
+                "calls": {provider: told[name, provider] for provider in scenario["providers"]},
+            }
+            for name, effect in scenario["circuit"]["counts_as"].items()
+            if any(told[name, provider] for provider in scenario["providers"])
+        ],
+        "mistakes": {
+            "calls": len(mistaken),
+            "statuses": sorted({call.status for call in mistaken if call.status is not None}),
+            "opened": sum(call.state != "closed" for call in mistaken),
+        },
+        "waits": {
+            "asked": len(asked),
+            "longest_us": max((call.asked_wait_us or 0 for call in asked), default=None),
+            "sent_within": sum(_sent_within_wait(call, calls) for call in asked),
+        },
+    }
+
+
+def _sent_within_wait(asking: Call, calls: Iterable[Call]) -> int:
+    """How many calls a lane sent after its circuit was open, and before the wait was over that the provider had asked
+    for. Counted from when the asking call was sent, which is sooner than the circuit could know of it."""
+    if asking.state != "open" or asking.sent_us is None or asking.asked_wait_us is None:
+        return 0
+    over_us = asking.sent_us + asking.asked_wait_us
+    return sum(
+        call.lane == asking.lane and call.sent_us is not None and asking.end_us < call.sent_us < over_us
+        for call in calls
+    )
 
 
 def seconds(scenario: Scenario, calls: Iterable[Call], provider: str) -> list[Figures]:
@@ -182,7 +239,7 @@ def _delays(truth: Truth, calls: Sequence[Call]) -> list[int]:
             answers = [
                 call.end_us
                 for call in calls
-                if (call.language, call.tenant, call.provider) == (language, tenant, provider)
+                if call.lane == (language, tenant, provider)
                 and call.outcome == "answered"
                 and call.sent_us is not None
                 and call.sent_us >= back_us

@@ -20,7 +20,7 @@ from typing import Any
 from figures import BIN_US, Call, Figures, Scenario, figures, read_calls, states
 
 PAGE = Path(__file__).with_name("page.html")
-OUTCOMES = ("answered", "failed", "timeout", "unreachable", "broken", "refused")
+OUTCOMES = ("answered", "failed", "timeout", "unreachable", "broken", "mistaken", "refused")
 
 
 def clock(scenario: Scenario, at_us: float) -> str:
@@ -95,8 +95,23 @@ def introduction(scenario: Scenario) -> list[str]:
         f"with and without libtrip at the same time. A call gives up after {duration(scenario['timeout_us'])}.",
         f"A circuit opens after {policy['failure_threshold']} failures in a row. Open periods in this replay: "
         f"{duration(first)}, times {policy['backoff_multiplier']:g} with each failed probe, up to {duration(longest)}: "
-        f"that is {provider_time(scenario, first)} to {provider_time(scenario, longest)} of provider time.",
+        f"that is {provider_time(scenario, first)} to {provider_time(scenario, longest)} of provider time. "
+        f"{_asks(scenario)}",
+        f"{'; '.join(_mistake(scenario, mistake) for mistake in scenario['mistakes'])}: the callers' own mistakes.",
     ]
+
+
+def _asks(scenario: Scenario) -> str:
+    asked_us = max(spell["asks_wait_ms"] for spell in scenario["spells"]) * 1e3
+    return (
+        "The wait that a 429 asks for is scaled with them, so that clients take it at its word: "
+        f"{duration(asked_us)} in retry-after-ms and in the body are {provider_time(scenario, asked_us)}."
+    )
+
+
+def _mistake(scenario: Scenario, mistake: dict[str, Any]) -> str:
+    since, until = clock(scenario, mistake["from_us"]), clock(scenario, mistake["until_us"])
+    return f"{mistake['tenant']}'s calls to {mistake['provider']} {mistake['says']} from {since} to {until}"
 
 
 def opening(scenario: Scenario) -> list[str]:
@@ -115,6 +130,7 @@ def table(told: Figures) -> list[tuple[str, str, str]]:
         ("calls sent", "sent"),
         ("… into the dead provider", "sent_to_dead"),
         ("answered", "answered"),
+        ("caller's own mistake (400, 401)", "mistaken"),
         ("lost", "lost"),
         ("refused by the circuit", "refused"),
     ]
@@ -122,7 +138,7 @@ def table(told: Figures) -> list[tuple[str, str, str]]:
     counted = [(name, *(f"{side[key]:,}" for side in sides)) for name, key in rows]
     reasons = {
         "429": "… rate limited (429)",
-        "5xx": "… 503 and 529",
+        "5xx": "… 500 and 529",
         "timeout": "… timed out",
         "unreachable": "… connection refused",
         "broken": "… connection broken",
@@ -135,7 +151,32 @@ def table(told: Figures) -> list[tuple[str, str, str]]:
         ("median wait of an answered call", "answered_wait_us"),
     ]
     waited = [(name, *(duration(side[key]) for side in sides)) for name, key in waits]
-    return [(name, without, with_) for name, without, with_ in counted[:5] + lost_by + counted[5:] + waited]
+    return [(name, without, with_) for name, without, with_ in counted[:6] + lost_by + counted[6:] + waited]
+
+
+def learned(told: Figures) -> list[list[str]]:
+    """What the circuits were told: a class, what it counts as, and its calls to each provider."""
+    return [
+        [_words(row["class"]), row["counts_as"], *(f"{count:,}" for count in row["calls"].values())]
+        for row in told["learned"]["classes"]
+    ]
+
+
+def lessons(scenario: Scenario, told: Figures) -> list[str]:
+    mistakes, waits = told["learned"]["mistakes"], told["learned"]["waits"]
+    statuses = ", ".join(map(str, mistakes["statuses"]))
+    left = f"{mistakes['opened']:,} of them left a circuit that was not closed" if mistakes["opened"] else ""
+    asked_us = waits["longest_us"]
+    sent = f"{waits['sent_within']:,} calls were" if waits["sent_within"] else "no call was"
+    return [
+        f"{mistakes['calls']:,} calls were the callers' own mistakes ({statuses}), and {left or 'opened no circuit'}.",
+        f"{waits['asked']:,} answers asked to wait, {duration(asked_us)} ({provider_time(scenario, asked_us or 0)} of "
+        f"provider time): {sent} sent within that by a circuit that was open.",
+    ]
+
+
+def _words(name: str) -> str:
+    return name.replace("-", " ")
 
 
 def price(scenario: Scenario, told: Figures) -> list[tuple[str, str]]:
@@ -177,6 +218,10 @@ def _milliseconds(us: float) -> str:
 def ending(scenario: Scenario, told: Figures) -> list[str]:
     lines = ["", sentence(told), "", f"{'':36}{'without':>14}{'with':>14}"]
     lines += [f"{name:<36}{without:>14}{with_:>14}" for name, without, with_ in table(told)]
+    heads = "".join(f"{head:>14}" for head in ("counts as", *scenario["providers"]))
+    lines += ["", f"{'What the circuits learned':<36}{heads}"]
+    lines += [f"{name:<36}" + "".join(f"{cell:>14}" for cell in cells) for name, *cells in learned(told)]
+    lines += [fill(lesson, 118) for lesson in lessons(scenario, told)]
     lines += ["", "The price"]
     lines += [f"  {name}: {paid}" for name, paid in price(scenario, told)]
     return lines
@@ -184,10 +229,13 @@ def ending(scenario: Scenario, told: Figures) -> list[str]:
 
 def page(scenario: Scenario, calls: Sequence[Call], told: Figures) -> str:
     """The page with everything it shows inside it. What can be read is text in it; the script draws the figure."""
-    replay = {key: scenario[key] for key in ("from", "until", "seconds", "speed", "providers", "spells")} | {
+    taken = ("from", "until", "seconds", "speed", "providers", "spells", "mistakes")
+    classes = list(scenario["circuit"]["counts_as"])
+    replay = {key: scenario[key] for key in taken} | {
         "bin_us": BIN_US,
         "outcomes": OUTCOMES,
-        "lanes": [_lane(lane, calls) for lane in scenario["lanes"]],
+        "classes": [_words(name) for name in classes],
+        "lanes": [_lane(lane, calls, classes) for lane in scenario["lanes"]],
         "figures": told,
     }
     what, incident, *notes = introduction(scenario)
@@ -196,6 +244,9 @@ def page(scenario: Scenario, calls: Sequence[Call], told: Figures) -> str:
         "incident": escape(incident),
         "tiles": "".join(_tile(*tile) for tile in _tiles(told)),
         "table": "".join(_row(*row) for row in table(told)),
+        "providers": "".join(f"<th>{escape(provider)}</th>" for provider in scenario["providers"]),
+        "learned": "".join(_row(*row) for row in learned(told)),
+        "lessons": "".join(f"<p>{escape(lesson)}</p>" for lesson in lessons(scenario, told)),
         "price": "".join(_row(*row) for row in price(scenario, told)),
         "notes": "".join(f"<p>{escape(note)}</p>" for note in (what, *notes)),
         # Inside a script element only "</" could end it.
@@ -247,23 +298,26 @@ def _row(name: str, *cells: str) -> str:
     return f"<tr><td{kind}>{escape(name.removeprefix('… '))}</td>{values}</tr>"
 
 
-def _lane(lane: dict[str, Any], calls: Sequence[Call]) -> dict[str, Any]:
+def _lane(lane: dict[str, Any], calls: Sequence[Call], classes: Sequence[str]) -> dict[str, Any]:
     key = (lane["language"], lane["tenant"], lane["provider"])
-    own = [call for call in calls if (call.language, call.tenant, call.provider) == key]
+    own = [call for call in calls if call.lane == key]
     sides = {side: [call for call in own if call.side == side] for side in ("without", "with")}
     return {
         "language": key[0],
         "tenant": key[1],
         "provider": key[2],
         "states": states(sides["with"]),
-        "calls": {side: [_mark(call) for call in sides[side]] for side in sides},
+        "calls": {side: [_mark(call, classes) for call in sides[side]] for side in sides},
     }
 
 
-def _mark(call: Call) -> list[Any]:
-    """A call in as few bytes as the page needs: start, wait, outcome, status, probe, when it may come back."""
-    kind = OUTCOMES.index(call.outcome)
-    return [call.intended_us, call.waited_us, kind, call.status or 0, int(call.probe), call.retry_after_us or 0]
+def _mark(call: Call, classes: Sequence[str]) -> list[Any]:
+    """A call in as few bytes as the page needs: start, wait, outcome, status, probe; and, with a permit or in place of
+    one, when to come back, as the circuit or the provider says, and the class."""
+    mark = [call.intended_us, call.waited_us, OUTCOMES.index(call.outcome), call.status or 0, int(call.probe)]
+    if call.status_class is None:
+        return mark if call.retry_after_us is None else [*mark, call.retry_after_us]
+    return [*mark, call.asked_wait_us or 0, classes.index(call.status_class)]
 
 
 def write(folder: Path, scenario: Scenario, calls: Sequence[Call]) -> Figures:

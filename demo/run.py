@@ -128,7 +128,7 @@ async def _expect(process: Process, name: str) -> str:
 async def _hear(name: str, client: Process, hear: Callable[[Call], None]) -> list[Call]:
     calls = []
     async for line in _stdout(client):
-        calls.append(Call(**json.loads(line)))
+        calls.append(Call.read(line))
         hear(calls[-1])
     if await client.wait():
         raise SystemExit(f"the {name} client failed with status {client.returncode}")

@@ -18,9 +18,9 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
-from endpoints import ENDPOINTS, Request
+from endpoints import ENDPOINTS, Answer, Request
 
-HEALTHY = "healthy"
+HEALTHY = {"mode": "healthy"}
 
 
 class Standin:
@@ -62,10 +62,10 @@ class Standin:
     def _now_us(self) -> int:
         return max(0, int((time.monotonic() - self._start) * 1e6)) if self._start != float("inf") else 0
 
-    def _mode(self, tenant: str, now_us: int) -> str:
+    def _spell(self, tenant: str | None, now_us: int) -> dict[str, Any]:
         for spell in self._spells:
             if spell["from_us"] <= now_us < spell["until_us"] and spell["tenant"] in (None, tenant):
-                return str(spell["mode"])
+                return dict(spell)
         return HEALTHY
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -86,38 +86,39 @@ class Standin:
         """Answers one request; false when the connection is of no more use."""
         now_us, self._serial = self._now_us(), self._serial + 1
         tenant = self._tenants.get(self._endpoint.key(request))
-        mode = self._mode(tenant, now_us)
+        spell = self._spell(tenant, now_us)
+        mode: str = spell["mode"]
         call = request.headers.get("x-client-request-id", "")
-        status = None if mode in ("hangs", "refuses") else self._status(request, tenant, mode)
-        self._write(now_us, call, tenant, mode, status)
+        answer = None if mode in ("hangs", "refuses") else self._reply(request, tenant, spell)
+        body = b"" if answer is None else answer.body
+        sent = body[: len(body) // 2] if mode == "cuts" else body
+        self._write(now_us, call, tenant, mode, answer, sent)
         if mode == "refuses":
             return False
-        if status is None:
+        if answer is None:
             await reader.read()  # until the client gives up
             return False
-        answer = (
-            self._endpoint.completion(self._serial, request)
-            if status == 200
-            else self._endpoint.error(status, self._serial)
-        )
-        await self._take_time(call, "answer_ms" if status == 200 else "error_ms")
-        cut = len(answer.body) // 2 if mode == "cuts" else len(answer.body)
-        writer.write(answer.head() + answer.body[:cut])
+        await self._take_time(call, "answer_ms" if answer.status == 200 else "error_ms")
+        writer.write(answer.head() + sent)
         await writer.drain()
         return mode != "cuts"
 
-    def _status(self, request: Request, tenant: str | None, mode: str) -> int:
-        if (request.method, request.path) != ("POST", self._endpoint.path):
-            return 404
+    def _reply(self, request: Request, tenant: str | None, spell: dict[str, Any]) -> Answer:
+        endpoint, serial = self._endpoint, self._serial
+        if (request.method, request.path) != ("POST", endpoint.path):
+            return endpoint.error(404, serial)
         if tenant is None:
-            return 401
-        if mode.isdigit():
-            return int(mode)
+            return endpoint.error(401, serial)
+        if spell["mode"].isdigit():
+            return endpoint.error(int(spell["mode"]), serial, wait_ms=spell["asks_wait_ms"])
         try:
-            json.loads(request.body)
+            asked = json.loads(request.body)
         except ValueError:
-            return 400
-        return 200
+            return endpoint.error(400, serial)
+        for name in endpoint.required:
+            if name not in asked:
+                return endpoint.error(400, serial, missing=name)
+        return endpoint.completion(serial, asked)
 
     async def _take_time(self, call: str, what: str) -> None:
         """The same call takes the same time on either side, so that the sides can be compared call by call."""
@@ -125,9 +126,11 @@ class Standin:
         dice = random.Random(f"{self._scenario['seed']}/{call}")
         await asyncio.sleep(dice.triangular(shortest, longest, most) / 1e3)
 
-    def _write(self, at_us: int, call: str, tenant: str | None, mode: str, status: int | None) -> None:
+    def _write(self, at_us: int, call: str, tenant: str | None, mode: str, answer: Answer | None, sent: bytes) -> None:
         entry = {"side": self._side, "provider": self._provider, "tenant": tenant, "call": call, "at_us": at_us}
-        print(json.dumps(entry | {"mode": mode, "status": status}), file=self._log)
+        said = {"status": answer and answer.status, "body": answer and sent.decode()}
+        wait = {"asks_wait_ms": answer.wait_ms} if answer and answer.wait_ms else {}
+        print(json.dumps(entry | {"mode": mode} | said | wait), file=self._log)
 
 
 def _bound(port: int) -> socket.socket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections import Counter
@@ -9,6 +10,7 @@ from statistics import median
 from typing import Any
 
 import pytest
+import trip
 from replayed import Record, Replay
 
 LOST = {"failed", "timeout", "unreachable", "broken"}
@@ -43,18 +45,23 @@ def printed_row(replay: Replay, name: str) -> list[str]:
     return [found[1], found[2]]
 
 
+def statuses_of(calls: list[Record]) -> Counter[int]:
+    return Counter(call.get("status", 0) for call in calls)
+
+
 def expected_counts(replay: Replay, side: str) -> dict[str, int]:
     calls = replay.side(side)
     outcomes = Counter(call["outcome"] for call in calls)
-    statuses = Counter(call["status"] for call in calls if call["outcome"] == "failed")
+    statuses = statuses_of(calls)
     return {
         "calls planned": sum(len(lane["at_us"]) for lane in replay.scenario["lanes"]),
         "calls sent": sum("sent_us" in call for call in calls),
         "… into the dead provider": sum(dead(replay, call) for call in calls),
         "answered": outcomes["answered"],
+        "caller's own mistake (400, 401)": sum(statuses_of(calls)[status] for status in (400, 401)),
         "lost": sum(outcomes[outcome] for outcome in LOST),
         "… rate limited (429)": statuses[429],
-        "… 503 and 529": statuses[503] + statuses[529],
+        "… 500 and 529": statuses[500] + statuses[529],
         "… timed out": outcomes["timeout"],
         "… connection refused": outcomes["unreachable"],
         "… connection broken": outcomes["broken"],
@@ -74,7 +81,7 @@ def test_the_sentence_and_the_table_tell_the_time_waited_for_nothing(replay: Rep
     assert sentence
     in_all = printed_row(replay, "waited for nothing, in all")
     for place, side in enumerate(SIDES):
-        waited = sum(wait(call) for call in replay.side(side) if call["outcome"] != "answered")
+        waited = sum(wait(call) for call in replay.side(side) if call["outcome"] in LOST | {"refused"})
         assert replay.embedded["figures"]["sides"][side]["waited_for_nothing_us"] == waited
         assert in_all[place] == sentence[place + 1]
         assert microseconds(in_all[place]) == pytest.approx(waited, abs=0.51e6)
@@ -109,6 +116,44 @@ def test_each_second_is_told_as_it_was(replay: Replay) -> None:
             if not lost:
                 expected["answered"] = outcomes["answered"]
             assert numbers == {word: count for word, count in expected.items() if count or word == "sent"}, line
+
+
+def test_what_the_circuits_learned_is_told_class_by_class(replay: Replay) -> None:
+    told = Counter((call["class"], call["provider"]) for call in replay.side("with") if call["outcome"] != "refused")
+    providers = replay.scenario["providers"]
+    heads = "What the circuits learned +counts as +" + " +".join(providers)
+    found = re.search(rf"^{heads}\n((?:\w.*  .*\n)+)", replay.printed, re.MULTILINE)
+    assert found
+    rows = [re.split(r" {2,}", line) for line in found[1].splitlines()]
+    assert {name.replace(" ", "-") for name, *_ in rows} == {kind for kind, _ in told}
+    for name, effect, *counts in rows:
+        assert counts == [f"{told[name.replace(' ', '-'), provider]:,}" for provider in providers]
+        assert effect == counts_as(name)
+        assert f"<td>{name}</td><td>{effect}</td>" + "".join(f"<td>{count}</td>" for count in counts) in replay.page
+
+
+def counts_as(name: str) -> str:
+    """What a tracker that was told nothing makes of a class: a circuit that opens with the first failure is asked."""
+    tracker = trip.Tracker(failure_threshold=1)
+    circuit = tracker.circuit("acme", "openai")
+    circuit.permit().record(trip.StatusClass[name.replace(" ", "_").upper()])
+    return {trip.State.OPEN: "failure", trip.State.CLOSED: "success"}[circuit.inspect().state]
+
+
+def test_the_callers_mistakes_are_told(replay: Replay) -> None:
+    mistaken = [call for call in replay.side("with") if 400 <= call.get("status", 0) < 500 and call["status"] != 429]
+    assert all(call["state"] == "closed" for call in mistaken)
+    told = f"{len(mistaken):,} calls were the callers' own mistakes (400, 401), and opened no circuit."
+    assert told in replay.printed
+    assert html.escape(told) in replay.page
+
+
+def test_the_waits_that_were_asked_for_are_told(replay: Replay) -> None:
+    limited = sum(call.get("status") == 429 for call in replay.side("with"))
+    longest = max(spell["asks_wait_ms"] for spell in replay.scenario["spells"])
+    told = f"{limited:,} answers asked to wait, {longest} ms ("
+    assert told in replay.printed
+    assert told in replay.page
 
 
 def test_the_price_is_told(replay: Replay) -> None:
@@ -175,7 +220,7 @@ def test_the_page_shows_the_printed_figures(replay: Replay) -> None:
     assert replay.embedded["figures"] == figures
     for side in SIDES:
         for name, count in expected_counts(replay, side).items():
-            assert f">{name.removeprefix('… ')}</td>" in replay.page
+            assert f">{html.escape(name.removeprefix('… '))}</td>" in replay.page
             assert f"<td>{count:,}</td>" in replay.page
     for line in re.findall(r"^  (.*?): (.*)$", replay.printed, re.MULTILINE):
         assert f">{line[0].removeprefix('… ')}</td><td>{line[1]}</td>" in replay.page
@@ -196,7 +241,7 @@ def test_the_page_holds_every_call(replay: Replay) -> None:
         (side, *(lane[name] for name in LANE), intended_us, waited_us, outcomes[outcome], status, probe)
         for lane in replay.embedded["lanes"]
         for side in SIDES
-        for intended_us, waited_us, outcome, status, probe, _ in lane["calls"][side]
+        for intended_us, waited_us, outcome, status, probe, *_ in lane["calls"][side]
     ]
     written = [
         (
@@ -206,3 +251,22 @@ def test_the_page_holds_every_call(replay: Replay) -> None:
         for call in replay.calls
     ]
     assert sorted(shown) == sorted(written)
+
+
+def test_the_page_holds_what_each_circuit_was_told(replay: Replay) -> None:
+    classes = replay.embedded["classes"]
+    shown = [
+        (*(lane[name] for name in LANE), mark[0], mark[5], classes[mark[6]] if len(mark) > 6 else None)
+        for lane in replay.embedded["lanes"]
+        for mark in lane["calls"]["with"]
+    ]
+    written = [
+        (
+            *(call[name] for name in (*LANE, "intended_us")),
+            call.get("retry_after_us", call.get("asked_wait_us", 0)),
+            call["class"].replace("-", " ") if "class" in call else None,
+        )
+        for call in replay.side("with")
+    ]
+    assert sorted(shown, key=str) == sorted(written, key=str)
+    assert all(len(mark) == 5 for lane in replay.embedded["lanes"] for mark in lane["calls"]["without"])

@@ -87,6 +87,9 @@ def test_the_other_standin_is_shaped_like_messages(standin: http.client.HTTPConn
     assert response.headers["request-id"]
     assert (message["type"], message["role"]) == ("message", "assistant")
     assert message.keys() >= {"id", "model", "content", "stop_reason", "usage"}
+    response, refusal = ask(standin, "/v1/messages", key, json.dumps({"model": "claude-2.0", "messages": []}))
+    assert response.status == 400
+    assert refusal["error"] == {"type": "invalid_request_error", "message": "max_tokens: Field required"}
     response, refusal = ask(standin, "/v1/messages", {}, body)
     assert response.status == 401
     assert refusal["type"] == "error"

@@ -38,13 +38,19 @@ type scenario struct {
 
 // A lane is one caller: what it sends, and when.
 type lane struct {
-	Language string            `json:"language"`
-	Tenant   string            `json:"tenant"`
-	Provider string            `json:"provider"`
-	Path     string            `json:"path"`
-	Headers  map[string]string `json:"headers"`
-	Body     string            `json:"body"`
-	AtUs     []int64           `json:"at_us"`
+	Language string    `json:"language"`
+	Tenant   string    `json:"tenant"`
+	Provider string    `json:"provider"`
+	Path     string    `json:"path"`
+	Requests []request `json:"requests"`
+	AtUs     []int64   `json:"at_us"`
+}
+
+// A request is what a lane sends from some time on.
+type request struct {
+	FromUs  int64             `json:"from_us"`
+	Headers map[string]string `json:"headers"`
+	Body    string            `json:"body"`
 }
 
 // A record is what is told about one call. Times are microseconds of the replay.
@@ -63,6 +69,15 @@ type record struct {
 	Probe        bool    `json:"probe"`
 	State        *string `json:"state"`
 	RetryAfterUs *int64  `json:"retry_after_us,omitempty"`
+	Class        string  `json:"class,omitempty"`
+	AskedWaitUs  int64   `json:"asked_wait_us,omitempty"`
+}
+
+// An answer is a response that was read to its end.
+type answer struct {
+	status  int
+	headers http.Header
+	body    []byte
 }
 
 // A client makes the calls of one side.
@@ -195,50 +210,102 @@ func (c *client) guarded(caller *lane, circuit *trip.Circuit, call *record) {
 	}
 	info, err := permit.Inspect() // stale when the circuit has moved on already, which it does not with a probe out
 	call.Probe = err == nil && info.IsProbe
-	c.unguarded(caller, call)
-	if call.Outcome == "answered" {
+	got, err := c.unguarded(caller, call)
+	learned, err := classify(got, err)
+	if err != nil {
+		log.Fatal(err) // a program would go without the wait
+	}
+	call.Class = strings.ReplaceAll(learned.Class.String(), " ", "-")
+	call.AskedWaitUs = learned.RetryAfter.Microseconds()
+	if call.Outcome == "answered" || call.Outcome == "mistaken" {
 		_ = permit.RecordSuccess() // stale is no error: the circuit has moved on meanwhile
 	} else {
 		_ = permit.RecordFailure()
 	}
 }
 
-func (c *client) unguarded(caller *lane, call *record) {
+func (c *client) unguarded(caller *lane, call *record) (*answer, error) {
 	sent := c.now()
 	call.SentUs = &sent
-	status, err := c.send(caller, call.Call)
-	var timeout net.Error
-	switch {
-	case err == nil && status < 500 && status != http.StatusTooManyRequests:
-		call.Outcome, call.Status = "answered", status
-	case err == nil:
-		call.Outcome, call.Status = "failed", status
-	case errors.As(err, &timeout) && timeout.Timeout():
-		call.Outcome = "timeout"
-	case errors.Is(err, syscall.ECONNREFUSED):
-		call.Outcome = "unreachable"
-	default:
-		call.Outcome = "broken"
+	got, err := c.send(caller, call)
+	if err == nil {
+		call.Status = got.status
 	}
+	call.Outcome = outcome(call.Status, err)
+	return got, err
+}
+
+// outcome is what both sides are counted by; libtrip has no part in it.
+func outcome(status int, err error) string {
+	switch {
+	case err != nil && isTimeout(err):
+		return "timeout"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "unreachable"
+	case err != nil:
+		return "broken"
+	case status >= 500 || status == http.StatusTooManyRequests:
+		return "failed"
+	case status >= 400:
+		return "mistaken"
+	}
+	return "answered"
+}
+
+// classify is the same for the circuit, in the library's classes; its error, that a header asks for a wait that is none.
+func classify(got *answer, failed error) (trip.CallOutcome, error) {
+	if failed != nil && isTimeout(failed) {
+		return trip.CallOutcome{Class: trip.ClassTimeout}, nil
+	}
+	if failed != nil {
+		return trip.CallOutcome{Class: trip.ClassNetwork}, nil
+	}
+	learned := trip.ClassifyHTTP(got.status, got.body)
+	// The finer header first: the other knows nothing below a second.
+	for _, name := range []string{"retry-after-ms", "retry-after"} {
+		if value := got.headers.Get(name); value != "" {
+			var err error
+			learned.RetryAfter, err = trip.ParseRetryHint(name, value, time.Now())
+			return learned, err
+		}
+	}
+	return learned, nil
+}
+
+func isTimeout(err error) bool {
+	var failed net.Error
+	return errors.As(err, &failed) && failed.Timeout()
 }
 
 // send makes one call to the provider and reads the whole answer.
-func (c *client) send(caller *lane, call string) (status int, err error) {
-	request, err := http.NewRequest(http.MethodPost, c.urls[caller.Provider]+caller.Path, strings.NewReader(caller.Body))
+func (c *client) send(caller *lane, call *record) (*answer, error) {
+	sent := caller.requestAt(call.IntendedUs)
+	request, err := http.NewRequest(http.MethodPost, c.urls[caller.Provider]+caller.Path, strings.NewReader(sent.Body))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	for name, value := range caller.Headers {
+	for name, value := range sent.Headers {
 		request.Header.Set(name, value)
 	}
-	request.Header.Set("x-client-request-id", call)
+	request.Header.Set("x-client-request-id", call.Call)
 	response, err := c.http.Do(request)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer response.Body.Close()
-	_, err = io.Copy(io.Discard, response.Body)
-	return response.StatusCode, err
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, err
+	}
+	return &answer{response.StatusCode, response.Header, body}, nil
+}
+
+func (l *lane) requestAt(us int64) *request {
+	last := len(l.Requests) - 1
+	for l.Requests[last].FromUs > us {
+		last--
+	}
+	return &l.Requests[last]
 }
 
 func (c *client) tell(call *record) {

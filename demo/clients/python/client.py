@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,51 @@ LANGUAGE = "python"
 # Enough for every call that can hang at once, and a bound on file descriptors.
 LIMITS = httpx.Limits(max_connections=128, max_keepalive_connections=32)
 
-Send = Callable[[], Awaitable[tuple[str, int | None]]]
+
+@dataclass(frozen=True)
+class Course:
+    """How a call went: the response, or the error in its place."""
+
+    response: httpx.Response | None = None
+    error: httpx.TransportError | None = None
+
+    @property
+    def status(self) -> int | None:
+        return None if self.response is None else self.response.status_code
+
+    @property
+    def is_timeout(self) -> bool:
+        return isinstance(self.error, httpx.TimeoutException)
+
+    @property
+    def outcome(self) -> str:
+        """What both sides are counted by; libtrip has no part in it."""
+        if self.is_timeout:
+            return "timeout"
+        if self.response is None:
+            return "unreachable" if isinstance(self.error, httpx.ConnectError) else "broken"
+        if self.response.status_code >= 500 or self.response.status_code == 429:
+            return "failed"
+        return "mistaken" if self.response.status_code >= 400 else "answered"
+
+    def classified(self) -> trip.Outcome:
+        """The same for the circuit, in the library's classes."""
+        if self.response is None:
+            return trip.Outcome(trip.StatusClass.TIMEOUT if self.is_timeout else trip.StatusClass.NETWORK)
+        outcome = trip.classify_http(self.response.status_code, self.response.content)
+        wait_ns = asked_wait_ns(self.response.headers)
+        return outcome if wait_ns is None else replace(outcome, retry_after_ns=wait_ns)
+
+
+def asked_wait_ns(headers: httpx.Headers) -> int | None:
+    """How long the provider asks to stay away. The finer header first: the other knows nothing below a second."""
+    for name in ("retry-after-ms", "retry-after"):
+        if name in headers:
+            return trip.parse_retry_hint_ns(name, headers[name], time.time_ns())
+    return None
+
+
+Send = Callable[[], Awaitable[Course]]
 
 
 class Clock:
@@ -41,25 +86,19 @@ class Clock:
         time.sleep(max(0, at_us - self.now()) / 1e6)
 
 
-async def send(http: httpx.AsyncClient, url: str, lane: dict[str, Any], call: str) -> tuple[str, int | None]:
-    """One call to the provider: how it went, and the status if there was one."""
-    headers = lane["headers"] | {"x-client-request-id": call}
+async def send(http: httpx.AsyncClient, url: str, request: dict[str, Any], call: str) -> Course:
+    """One call to the provider."""
+    headers = request["headers"] | {"x-client-request-id": call}
     try:
-        response = await http.post(url + lane["path"], headers=headers, content=lane["body"])
-    except httpx.TimeoutException:
-        return "timeout", None
-    except httpx.ConnectError:
-        return "unreachable", None
-    except httpx.TransportError:
-        return "broken", None
-    failed = response.status_code >= 500 or response.status_code == 429
-    return ("failed" if failed else "answered"), response.status_code
+        return Course(response=await http.post(url, headers=headers, content=request["body"]))
+    except httpx.TransportError as error:
+        return Course(error=error)
 
 
-async def unguarded(send: Send, clock: Clock) -> dict[str, Any]:
+async def unguarded(send: Send, clock: Clock) -> tuple[Course, dict[str, Any]]:
     sent_us = clock.now()
-    outcome, status = await send()
-    return {"sent_us": sent_us, "outcome": outcome, "status": status}
+    course = await send()
+    return course, {"sent_us": sent_us, "outcome": course.outcome, "status": course.status}
 
 
 async def guarded(send: Send, clock: Clock, circuit: trip.Circuit) -> dict[str, Any]:
@@ -69,10 +108,15 @@ async def guarded(send: Send, clock: Clock, circuit: trip.Circuit) -> dict[str, 
         return {"outcome": "refused", "retry_after_us": round(refusal.retry_after * 1e6)}
     with permit:
         seen = permit.inspect()  # None when the circuit has moved on already, which it does not with a probe out
-        call = await unguarded(send, clock)
-        if call["outcome"] != "answered":
-            permit.record_failure()
-    return call | {"probe": seen is not None and seen.is_probe}
+        course, call = await unguarded(send, clock)
+        learned = course.classified()
+        permit.record(learned)
+    call |= {"probe": seen is not None and seen.is_probe, "class": kebab(learned.status_class)}
+    return call | ({"asked_wait_us": learned.retry_after_ns // 1000} if learned.retry_after_ns else {})
+
+
+def kebab(member: trip.State | trip.StatusClass) -> str:
+    return member.name.lower().replace("_", "-")
 
 
 def circuits(scenario: dict[str, Any]) -> trip.Tracker:
@@ -95,14 +139,15 @@ async def make_calls(
 
     async def one(place: int, intended_us: int) -> None:
         call = "/".join((LANGUAGE, *key, str(place)))
+        request = [request for request in lane["requests"] if request["from_us"] <= intended_us][-1]
         asked_us = clock.now()
 
-        def once() -> Awaitable[tuple[str, int | None]]:
-            return send(http, url, lane, call)
+        def once() -> Awaitable[Course]:
+            return send(http, url + lane["path"], request, call)
 
-        record = await (guarded(once, clock, circuit) if circuit else unguarded(once, clock))
+        record = await guarded(once, clock, circuit) if circuit else (await unguarded(once, clock))[1]
         end_us = clock.now()
-        state = circuit.inspect().state.name.lower().replace("_", "-") if circuit else None
+        state = kebab(circuit.inspect().state) if circuit else None
         identity = {"side": side, "language": LANGUAGE, "tenant": key[0], "provider": key[1], "call": call}
         times = {"intended_us": intended_us, "asked_us": asked_us, "end_us": end_us}
         print(json.dumps(identity | times | record | {"state": state}), flush=True)

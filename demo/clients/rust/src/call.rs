@@ -1,11 +1,14 @@
 //! One call: with a permit or without, and the line that is told about it.
 
-use crate::scenario::Lane;
+use crate::scenario::{Lane, Request};
 use crate::LANGUAGE;
+use reqwest::header::HeaderMap;
 use serde::Serialize;
+use std::fmt::Debug;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use trip::{Circuit, PermitError, State};
+use trip::classify::{self, Class};
+use trip::{Circuit, PermitError};
 
 /// Everything the calls of one lane share.
 pub struct Caller {
@@ -34,7 +37,7 @@ struct Record<'a> {
     intended_us: i64,
     asked_us: i64,
     end_us: i64,
-    state: Option<&'static str>,
+    state: Option<String>,
     #[serde(flatten)]
     course: Course,
 }
@@ -50,6 +53,17 @@ struct Course {
     probe: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_us: Option<u128>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    class: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked_wait_us: Option<u128>,
+}
+
+/// A response that was read to its end.
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    body: Vec<u8>,
 }
 
 impl Clock {
@@ -75,12 +89,13 @@ impl Caller {
         let Lane { tenant, provider, .. } = &self.lane;
         let call = format!("{LANGUAGE}/{tenant}/{provider}/{place}");
         let asked_us = self.clock.now_us();
+        let request = self.lane.request_at(intended_us);
         let course = match &self.circuit {
-            Some(circuit) => self.guarded(circuit, &call).await,
-            None => self.unguarded(&call).await,
+            Some(circuit) => self.guarded(circuit, request, &call).await,
+            None => self.unguarded(request, &call).await.1,
         };
         let end_us = self.clock.now_us();
-        let state = self.circuit.as_ref().map(|circuit| name(circuit.inspect().expect("its tracker lives").state));
+        let state = self.circuit.as_ref().map(|circuit| kebab(circuit.inspect().expect("its tracker lives").state));
         let side = &self.side;
         let record = Record {
             side,
@@ -97,7 +112,7 @@ impl Caller {
         println!("{}", serde_json::to_string(&record).expect("a record is plain"));
     }
 
-    async fn guarded(&self, circuit: &Circuit, call: &str) -> Course {
+    async fn guarded(&self, circuit: &Circuit, request: &Request, call: &str) -> Course {
         let permit = match circuit.permit() {
             Ok(permit) => permit,
             Err(PermitError::Rejected(rejected)) => {
@@ -109,44 +124,76 @@ impl Caller {
         };
         // Stale when the circuit has moved on already, which it does not with a probe out.
         let probe = permit.inspect().is_ok_and(|permit| permit.is_probe);
-        let course = self.unguarded(call).await;
+        let (answer, course) = self.unguarded(request, call).await;
+        let learned = classified(&answer);
+        let class = Some(kebab(learned.0));
+        let asked_wait_us = learned.1.map(|wait| wait.as_micros());
         match course.outcome {
-            "answered" => permit.record_success(),
+            "answered" | "mistaken" => permit.record_success(),
             _ => permit.record_failure(),
         };
-        Course { probe, ..course }
+        Course { probe, class, asked_wait_us, ..course }
     }
 
-    async fn unguarded(&self, call: &str) -> Course {
+    async fn unguarded(&self, request: &Request, call: &str) -> (reqwest::Result<Answer>, Course) {
         let sent_us = Some(self.clock.now_us());
-        let (outcome, status) = match self.send(call).await {
-            Ok(status) if status >= 500 || status == 429 => ("failed", Some(status)),
-            Ok(status) => ("answered", Some(status)),
-            Err(error) if error.is_timeout() => ("timeout", None),
-            Err(error) if error.is_connect() => ("unreachable", None),
-            Err(_) => ("broken", None),
-        };
-        Course { sent_us, outcome, status, ..Course::default() }
+        let answer = self.send(request, call).await;
+        let status = answer.as_ref().ok().map(|answer| answer.status);
+        let course = Course { sent_us, outcome: outcome(&answer), status, ..Course::default() };
+        (answer, course)
     }
 
     /// One call to the provider, its answer read to the end.
-    async fn send(&self, call: &str) -> reqwest::Result<u16> {
-        let mut request = self.http.post(&self.url).header("x-client-request-id", call);
-        for (name, value) in &self.lane.headers {
-            request = request.header(name, value);
+    async fn send(&self, request: &Request, call: &str) -> reqwest::Result<Answer> {
+        let mut sending = self.http.post(&self.url).header("x-client-request-id", call);
+        for (name, value) in &request.headers {
+            sending = sending.header(name, value);
         }
-        let response = request.body(self.lane.body.clone()).send().await?;
-        let status = response.status().as_u16();
-        response.bytes().await?;
-        Ok(status)
+        let response = sending.body(request.body.clone()).send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok(Answer { status, headers, body: response.bytes().await?.to_vec() })
     }
 }
 
-fn name(state: State) -> &'static str {
-    match state {
-        State::Closed => "closed",
-        State::Open => "open",
-        State::HalfOpen => "half-open",
-        _ => "unknown",
+/// What both sides are counted by; libtrip has no part in it.
+fn outcome(answer: &reqwest::Result<Answer>) -> &'static str {
+    match answer {
+        Err(error) if error.is_timeout() => "timeout",
+        Err(error) if error.is_connect() => "unreachable",
+        Err(_) => "broken",
+        Ok(Answer { status: 429 | 500.., .. }) => "failed",
+        Ok(Answer { status: 400.., .. }) => "mistaken",
+        Ok(_) => "answered",
     }
+}
+
+/// The same for the circuit, in the library's classes.
+fn classified(answer: &reqwest::Result<Answer>) -> (Class, Option<Duration>) {
+    match answer {
+        Err(error) if error.is_timeout() => (Class::Timeout, None),
+        Err(_) => (Class::Network, None),
+        Ok(answer) => {
+            let learned = classify::http(answer.status, &answer.body);
+            (learned.class, asked_wait(&answer.headers).or(learned.retry_after))
+        }
+    }
+}
+
+/// How long the provider asks to stay away. The finer header first: the other knows nothing below a second.
+fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
+    let (name, value) = ["retry-after-ms", "retry-after"].iter().find_map(|name| Some((name, headers.get(*name)?)))?;
+    // A program would go without a wait that is none; a demo had better be seen to fail.
+    trip::parse_retry_hint(name, value, SystemTime::now()).expect("the stand-ins ask for waits that are some")
+}
+
+/// `HalfOpen` as the other clients call it: half-open.
+fn kebab(variant: impl Debug) -> String {
+    let mut name = String::new();
+    for letter in format!("{variant:?}").chars() {
+        if letter.is_uppercase() && !name.is_empty() {
+            name.push('-');
+        }
+        name.extend(letter.to_lowercase());
+    }
+    name
 }

@@ -25,7 +25,20 @@ pub struct Lane {
     pub tenant: String,
     pub provider: String,
     pub path: String,
+    pub requests: Vec<Request>,
+    pub at_us: Vec<i64>,
+}
+
+/// What a lane sends from some time on.
+#[derive(Deserialize)]
+pub struct Request {
+    pub from_us: i64,
     pub headers: HashMap<String, String>,
     pub body: String,
-    pub at_us: Vec<i64>,
+}
+
+impl Lane {
+    pub fn request_at(&self, us: i64) -> &Request {
+        self.requests.iter().rfind(|request| request.from_us <= us).expect("the first is sent from 0 on")
+    }
 }
