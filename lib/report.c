@@ -9,7 +9,7 @@ static void count(const trip_hearing *hearing, trip_counter counter)
     trip_magazine_count(hearing->magazine, hearing->circuit, counter, 1);
 }
 
-void trip_circuit_count_outcome(const trip_hearing *hearing, trip_event event)
+void trip_circuit_count_outcome(const trip_hearing *hearing, trip_event event, trip_status status)
 {
     static const trip_counter counters[] = {
         [TRIP_EVENT_FAILURE] = TRIP_COUNT_FAILURES,
@@ -18,6 +18,8 @@ void trip_circuit_count_outcome(const trip_hearing *hearing, trip_event event)
     };
     if (event != TRIP_EVENT_SUCCESS) /* which is what is left over */
         count(hearing, counters[event]);
+    if (status == TRIP_STALE)
+        count(hearing, TRIP_COUNT_STALE);
 }
 
 void trip_circuit_trip(trip_hearing *hearing, uint64_t epoch)
@@ -147,16 +149,13 @@ trip_event trip_circuit_event(trip_hearing *hearing, const trip_report *report)
     return events[trip_policy_effect(trip_circuit_consult(hearing), report->outcome->status_class)];
 }
 
-bool trip_circuit_tell(trip_hearing *hearing, const trip_report *report, trip_status *out_status)
+bool trip_circuit_learn(trip_hearing *hearing, const trip_report *report, trip_event event, trip_status *out_status)
 {
-    trip_event event = trip_circuit_event(hearing, report);
     bool may_ask = report->outcome != NULL && event == TRIP_EVENT_FAILURE;
-    uint64_t wait = may_ask ? wait_asked(report->outcome, hearing->setting.policy) : 0;
-    if (event == TRIP_EVENT_FAILURE && wait == 0 && count_failure(hearing, report->epoch)) {
-        count(hearing, TRIP_COUNT_FAILURES);
-        *out_status = TRIP_OK;
+    uint64_t wait = may_ask ? wait_asked(report->outcome, trip_circuit_consult(hearing)) : 0;
+    *out_status = TRIP_OK;
+    if (event == TRIP_EVENT_FAILURE && wait == 0 && count_failure(hearing, report->epoch))
         return true;
-    }
     if (wait != 0)
         remember_wait(hearing, wait);
     trip_verdict verdict;
@@ -164,10 +163,8 @@ bool trip_circuit_tell(trip_hearing *hearing, const trip_report *report, trip_st
         return false;
     if (verdict.opened)
         count(hearing, TRIP_COUNT_OPENS);
-    trip_circuit_count_outcome(hearing, event);
     *out_status = verdict.status;
     if (verdict.status == TRIP_STALE) {
-        count(hearing, TRIP_COUNT_STALE);
         if (wait != 0)
             trip_circuit_apply(hearing, TRIP_EVENT_HINT, 0, &verdict);
         return true;
@@ -178,5 +175,14 @@ bool trip_circuit_tell(trip_hearing *hearing, const trip_report *report, trip_st
     if (is_of_interest && (has_failed || event == TRIP_EVENT_SUCCESS))
         observe(hearing, report->epoch,
                 (has_failed ? TRIP_CALL_FAILED : 0) | (is_slow_call(hearing, report) ? TRIP_CALL_SLOW : 0));
+    return true;
+}
+
+bool trip_circuit_tell(trip_hearing *hearing, const trip_report *report, trip_status *out_status)
+{
+    trip_event event = trip_circuit_event(hearing, report);
+    if (!trip_circuit_learn(hearing, report, event, out_status))
+        return false;
+    trip_circuit_count_outcome(hearing, event, *out_status);
     return true;
 }
