@@ -38,7 +38,8 @@ static void fail(trip_hearing *hearing, const trip_permit_slot *slot, uint64_t e
     bool is_spare = (atomic_load_explicit(&slot->word, memory_order_acquire) & TRIP_PERMIT_SPARE) != 0;
     if (is_spare)
         trip_magazine_count(hearing->magazine, hearing->circuit, TRIP_COUNT_OUT, UINT64_MAX);
-    trip_report report = {.event = TRIP_EVENT_FAILURE, .outcome = &timeout, .epoch = epoch};
+    uint64_t granted_at = atomic_load_explicit(&slot->granted_at, memory_order_acquire);
+    trip_report report = {TRIP_EVENT_FAILURE, &timeout, epoch, granted_at};
     trip_status status;
     trip_circuit_tell(hearing, &report, &status);
 }

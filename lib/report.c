@@ -98,7 +98,7 @@ static bool is_slow_call(const trip_report *report, const trip_policy *policy, u
         return false;
     if (report->outcome != NULL && report->outcome->duration_ns != 0)
         return report->outcome->duration_ns > policy->slow_call_ns;
-    return report->granted_at != 0 && now - report->granted_at > policy->slow_call_ns;
+    return now > report->granted_at && now - report->granted_at > policy->slow_call_ns;
 }
 
 /* Let the windows have the outcome of a call that a closed circuit granted, and open it if that is too much. */
