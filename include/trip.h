@@ -407,8 +407,8 @@ TRIP_API trip_status trip_tracker_advance(trip_tracker tracker, uint64_t ns);
 /* ---- Circuits ---------------------------------------------------------------------------------------------------- */
 
 /**
- * Ask for a permit to make one call. A granted permit must be settled, once, by one of trip_permit_record_success,
- * _record_failure, _drop and _cancel; until then it occupies one of 1048576 places.
+ * Ask for a permit to make one call. A granted permit must be settled, once, by one of trip_permit_record,
+ * _record_success, _record_failure, _drop and _cancel; until then it occupies one of 1048576 places.
  *
  * @param circuit [handle] the circuit
  * @param out_permit [handle] the permit; written on TRIP_OK only
@@ -416,6 +416,7 @@ TRIP_API trip_status trip_tracker_advance(trip_tracker tracker, uint64_t ns);
  * @return TRIP_OK;
  *         TRIP_REJECTED_OPEN: the provider is down, come back after retry_after_ns;
  *         TRIP_REJECTED_PROBING: others are finding out whether it is back;
+ *         TRIP_REJECTED_RAMP: it is back, and this call is not of the share that is admitted yet;
  *         TRIP_E_INVALID: out_permit is NULL, or the struct_size of out_rejection is out of range;
  *         TRIP_E_HANDLE: no such circuit, its tracker is destroyed, or it was evicted;
  *         TRIP_E_NOMEM: out of memory;
@@ -429,7 +430,7 @@ TRIP_API trip_status trip_circuit_permit(trip_circuit circuit, trip_permit *out_
  *
  * @param circuit [handle] the circuit
  * @param out_rejection [trip_rejection] may be NULL; written on a rejection only
- * @return TRIP_OK: a permit would be granted; TRIP_REJECTED_OPEN; TRIP_REJECTED_PROBING;
+ * @return TRIP_OK: a permit would be granted; TRIP_REJECTED_OPEN; TRIP_REJECTED_PROBING; TRIP_REJECTED_RAMP;
  *         TRIP_E_INVALID: the struct_size of out_rejection is out of range;
  *         TRIP_E_HANDLE: no such circuit
  * [since 1.0] [thread-safe] [fork-safe] [non-blocking]

@@ -35,9 +35,9 @@ static bool claim_stall(trip_permit_slot *slot, uint64_t progress)
 }
 
 /* The circuit learns of it now. The permit is out until somebody settles it, and is counted then. */
-static void fail(trip_hearing *hearing, uint64_t epoch)
+static void fail(trip_hearing *hearing, uint64_t epoch, uint64_t granted_at)
 {
-    trip_report report = {.outcome = &trip_stalled, .epoch = epoch};
+    trip_report report = {.outcome = &trip_stalled, .epoch = epoch, .granted_at = granted_at};
     trip_status status;
     trip_circuit_learn(hearing, &report, trip_circuit_event(hearing, &report), &status);
 }
@@ -60,7 +60,7 @@ static void examine(trip_hearing *hearing, trip_permit_slot *slot, uint64_t epoc
     bool is_stream = trip_progress_is_of_stream(progress);
     uint64_t told = is_stream ? (progress & TRIP_PROGRESS_TIME) - 1 : 0;
     if (policy->stall_ns != 0 && is_stream && is_due(at, told + policy->stall_ns) && claim_stall(slot, progress)) {
-        fail(hearing, epoch);
+        fail(hearing, epoch, granted_at);
         return;
     }
     uint64_t since = told > granted_at ? told : granted_at; /* a stream that goes on does not hang */

@@ -148,6 +148,7 @@ static trip_permit grant_spare(const trip_hearing *hearing, trip_permit_slot *sl
     atomic_store_explicit(&slot->bare, trip_word_bare(circuits_word) & ~TRIP_WORD_SLOW, memory_order_relaxed);
     atomic_store_explicit(&slot->record, hearing->record, memory_order_relaxed);
     atomic_store_explicit(&slot->circuit, hearing->circuit, memory_order_relaxed);
+    /* Of a probe too: its first token may make it a call of the closed circuit. */
     bool is_timed = trip_policy_times_calls(hearing->setting.policy);
     atomic_store_explicit(&slot->granted_at, is_timed ? trip_circuit_lately(hearing) : 0, memory_order_relaxed);
     atomic_store_explicit(&slot->progress, 0, memory_order_relaxed);

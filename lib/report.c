@@ -121,7 +121,8 @@ static bool is_slow_call(const trip_hearing *hearing, const trip_report *report)
         return false;
     if (report->outcome != NULL && report->outcome->duration_ns != 0)
         return report->outcome->duration_ns > policy->slow_call_ns;
-    return report->granted_at != 0 && trip_circuit_lately(hearing) - report->granted_at > policy->slow_call_ns;
+    uint64_t now = trip_circuit_lately(hearing);
+    return now > report->granted_at && now - report->granted_at > policy->slow_call_ns;
 }
 
 void trip_circuit_hand_in_calls(const trip_account *account)
