@@ -264,6 +264,7 @@ trip_status trip_magazine_prepare_own(trip_magazine *magazine)
     if (status != TRIP_OK)
         return status;
     part(own); /* it is worn out, or its permit takes long */
+    atomic_store_explicit(&fresh->progress, 0, memory_order_relaxed);
     own->free = atomic_load_explicit(&fresh->word, memory_order_relaxed) & ~TRIP_PERMIT_SPARE;
     atomic_store_explicit(&fresh->word, own->free, memory_order_release);
     atomic_store_explicit(&own->slot, fresh, memory_order_release);

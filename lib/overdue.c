@@ -55,9 +55,9 @@ static void examine(trip_hearing *hearing, trip_permit_slot *slot, uint64_t epoc
     const trip_policy *policy = hearing->setting.policy;
     uint64_t progress = atomic_load_explicit(&slot->progress, memory_order_acquire);
     uint64_t granted_at = atomic_load_explicit(&slot->granted_at, memory_order_acquire);
-    if (trip_progress_is_decided(progress) || !is_out_here(slot, hearing->circuit, epoch))
+    if ((progress & TRIP_PROGRESS_STALLED) != 0 || !is_out_here(slot, hearing->circuit, epoch))
         return;
-    bool is_stream = trip_progress_is_of_stream(progress);
+    bool is_stream = (progress & TRIP_PROGRESS_TIME) != 0;
     uint64_t told = is_stream ? (progress & TRIP_PROGRESS_TIME) - 1 : 0;
     if (policy->stall_ns != 0 && is_stream && is_due(at, told + policy->stall_ns) && claim_stall(slot, progress)) {
         fail(hearing, epoch, granted_at);

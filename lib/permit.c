@@ -80,6 +80,12 @@ trip_status trip_permit_slots_take_run(trip_permit_slot *out_slots[TRIP_PERMITS_
     return status;
 }
 
+static void forget_times(trip_permit_slot *slot)
+{
+    atomic_store_explicit(&slot->granted_at, TRIP_GRANTED_NEVER, memory_order_relaxed);
+    atomic_fetch_and_explicit(&slot->progress, ~TRIP_PROGRESS_TIME, memory_order_relaxed);
+}
+
 void trip_permits_after_fork(void)
 {
     uint32_t made = trip_pool_made(&trip_permits);
@@ -87,7 +93,7 @@ void trip_permits_after_fork(void)
         trip_permit_slot *slot = trip_permit_slot_at(i);
         if (trip_permit_is_out(atomic_load_explicit(&slot->word, memory_order_relaxed),
                                atomic_load_explicit(&slot->granted, memory_order_relaxed)))
-            atomic_fetch_or_explicit(&slot->progress, TRIP_PROGRESS_SETTLED, memory_order_relaxed);
+            forget_times(slot);
     }
 }
 
@@ -325,12 +331,12 @@ static trip_status of_the_gone(uint32_t tracker_tag)
     return trip_tracker_tag_lives(tracker_tag) ? TRIP_STALE : TRIP_E_HANDLE;
 }
 
-/* Whoever settles a stream has to be faster than whoever finds that it has stalled. The flags that it had. */
+/* What a stream has become by the time that somebody settles it, and from then on it is none. */
 static uint64_t claim_stream(trip_permit_slot *slot)
 {
     uint64_t progress = atomic_load_explicit(&slot->progress, memory_order_acquire);
-    while (trip_progress_is_of_stream(progress) && !trip_progress_is_decided(progress) &&
-           !atomic_compare_exchange_weak_explicit(&slot->progress, &progress, progress | TRIP_PROGRESS_SETTLED,
+    while ((progress & ~TRIP_PROGRESS_WON) != 0 &&
+           !atomic_compare_exchange_weak_explicit(&slot->progress, &progress, progress & TRIP_PROGRESS_WON,
                                                   memory_order_acq_rel, memory_order_acquire))
         ;
     return progress;
@@ -349,14 +355,14 @@ static __attribute__((noinline)) trip_status settle_anew(trip_permit handle, tri
                                                          const trip_outcome *outcome)
 {
     outstanding permit;
-    uint64_t settled, progress;
+    uint64_t settled, progress = 0;
     uint32_t tracker_tag;
     do {
         trip_status status = find(handle, &permit);
         if (status != TRIP_OK)
             return status;
         tracker_tag = atomic_load_explicit(&permit.slot->tracker_tag, memory_order_relaxed);
-        progress = claim_stream(permit.slot);
+        progress |= claim_stream(permit.slot);
         settled = trip_permit_settled(permit.word);
         /* Fails when somebody else was faster, or when the slot has just become a spare. */
     } while (!atomic_compare_exchange_strong_explicit(&permit.slot->word, &permit.word, settled, memory_order_acq_rel,
@@ -475,12 +481,12 @@ static trip_status win(trip_hearing *hearing, const outstanding *permit, trip_pe
     return verdict.status;
 }
 
-/* Note when the stream was heard of last. False: it has stalled, or is settled. */
+/* Note when the stream was heard of last. False: it has stalled. */
 static bool note_progress(trip_permit_slot *slot, uint64_t now, uint64_t flag, bool *out_is_first)
 {
     uint64_t progress = atomic_load_explicit(&slot->progress, memory_order_acquire);
     do {
-        if (trip_progress_is_decided(progress))
+        if ((progress & TRIP_PROGRESS_STALLED) != 0)
             return false;
         *out_is_first = (progress & flag) != flag;
     } while (!atomic_compare_exchange_weak_explicit(&slot->progress, &progress,

@@ -45,21 +45,14 @@ typedef struct trip_permit_slot {
     _Atomic uint64_t progress;   /* tracker's ns of the last one that was told, plus 1, with flags */
 } trip_permit_slot;
 
-/* What has become of a permit that has told of progress. Whoever sets STALLED or SETTLED first decides what it is. */
+/* What has become of a permit that has told of progress. Whoever settles a stream takes the time away first, and whoever
+   finds that it has stalled sets the flag while the time is there: one of them decides what it is. A free slot of a
+   thread's own never has the flag, so that it need not be cleared when it is granted. */
 #define TRIP_PROGRESS_STALLED (UINT64_C(1) << 63)
-#define TRIP_PROGRESS_SETTLED (UINT64_C(1) << 62)
-#define TRIP_PROGRESS_WON (UINT64_C(1) << 61) /* it was a probe, whose success the circuit knows */
+#define TRIP_PROGRESS_WON (UINT64_C(1) << 62) /* it was a probe, whose success the circuit knows */
 #define TRIP_PROGRESS_TIME (TRIP_PROGRESS_WON - 1)
 
-static inline bool trip_progress_is_of_stream(uint64_t progress)
-{
-    return (progress & TRIP_PROGRESS_TIME) != 0;
-}
-
-static inline bool trip_progress_is_decided(uint64_t progress)
-{
-    return (progress & (TRIP_PROGRESS_STALLED | TRIP_PROGRESS_SETTLED)) != 0;
-}
+#define TRIP_GRANTED_NEVER (UINT64_MAX / 2) /* ns: later than anything is asked */
 
 /* In the child of a fork: what its parent waits for is not overdue here. */
 void trip_permits_after_fork(void);
