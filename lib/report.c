@@ -85,7 +85,7 @@ static inline bool are_over_lately(const trip_hearing *hearing, trip_annex *anne
 
     /* One more success can open the circuit only where it is the one that makes the calls enough to be judged; or where
        others have left the window, as they do from step to step. */
-    atomic_store_explicit(&annex->calm, mark, memory_order_seq_cst);
+    atomic_store_explicit(&annex->calm, mark, memory_order_seq_cst); /* whoever fails from now on takes it back */
     trip_tally sum = trip_window_sum(annex, policy, present.epoch, step);
     sum.calls += trip_magazines_calls(hearing->circuit, present.epoch, step, policy->lately.size);
     bool is_calm = sum.calls >= policy->lately.minimum || (sum.failures == 0 && sum.slow == 0);
@@ -132,10 +132,12 @@ void trip_circuit_hand_in_calls(const trip_account *account)
     trip_tracker_policy(account->tracker, &policy);
     if (annex == NULL || policy.lately.size == 0)
         return;
-    trip_present present = {&account->record->cell.word, atomic_load(&account->calls_epoch)};
-    trip_tally calls = {.calls = atomic_load(&account->calls)};
+    trip_present present = {&account->record->cell.word,
+                            atomic_load_explicit(&account->calls_epoch, memory_order_relaxed)};
+    trip_tally calls = {.calls = atomic_load_explicit(&account->calls, memory_order_relaxed)};
+    uint64_t step = atomic_load_explicit(&account->calls_step, memory_order_relaxed);
     uint64_t now = trip_tracker_lately(account->tracker, &policy) / policy.bucket_ns;
-    trip_window_add_bucket(annex, &policy, present, now, atomic_load(&account->calls_step), calls);
+    trip_window_add_bucket(annex, &policy, present, now, step, calls);
 }
 
 trip_event trip_circuit_event(trip_hearing *hearing, const trip_report *report)
