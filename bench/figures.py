@@ -17,6 +17,9 @@ ONE_THREAD = {
     "pair_2t_many": ("pair", "call"),
     "express_2t_one": ("express",),
     "lookup_1k_2t": ("lookup_1k",),
+    "time_window_2t": ("time_window",),
+    "count_window_2t": ("count_window",),
+    "count_mixed_2t": ("count_mixed",),
 }
 
 

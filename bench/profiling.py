@@ -30,6 +30,8 @@ SUBJECTS = (
     Key("c", "libtrip", "failure"),
     Key("c", "libtrip", "refusal"),
     Key("c", "libtrip", "lookup_100k"),
+    Key("c", "libtrip", "time_window"),
+    Key("c", "libtrip", "count_mixed"),
     Key("rust", "libtrip", "lookup_100k"),
     Key("go", "libtrip", "call"),
     Key("go", "libtrip", "failure"),

@@ -42,6 +42,14 @@ BLOCKS = (
         ("call_busy", "wrapped, busy"),
     ),
     (
+        ("time_window", "10 s window"),
+        ("time_window_2t", "2 in 10 s window"),
+        ("count_window", "last 100 calls"),
+        ("count_window_2t", "2 in last 100"),
+        ("count_mixed", "last 100, failures"),
+        ("count_mixed_2t", "2 in last 100, f."),
+    ),
+    (
         ("swap", "compare-and-swap"),
         ("coarse_clock", "coarse clock"),
         ("precise_clock", "precise clock"),

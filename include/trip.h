@@ -615,7 +615,8 @@ TRIP_API trip_status trip_permit_renew(trip_permit permit);
  * body may be cut off, be an array around the object, or an event stream with an error in it.
  *
  * A status of 200 to 299 is a success unless the body is an error object or a stream with one. Where the status is 0,
- * nobody knows it, and the body alone decides: that is how the error of a single event is classified.
+ * nobody knows it, and the body alone decides: that is how the error of a single event is classified. Takes 16 KiB
+ * of stack at most, as trip_classify_text does, which a signal handler's stack must have.
  *
  * @param http_status [http] the status; one that HTTP does not have is TRIP_CLASS_UNKNOWN
  * @param body [text] the body, or as much of it as there is; any bytes, any length, the first 65536 are read

@@ -24,17 +24,29 @@ static bool has_shape(const trip_annex *annex, const trip_policy *policy)
     return annex->bucket_count == policy->lately.size && annex->call_count == policy->last_calls.size;
 }
 
+/* The groups of a window of so many calls: it touches one more than it fills, and one is being written. A power of two, so
+   that their numbers may begin anew. */
+static uint32_t groups_for(uint32_t calls)
+{
+    uint32_t groups = 1;
+    while (groups < calls / TRIP_WINDOW_GROUP + 2)
+        groups *= 2;
+    return calls == 0 ? 0 : groups;
+}
+
 static trip_annex *make(uint32_t bucket_count, uint32_t call_count)
 {
     trip_annex *annex;
-    size_t size = sizeof *annex + bucket_count * sizeof annex->buckets[0] + call_count * sizeof annex->calls[0];
+    size_t size =
+        sizeof *annex + bucket_count * sizeof annex->buckets[0] + groups_for(call_count) * sizeof annex->groups[0];
     annex = trip_allocate(size);
     if (annex == NULL)
         return NULL;
     annex->bucket_count = bucket_count;
     annex->call_count = call_count;
     annex->buckets = (trip_bucket *)(annex + 1);
-    annex->calls = (_Atomic uint64_t *)(annex->buckets + bucket_count);
+    annex->groups = (_Atomic uint64_t *)(annex->buckets + bucket_count);
+    annex->group_mask = groups_for(call_count) - 1;
     return annex;
 }
 

@@ -31,11 +31,14 @@ typedef struct trip_annex {
     _Atomic uint64_t look_at;             /* tracker's ns: when a call may next be found to hang, a stream to stall */
     _Atomic uint64_t asked;               /* permits that were asked for on ramps */
     _Alignas(64) _Atomic uint64_t head;   /* of the window over the last calls: window.c has its parts */
-    _Atomic uint64_t base;                /* the number of its first call */
+    _Atomic uint64_t base;                /* with which call it began */
     _Atomic uint64_t calm;                /* the mark of the step in which no success can open the circuit */
     trip_bucket *buckets;
-    _Atomic uint64_t *calls;
+    _Atomic uint64_t *groups; /* of calls that have ended, and a mask for their numbers */
+    uint64_t group_mask;
 } trip_annex;
+
+#define TRIP_WINDOW_GROUP 8
 
 /* ---- How long the provider asked to be left alone ---------------------------------------------------------------- */
 

@@ -167,7 +167,7 @@ bool trip_circuit_is_on_ramp(trip_hearing *hearing, uint64_t word, uint64_t *out
     uint64_t since = hearing->setting.now > closed_at ? hearing->setting.now - closed_at : 0;
     if (since >= policy->ramp_ns)
         return false;
-    uint64_t step = since / (policy->ramp_ns / policy->ramp_steps + 1);
+    uint64_t step = since * policy->ramp_steps / policy->ramp_ns; /* a hundred years at most: it fits */
     *out_share = (step + 1) * TRIP_SHARE_ONE / (policy->ramp_steps + 1);
     return true;
 }

@@ -62,55 +62,47 @@ static bool take_literal(trip_text *text, char literal)
     return true;
 }
 
-/* Take from the text what `picture` shows: a and A a day of the week, d and e a day (e padded), b and m a month by name
-   and by number, Y and y a year of four and of two digits, H, M, S the time; anything else stands for itself. */
-static bool take_picture(trip_text *text, const char *picture, civil *when)
+/* Take from the text what one sign of a picture stands for: a and A a day of the week, d and e a day of the month (e
+   padded), b and m a month by name and by number, Y and y a year of four and of two digits, H, M and S the time, z GMT.
+   Any other stands for itself. */
+static bool take_sign(trip_text *text, char sign, civil *when)
 {
     uint32_t unused;
-    bool taken = true;
-    for (; taken && *picture != '\0'; picture++) {
-        switch (*picture) {
-        case 'a':
-            taken = take_name(text, days, &unused);
-            break;
-        case 'A':
-            taken = take_name(text, long_days, &unused);
-            break;
-        case 'b':
-            taken = take_name(text, months, &when->month);
-            break;
-        case 'm':
-            taken = take_digits(text, 2, &when->month);
-            break;
-        case 'd':
-            taken = take_digits(text, 2, &when->day);
-            break;
-        case 'e':
-            taken = take_padded(text, &when->day);
-            break;
-        case 'Y':
-            taken = take_digits(text, 4, &when->year);
-            break;
-        case 'y':
-            taken = take_digits(text, 2, &when->year);
-            break;
-        case 'H':
-            taken = take_digits(text, 2, &when->hour);
-            break;
-        case 'M':
-            taken = take_digits(text, 2, &when->minute);
-            break;
-        case 'S':
-            taken = take_digits(text, 2, &when->second);
-            break;
-        case 'z':
-            taken = take_name(text, "gmt ", &unused);
-            break;
-        default:
-            taken = take_literal(text, *picture);
-        }
+    switch (sign) {
+    case 'a':
+        return take_name(text, days, &unused);
+    case 'A':
+        return take_name(text, long_days, &unused);
+    case 'b':
+        return take_name(text, months, &when->month);
+    case 'm':
+        return take_digits(text, 2, &when->month);
+    case 'd':
+        return take_digits(text, 2, &when->day);
+    case 'e':
+        return take_padded(text, &when->day);
+    case 'Y':
+        return take_digits(text, 4, &when->year);
+    case 'y':
+        return take_digits(text, 2, &when->year);
+    case 'H':
+        return take_digits(text, 2, &when->hour);
+    case 'M':
+        return take_digits(text, 2, &when->minute);
+    case 'S':
+        return take_digits(text, 2, &when->second);
+    case 'z':
+        return take_name(text, "gmt ", &unused);
+    default:
+        return take_literal(text, sign);
     }
-    return taken;
+}
+
+static bool take_picture(trip_text *text, const char *picture, civil *when)
+{
+    while (*picture != '\0' && take_sign(text, *picture, when))
+        picture++;
+    return *picture == '\0';
 }
 
 /* ---- The calendar ------------------------------------------------------------------------------------------------ */

@@ -56,7 +56,8 @@ static void examine(trip_hearing *hearing, trip_permit_slot *slot, uint64_t epoc
     const trip_policy *policy = hearing->setting.policy;
     uint64_t progress = atomic_load_explicit(&slot->progress, memory_order_acquire);
     uint64_t granted_at = atomic_load_explicit(&slot->granted_at, memory_order_acquire);
-    if (!is_out_here(slot, hearing->circuit, epoch) || (progress & TRIP_PROGRESS_STALLED) != 0)
+    bool is_decided = (progress & (TRIP_PROGRESS_STALLED | TRIP_PROGRESS_SETTLED)) != 0;
+    if (is_decided || !is_out_here(slot, hearing->circuit, epoch))
         return;
     bool is_stream = progress != 0;
     uint64_t told = is_stream ? (progress & TRIP_PROGRESS_TIME) - 1 : 0;

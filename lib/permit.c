@@ -101,13 +101,14 @@ typedef struct terms {
     trip_circuit circuit;
     trip_record *record;
     uint64_t tracker;
-    uint64_t
-        bare; /* of a slow circuit without the mark of it: so its permits are never settled by a glance at the word */
+    uint64_t bare;
 } terms;
 
-/* Bind a free slot of our own to what it is granted for, unless it was granted for the same before. */
+/* Bind a free slot of our own to what it is granted for, unless it was granted for the same before. Without the mark of
+   a slow circuit, so that such a circuit is never taken for one that need not be told. */
 static inline void bind(trip_permit_slot *slot, terms of)
 {
+    of.bare &= ~TRIP_WORD_SLOW;
     if (atomic_load_explicit(&slot->bare, memory_order_relaxed) == of.bare &&
         atomic_load_explicit(&slot->circuit, memory_order_relaxed) == of.circuit)
         return;
@@ -176,13 +177,12 @@ static trip_status ask(trip_hearing *hearing, trip_permit_slot *spare, trip_perm
     return there ? refuse(hearing, &verdict, out_rejection) : TRIP_E_HANDLE;
 }
 
-/* In a slot of our own that is free: there is one. */
-static trip_permit grant_closed(trip_magazine *magazine, terms of)
+/* In a slot of our own that is free: there is one. The next permit is granted without asking, if it may be. */
+static trip_permit grant_closed(trip_magazine *magazine, terms of, bool may_be_known)
 {
     trip_account *account = trip_magazine_account(magazine, of.circuit);
-    if (account != NULL && trip_word_is_healthy(of.bare))
+    if (account != NULL && may_be_known)
         account->bare = of.bare;
-    of.bare &= ~TRIP_WORD_SLOW;
     trip_permit permit = grant_own(magazine, of);
     trip_magazine_count_with(account, of.circuit, TRIP_COUNT_PERMITS, 1);
     return permit;
@@ -205,13 +205,13 @@ static __attribute__((noinline)) trip_status permit_slowly(trip_hearing *hearing
             return permit_anew(hearing->magazine, of.circuit, out_permit, out_rejection);
     }
     uint64_t share;
-    if (trip_circuit_is_on_ramp(hearing, word, &share) &&
-        !trip_ramp_admits(share, atomic_fetch_add_explicit(&annex->asked, 1, memory_order_relaxed)))
+    bool is_on_ramp = trip_circuit_is_on_ramp(hearing, word, &share);
+    if (is_on_ramp && !trip_ramp_admits(share, atomic_fetch_add_explicit(&annex->asked, 1, memory_order_relaxed)))
         return refuse(hearing, &(trip_verdict){.word = word, .status = TRIP_REJECTED_RAMP}, out_rejection);
     trip_permit_slot *slot = atomic_load_explicit(&hearing->magazine->turn->slot, memory_order_relaxed);
     atomic_store_explicit(&slot->granted_at, now, memory_order_relaxed);
     atomic_store_explicit(&slot->progress, 0, memory_order_relaxed);
-    *out_permit = grant_closed(hearing->magazine, of);
+    *out_permit = grant_closed(hearing->magazine, of, !is_on_ramp && !trip_policy_times_calls(policy));
     return TRIP_OK;
 }
 
@@ -246,7 +246,7 @@ static __attribute__((noinline)) trip_status permit_anew(trip_magazine *mine_if_
         return ask(&hearing, spare, out_permit, out_rejection);
     if ((word & TRIP_WORD_SLOW) != 0)
         return permit_slowly(&hearing, granted, word, out_permit, out_rejection);
-    *out_permit = grant_closed(magazine, granted);
+    *out_permit = grant_closed(magazine, granted, true);
     return TRIP_OK;
 }
 
@@ -375,6 +375,27 @@ static inline trip_status settle(trip_permit handle, trip_event event, const tri
     return settle_anew(handle, event, outcome);
 }
 
+/* Settle the permit in a slot of a thread's own. False: somebody else was faster, or it is no thread's own. */
+static inline bool settle_own(trip_permit_slot *slot, trip_permit permit)
+{
+    uint64_t expected = permit & TRIP_PERMIT_NAME;
+    return atomic_compare_exchange_strong_explicit(&slot->word, &expected, trip_permit_settled(expected),
+                                                   memory_order_acq_rel, memory_order_relaxed);
+}
+
+/* A success on a healthy circuit with windows. */
+static __attribute__((noinline)) trip_status settle_seen(trip_permit permit, trip_permit_slot *slot, uint64_t bare)
+{
+    trip_circuit circuit = atomic_load_explicit(&slot->circuit, memory_order_acquire);
+    trip_hearing hearing;
+    trip_hearing_begin(&hearing, circuit, trip_record_known(circuit), trip_magazine_mine());
+    hearing.setting.policy = trip_circuit_policy(&hearing);
+    if (trip_policy_times_calls(hearing.setting.policy) || !settle_own(slot, permit))
+        return settle_anew(permit, TRIP_EVENT_SUCCESS, NULL);
+    trip_circuit_observe_success(&hearing, trip_word_epoch(bare));
+    return TRIP_OK;
+}
+
 trip_status trip_permit_record_success(trip_permit permit)
 {
     if (!trip_handle_is(permit, TRIP_KIND_PERMIT))
@@ -382,15 +403,14 @@ trip_status trip_permit_record_success(trip_permit permit)
     trip_permit_slot *slot = trip_permit_slot_if_any(trip_permit_number(permit));
     if (slot == NULL || atomic_load_explicit(&slot->granted, memory_order_acquire) != permit)
         return settle_anew(permit, TRIP_EVENT_SUCCESS, NULL);
-    /* Closed without failures, as when the permit was granted: there is nothing to tell. A probe's word is never bare,
-       for the probe is out. */
+    /* Closed without failures, as when the permit was granted: there is nothing to tell, but to the windows. A probe's
+       word is never bare, for the probe is out. */
     const trip_record *record = atomic_load_explicit(&slot->record, memory_order_relaxed);
     uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
-    if (word != atomic_load_explicit(&slot->bare, memory_order_relaxed))
-        return settle_anew(permit, TRIP_EVENT_SUCCESS, NULL);
-    uint64_t expected = permit & TRIP_PERMIT_NAME;
-    if (!atomic_compare_exchange_strong_explicit(&slot->word, &expected, trip_permit_settled(expected),
-                                                 memory_order_acq_rel, memory_order_relaxed))
+    uint64_t bare = atomic_load_explicit(&slot->bare, memory_order_relaxed);
+    if (word == (bare | TRIP_WORD_SLOW))
+        return settle_seen(permit, slot, bare);
+    if (word != bare || !settle_own(slot, permit))
         return settle_anew(permit, TRIP_EVENT_SUCCESS, NULL);
     return TRIP_OK;
 }

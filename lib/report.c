@@ -65,11 +65,11 @@ static void remember_wait(trip_hearing *hearing, uint64_t wait)
 }
 
 /* Whether the calls of the time window are too many failures, or too slow, now that there is one more. */
-static bool are_over_lately(const trip_hearing *hearing, trip_annex *annex, trip_present present, unsigned outcome,
-                            uint64_t now)
+static inline bool are_over_lately(const trip_hearing *hearing, trip_annex *annex, trip_present present,
+                                   unsigned outcome)
 {
     const trip_policy *policy = hearing->setting.policy;
-    uint64_t step = now / policy->bucket_ns;
+    uint64_t step = trip_circuit_lately(hearing) / policy->bucket_ns;
     trip_account *account = trip_magazine_account(hearing->magazine, hearing->circuit);
     if (outcome == 0 && account != NULL) {
         trip_account_add_call(account, present.epoch, step);
@@ -92,34 +92,34 @@ static bool are_over_lately(const trip_hearing *hearing, trip_annex *annex, trip
     return trip_window_is_over(sum, &policy->lately);
 }
 
-static bool is_slow_call(const trip_report *report, const trip_policy *policy, uint64_t now)
+/* Let the windows have the outcome of a call that a closed circuit granted, and open it if that is too much. The setting
+   has the policy. */
+static inline void observe(trip_hearing *hearing, uint64_t epoch, unsigned outcome)
 {
+    const trip_policy *policy = hearing->setting.policy;
+    trip_annex *annex = atomic_load_explicit(&hearing->record->annex, memory_order_acquire);
+    trip_present present = {&hearing->record->cell.word, epoch};
+    trip_tally calls;
+    bool is_over = policy->last_calls.size != 0 && trip_window_add_call(annex, policy, present, outcome, &calls) &&
+                   trip_window_is_over(calls, &policy->last_calls);
+    is_over |= policy->lately.size != 0 && are_over_lately(hearing, annex, present, outcome);
+    if (is_over)
+        trip_circuit_trip(hearing, epoch);
+}
+
+void trip_circuit_observe_success(trip_hearing *hearing, uint64_t epoch)
+{
+    observe(hearing, epoch, 0);
+}
+
+static bool is_slow_call(const trip_hearing *hearing, const trip_report *report)
+{
+    const trip_policy *policy = hearing->setting.policy;
     if (policy->slow_call_ns == 0)
         return false;
     if (report->outcome != NULL && report->outcome->duration_ns != 0)
         return report->outcome->duration_ns > policy->slow_call_ns;
-    return report->granted_at != 0 && now - report->granted_at > policy->slow_call_ns;
-}
-
-/* Let the windows have the outcome of a call that a closed circuit granted, and open it if that is too much. */
-static void observe(trip_hearing *hearing, const trip_report *report, bool has_failed)
-{
-    const trip_policy *policy = trip_circuit_consult(hearing);
-    bool has_windows = policy->last_calls.size != 0 || policy->lately.size != 0;
-    if (!has_windows || trip_epoch_state(report->epoch) != TRIP_WORD_CLOSED)
-        return;
-    trip_annex *annex = atomic_load_explicit(&hearing->record->annex, memory_order_acquire);
-    trip_present present = {&hearing->record->cell.word, report->epoch};
-    uint64_t now = trip_circuit_lately(hearing);
-    unsigned outcome = has_failed ? TRIP_CALL_FAILED : 0;
-    outcome |= is_slow_call(report, policy, now) ? TRIP_CALL_SLOW : 0;
-
-    trip_tally calls;
-    bool is_over = policy->last_calls.size != 0 && trip_window_add_call(annex, policy, present, outcome, &calls) &&
-                   trip_window_is_over(calls, &policy->last_calls);
-    is_over |= policy->lately.size != 0 && are_over_lately(hearing, annex, present, outcome, now);
-    if (is_over)
-        trip_circuit_trip(hearing, report->epoch);
+    return report->granted_at != 0 && trip_circuit_lately(hearing) - report->granted_at > policy->slow_call_ns;
 }
 
 void trip_circuit_hand_in_calls(const trip_account *account)
@@ -174,7 +174,9 @@ bool trip_circuit_tell(trip_hearing *hearing, const trip_report *report, trip_st
     }
     bool has_failed = event == TRIP_EVENT_FAILURE ||
                       (event == TRIP_EVENT_DROP && hearing->setting.policy->on_drop == TRIP_DROP_FAILURE);
-    if ((verdict.word & TRIP_WORD_SLOW) != 0 && (has_failed || event == TRIP_EVENT_SUCCESS))
-        observe(hearing, report, has_failed);
+    bool is_of_interest = (verdict.word & TRIP_WORD_SLOW) != 0 && trip_epoch_state(report->epoch) == TRIP_WORD_CLOSED;
+    if (is_of_interest && (has_failed || event == TRIP_EVENT_SUCCESS))
+        observe(hearing, report->epoch,
+                (has_failed ? TRIP_CALL_FAILED : 0) | (is_slow_call(hearing, report) ? TRIP_CALL_SLOW : 0));
     return true;
 }

@@ -18,6 +18,9 @@ typedef struct trip_report {
 /* Let the circuit have it. False: the circuit is gone, and nothing was counted. */
 bool trip_circuit_tell(trip_hearing *hearing, const trip_report *report, trip_status *out_status);
 
+/* The same for a success on a healthy circuit, of which only the windows want to know. The setting has the policy. */
+void trip_circuit_observe_success(trip_hearing *hearing, uint64_t epoch);
+
 /* What a report is about, by the circuit's config; count it, and nothing else. */
 trip_event trip_circuit_event(trip_hearing *hearing, const trip_report *report);
 void trip_circuit_count_outcome(const trip_hearing *hearing, trip_event event);

@@ -15,25 +15,32 @@ bool trip_window_is_over(trip_tally tally, const trip_window_rule *rule)
 
 /*
  * The head says how many calls there ever were, how many of those in the window failed and were slow, and how the last
- * one ended. One swap of it counts a call. How that ended is then written among the calls by whoever comes next, for
- * only the head can be swapped at once with its numbers; a call that leaves the window is looked up there.
+ * few ended. One swap of it counts a call. Calls come in groups of eight: those of the group that is not full are in the
+ * head, and before the first call of the next one they are written among the groups, by all who want to be that first
+ * call. So a line of memory that other threads want too is swapped once for a call, and another one for eight.
  *
- *   bits 63-25  calls ever
- *   bits 24-14  failed   of those in the window
- *   bits 13-3   slow
- *   bit  2      the window is empty: what there ever was is behind it
- *   bits 1-0    how the last call ended
+ *   bits 63-40  the number of the next call
+ *   bits 39-29  failed   of those in the window
+ *   bits 28-18  slow
+ *   bit  17     the window is full, since it was last empty
+ *   bit  16     it is empty: what there ever was is behind it
+ *   bits 15-0   how the calls of the last group ended, two bits each
  *
- * 39 bits of calls last 17 years at a thousand a second. Beyond that they begin anew, which only somebody could mistake
- * who was not looking for exactly so many calls.
+ * The base says which call is the first since the window was empty, as long as it is not full; above that, how often it
+ * has said so. After 16 million calls their numbers begin anew, which only somebody could mistake who was not looking for
+ * exactly so many calls.
  */
-#define NUMBER_SHIFT 25
-#define FAILED_SHIFT 14
-#define SLOW_SHIFT 3
+#define NUMBER_SHIFT 40
+#define FAILED_SHIFT 29
+#define SLOW_SHIFT 18
 #define FIELD UINT64_C(2047)
-#define EMPTY UINT64_C(4)
-#define OUTCOME UINT64_C(3)
+#define FULL (UINT64_C(1) << 17)
+#define EMPTY (UINT64_C(1) << 16)
+#define GROUP_MASK (EMPTY - 1)
 #define NUMBERS (UINT64_C(1) << (64 - NUMBER_SHIFT))
+#define GROUP TRIP_WINDOW_GROUP
+#define OUTCOME_BITS 2
+#define OUTCOME UINT64_C(3)
 
 static uint64_t number_of(uint64_t head)
 {
@@ -55,54 +62,78 @@ static uint64_t between(uint64_t from, uint64_t to)
     return (to - from) & (NUMBERS - 1);
 }
 
-/* Another than it was, so that nobody who has seen that can still count in it. */
-static uint64_t emptied(uint64_t head)
+static unsigned outcome_in(uint64_t group, uint64_t number)
 {
-    return (number_of(head) + 1) << NUMBER_SHIFT | EMPTY;
+    return (unsigned)(group >> (number % GROUP * OUTCOME_BITS) & OUTCOME);
 }
 
-static uint64_t with_call(uint64_t head, unsigned left, unsigned outcome)
+/* Another than it was, so that nobody who has seen that can still count in it. Groups that were never written have number
+   0, which therefore is not the first. */
+static uint64_t emptied(uint64_t head)
 {
+    uint64_t number = head == 0 ? GROUP : number_of(head) + 1;
+    return number << NUMBER_SHIFT | EMPTY;
+}
+
+static uint64_t with_call(uint64_t head, uint64_t filling, unsigned left, unsigned outcome)
+{
+    uint64_t number = number_of(head);
     uint64_t failed = failed_of(head) - (left & TRIP_CALL_FAILED) + (outcome & TRIP_CALL_FAILED);
     uint64_t slow =
         slow_of(head) - (left & TRIP_CALL_SLOW) / TRIP_CALL_SLOW + (outcome & TRIP_CALL_SLOW) / TRIP_CALL_SLOW;
-    return (number_of(head) + 1) << NUMBER_SHIFT | failed << FAILED_SHIFT | slow << SLOW_SHIFT | outcome;
+    uint64_t group = number % GROUP == 0 ? 0 : head & GROUP_MASK;
+    group |= (uint64_t)outcome << (number % GROUP * OUTCOME_BITS);
+    return (number + 1) << NUMBER_SHIFT | failed << FAILED_SHIFT | slow << SLOW_SHIFT | filling | group;
 }
 
-/* Write down how the last call ended, unless somebody has. */
-static void write_last(trip_annex *annex, uint64_t head)
+/* A group as it is written: its number above what is in it. */
+static uint64_t group_number(uint64_t number)
 {
-    uint64_t number = between(1, number_of(head));
-    _Atomic uint64_t *place = &annex->calls[number % annex->call_count];
-    uint64_t there = atomic_load_explicit(place, memory_order_acquire);
-    if (between(there >> 2, number) - 1 < NUMBERS / 2) /* an earlier call's */
-        atomic_compare_exchange_strong_explicit(place, &there, number << 2 | (head & OUTCOME), memory_order_acq_rel,
-                                                memory_order_relaxed);
+    return (number & (NUMBERS - 1)) / GROUP;
 }
 
-/* How the call ended that a full window loses to the next one. It was written down before the head became what it is. */
+static _Atomic uint64_t *place_of(const trip_annex *annex, uint64_t number)
+{
+    return &annex->groups[group_number(number) & annex->group_mask];
+}
+
+/* Write down how the calls of the last group ended, unless somebody has. */
+static void write_group(const trip_annex *annex, uint64_t head)
+{
+    uint64_t last = between(1, number_of(head));
+    _Atomic uint64_t *place = place_of(annex, last);
+    uint64_t there = atomic_load_explicit(place, memory_order_acquire);
+    uint64_t ahead = (group_number(last) - (there >> 16)) & (NUMBERS / GROUP - 1);
+    if (ahead - 1 < NUMBERS / GROUP / 2) /* an earlier one is there */
+        atomic_compare_exchange_strong_explicit(place, &there, group_number(last) << 16 | (head & GROUP_MASK),
+                                                memory_order_acq_rel, memory_order_relaxed);
+}
+
+/* How the call ended that a full window loses to the next one. Its group was written before the head became what it is,
+   unless it is the one in the head. */
 static unsigned leaving(const trip_annex *annex, uint64_t head)
 {
     uint64_t number = between(annex->call_count, number_of(head));
-    if (annex->call_count == 1)
-        return (unsigned)(head & OUTCOME);
-    return (unsigned)(atomic_load_explicit(&annex->calls[number % annex->call_count], memory_order_acquire) & OUTCOME);
+    bool is_in_head = group_number(number) == group_number(between(1, number_of(head)));
+    return outcome_in(is_in_head ? head : atomic_load_explicit(place_of(annex, number), memory_order_acquire), number);
 }
 
-/* The window begins with the next call. Who is late has a smaller number. */
-static void begin_at(trip_annex *annex, uint64_t number)
+/* The window begins with this call. False: somebody else has said something since `base` was read, and it may be that
+   this call is not of the present. */
+static bool begin_at(trip_annex *annex, uint64_t base, uint64_t number)
 {
-    uint64_t base = atomic_load_explicit(&annex->base, memory_order_acquire);
-    while (
-        between(base, number) - 1 < NUMBERS / 2 &&
-        !atomic_compare_exchange_weak_explicit(&annex->base, &base, number, memory_order_acq_rel, memory_order_acquire))
-        ;
+    uint64_t next = (base / NUMBERS + 1) * NUMBERS | number;
+    return base % NUMBERS == number || atomic_compare_exchange_strong_explicit(
+                                           &annex->base, &base, next, memory_order_acq_rel, memory_order_relaxed);
 }
 
-static uint64_t calls_in(trip_annex *annex, uint64_t head)
+static uint64_t calls_in(const trip_annex *annex, uint64_t head)
 {
-    uint64_t calls = between(atomic_load_explicit(&annex->base, memory_order_acquire), number_of(head));
-    return calls < annex->call_count ? calls : annex->call_count;
+    if ((head & EMPTY) != 0)
+        return 0;
+    if ((head & FULL) != 0)
+        return annex->call_count;
+    return between(atomic_load_explicit(&annex->base, memory_order_acquire), number_of(head));
 }
 
 bool trip_window_add_call(trip_annex *annex, const trip_policy *policy, trip_present present, unsigned outcome,
@@ -110,10 +141,10 @@ bool trip_window_add_call(trip_annex *annex, const trip_policy *policy, trip_pre
 {
     if (annex->call_count != policy->last_calls.size)
         return false;
-    uint64_t head = atomic_load_explicit(&annex->head, memory_order_acquire);
     for (;;) {
-        bool is_empty = (head & EMPTY) != 0;
-        uint64_t calls = is_empty ? 0 : calls_in(annex, head);
+        uint64_t base = atomic_load_explicit(&annex->base, memory_order_acquire);
+        uint64_t head = atomic_load_explicit(&annex->head, memory_order_acquire);
+        uint64_t calls = calls_in(annex, head);
         bool is_full = calls == annex->call_count;
         unsigned left = is_full ? leaving(annex, head) : 0;
         if (!trip_is_present(present))
@@ -121,14 +152,15 @@ bool trip_window_add_call(trip_annex *annex, const trip_policy *policy, trip_pre
         *out_tally = (trip_tally){.calls = calls};
         if (is_full && failed_of(head) == 0 && slow_of(head) == 0 && outcome == 0)
             return true; /* a window of successes is the same after one more */
-        if (is_empty)
-            begin_at(annex, number_of(head));
-        else
-            write_last(annex, head);
-        uint64_t next = with_call(head, left, outcome);
+        if ((head & EMPTY) != 0 && !begin_at(annex, base, number_of(head)))
+            continue;
+        if ((head & EMPTY) == 0 && number_of(head) % GROUP == 0)
+            write_group(annex, head);
+        calls += !is_full;
+        uint64_t next = with_call(head, calls == annex->call_count ? FULL : 0, left, outcome);
         if (atomic_compare_exchange_weak_explicit(&annex->head, &head, next, memory_order_acq_rel,
-                                                  memory_order_acquire)) {
-            *out_tally = (trip_tally){calls + !is_full, failed_of(next), slow_of(next)};
+                                                  memory_order_relaxed)) {
+            *out_tally = (trip_tally){calls, failed_of(next), slow_of(next)};
             return true;
         }
     }

@@ -108,7 +108,7 @@ STEPS = (
     Step(
         "fuzz",
         "the readers of what providers say stand any bytes",
-        "python tests/fuzz/run.py --runs 30000",
+        "python tests/fuzz/fuzz.py --runs 30000",
         tally.plain,
     ),
     pytest("abi", "symbols, layout, header, and that what is generated is current", "tests/abi"),
@@ -116,7 +116,7 @@ STEPS = (
     check_only(
         "python-types",
         "mypy --strict",
-        "mypy --strict tools tests/docs && (cd bindings/python && mypy --strict) && (cd demo && mypy) && "
+        "mypy --strict tools tests/docs tests/fuzz && (cd bindings/python && mypy --strict) && (cd demo && mypy) && "
         "cd bench && mypy",
     ),
     check_only("python-lint", "ruff", "ruff check . && ruff format --check ."),
@@ -170,7 +170,7 @@ SOAK = (
     Step(
         "fuzz",
         "the readers of what providers say stand any bytes, for half an hour each",
-        "python tests/fuzz/run.py --seconds 1800 --seed $RANDOM",
+        "python tests/fuzz/fuzz.py --seconds 1800 --seed $RANDOM",
         tally.plain,
         limit=2 * HOURS,
     ),

@@ -15,17 +15,22 @@ typedef struct subject {
     uint64_t admitted, ended; /* by the express lane, in a run */
 } subject;
 
+static trip_tracker tracker_with(const trip_config *config)
+{
+    trip_tracker tracker = 0;
+    bench_require(trip_tracker_create(config, &tracker, NULL) == TRIP_OK, "no tracker");
+    return tracker;
+}
+
 static trip_tracker tracker_of(uint32_t threshold, uint64_t open_ns, uint32_t max_circuits)
 {
     trip_config config;
-    trip_tracker tracker = 0;
     trip_config_init(&config, sizeof config);
     config.failure_threshold = threshold;
     config.initial_open_ns = open_ns;
     config.max_open_ns = open_ns > config.max_open_ns ? open_ns : config.max_open_ns;
     config.max_circuits = max_circuits;
-    bench_require(trip_tracker_create(&config, &tracker, NULL) == TRIP_OK, "no tracker");
-    return tracker;
+    return tracker_with(&config);
 }
 
 static trip_status find(trip_tracker tracker, const bench_request *request, trip_circuit *out_circuit)
@@ -154,6 +159,49 @@ static uint64_t run_refusal(void *given, uint64_t calls)
     return wrong;
 }
 
+/* ---- Windows ----------------------------------------------------------------------------------------------------- */
+
+/* The threads of a column meet on one circuit. */
+static void *prepare_time_window(const bench_column *column, uint32_t thread)
+{
+    static trip_tracker tracker;
+    (void)column, (void)thread;
+    if (tracker == 0) {
+        trip_config config;
+        trip_config_init(&config, sizeof config);
+        config.time_window_ns = 10 * NS_PER_S;
+        tracker = tracker_with(&config);
+    }
+    return subject_of(tracker, 0);
+}
+
+static void *prepare_count_window(const bench_column *column, uint32_t thread)
+{
+    static trip_tracker tracker;
+    (void)column, (void)thread;
+    if (tracker == 0) {
+        trip_config config;
+        trip_config_init(&config, sizeof config);
+        config.count_window = 100;
+        tracker = tracker_with(&config);
+    }
+    return subject_of(tracker, 0);
+}
+
+/* With failures among them, never so many that the circuit opens: then each call changes the window. */
+static uint64_t run_mixed(void *given, uint64_t calls)
+{
+    const subject *on = given;
+    trip_permit permit = 0;
+    uint64_t wrong = 0;
+    for (uint64_t i = 0; i < calls; i++) {
+        wrong += trip_circuit_permit(on->circuit, &permit, NULL) != TRIP_OK;
+        trip_status status = i % 8 == 7 ? trip_permit_record_failure(permit) : trip_permit_record_success(permit);
+        wrong += status != TRIP_OK;
+    }
+    return wrong;
+}
+
 /* ---- Names ------------------------------------------------------------------------------------------------------- */
 
 static void *prepare_lookup(const bench_column *column, uint32_t thread)
@@ -219,6 +267,12 @@ static const bench_column columns[] = {
     {"express", 1, 0, prepare_one, run_express},
     {"failure", 1, 0, prepare_failure, run_failure},
     {"refusal", 1, 0, prepare_refusal, run_refusal},
+    {"time_window", 1, 0, prepare_time_window, run_pair},
+    {"time_window_2t", 2, 0, prepare_time_window, run_pair},
+    {"count_window", 1, 0, prepare_count_window, run_pair},
+    {"count_window_2t", 2, 0, prepare_count_window, run_pair},
+    {"count_mixed", 1, 0, prepare_count_window, run_mixed},
+    {"count_mixed_2t", 2, 0, prepare_count_window, run_mixed},
     {"lookup_8", 1, 8, prepare_lookup, run_lookup},
     {"lookup_1k", 1, 1000, prepare_lookup, run_lookup},
     {"lookup_100k", 1, 100000, prepare_lookup, run_lookup},
@@ -236,7 +290,7 @@ const bench_peer bench_libtrip = {
     .licence = "MIT",
     .configuration = "5 failures in a row, 30 s; through libtrip.so. express: the lane inline, two loads, counted by "
                      "the caller. failure: threshold 8388607. refusal: open for a day. create_evict: a tracker of "
-                     "1024, full",
+                     "1024, full. time_window: 10 s. count_window: of 100 calls; count_mixed: each eighth fails",
     .columns = columns,
     .column_count = sizeof columns / sizeof *columns,
     .fill = fill,

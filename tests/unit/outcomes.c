@@ -8,7 +8,10 @@
 #include "words.h"
 
 #include <stdio.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
 
 #define NOW (UINT64_C(1795284253) * SECOND)
 
@@ -97,6 +100,42 @@ START_TEST(more_tokens_than_are_kept_lose_what_comes_behind_them)
 }
 END_TEST
 
+/* ---- The stack --------------------------------------------------------------------------------------------------- */
+
+#ifdef __SANITIZE_ADDRESS__
+#define PROMISED_STACK ((size_t)1 << 20) /* a sanitizer's frames are no measure */
+#else
+#define PROMISED_STACK ((size_t)16 << 10)
+#endif
+
+static ucontext_t here, there;
+static uint32_t class_on_small_stack;
+
+static void classify_on_small_stack(void)
+{
+    static const char body[] = "data: [{\"error\":{\"message\":\"retry after 5s, overloaded\"}}]";
+    trip_outcome outcome = {.struct_size = sizeof outcome};
+    trip_classify_text(body, sizeof body - 1, &outcome);
+    trip_classify_http(200, body, sizeof body - 1, &outcome);
+    class_on_small_stack = outcome.status_class;
+}
+
+/* What a signal handler's stack must have. Below it lies a page that kills who touches it. */
+START_TEST(classification_takes_16_kilobytes_of_stack_at_most)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *guard = mmap(NULL, page + PROMISED_STACK, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(guard, MAP_FAILED);
+    ck_assert_int_eq(mprotect(guard + page, PROMISED_STACK, PROT_READ | PROT_WRITE), 0);
+    ck_assert_int_eq(getcontext(&there), 0);
+    there.uc_stack = (stack_t){.ss_sp = guard + page, .ss_size = PROMISED_STACK};
+    there.uc_link = &here;
+    makecontext(&there, classify_on_small_stack, 0);
+    ck_assert_int_eq(swapcontext(&here, &there), 0);
+    ck_assert_uint_eq(class_on_small_stack, TRIP_CLASS_OVERLOADED);
+}
+END_TEST
+
 /* ---- Hints ------------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_refused_hint_leaves_the_output_alone)
@@ -128,6 +167,8 @@ START_TEST(no_time_of_day_makes_a_date_wrap)
             trip_parse_retry_hint("x-ratelimit-reset", SIZE_MAX, "99999999999999", SIZE_MAX, times[j], &wait);
             ck_assert_uint_le(wait, 365 * 86400 * SECOND);
         }
+    ck_assert_int_eq(trip_parse_retry_hint("Retry-After", SIZE_MAX, dates[2], SIZE_MAX, UINT64_MAX, &(uint64_t){0}),
+                     TRIP_E_INVALID);
 }
 END_TEST
 
@@ -183,6 +224,9 @@ static Suite *outcomes_suite(void)
     tcase_add_test(bytes, a_body_may_be_cut_off_anywhere);
     tcase_add_test(bytes, more_tokens_than_are_kept_lose_what_comes_behind_them);
     suite_add_tcase(suite, bytes);
+    TCase *stack = tcase_create("stack");
+    tcase_add_test(stack, classification_takes_16_kilobytes_of_stack_at_most);
+    suite_add_tcase(suite, stack);
     TCase *hints = tcase_create("hints");
     tcase_add_test(hints, a_refused_hint_leaves_the_output_alone);
     tcase_add_test(hints, no_time_of_day_makes_a_date_wrap);

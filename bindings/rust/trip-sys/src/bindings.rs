@@ -785,7 +785,8 @@ extern "C" {
     /// tables. A body may be cut off, be an array around the object, or an event stream with an error in it.
     ///
     /// A status of 200 to 299 is a success unless the body is an error object or a stream with one. Where the status is
-    /// 0, nobody knows it, and the body alone decides: that is how the error of a single event is classified.
+    /// 0, nobody knows it, and the body alone decides: that is how the error of a single event is classified. Takes 16
+    /// KiB of stack at most, as trip_classify_text does, which a signal handler's stack must have.
     ///
     /// - http_status \[http\] the status; one that HTTP does not have is TRIP_CLASS_UNKNOWN
     /// - body \[text\] the body, or as much of it as there is; any bytes, any length, the first 65536 are read

@@ -2,7 +2,7 @@
 """Fuzzes the classifiers and the hint parser with libFuzzer, under the address and undefined-behaviour sanitizers.
 Begins with corpus/ and with everything that the contract vectors say; ends after a number of runs, or seconds.
 
-    run.py [--runs N | --seconds N] [--seed N]
+    fuzz.py [--runs N | --seconds N] [--seed N]
 
 What breaks is kept as build/fuzz/TARGET/crash-...; put it into corpus/ together with the repair.
 """
