@@ -400,6 +400,44 @@ START_TEST(shares_are_judged_from_the_minimum_on)
 }
 END_TEST
 
+START_TEST(a_share_too_small_for_its_digits_is_not_none)
+{
+    trip_window_rule rule = rule_of(1e-15, 0, 1);
+    ck_assert_uint_eq(rule.size, SIZE_MAX_OF_ALL);
+    ck_assert(is_over(rule, 1, 1, 0));
+    ck_assert(is_over(rule, 1 << 30, 1, 0));
+    ck_assert(!is_over(rule, 1000, 0, 1000));
+    ck_assert_uint_eq(rule_of(0, 0, 1).size, 0);
+}
+END_TEST
+
+/* Who reads a policy while its tracker is destroyed and another one made in its place may see a window of the first and
+   steps of the second. What he makes of it is thrown away. */
+START_TEST(a_policy_without_a_window_over_a_time_can_be_divided_by_its_steps)
+{
+    trip_config config = manual_config();
+    trip_policy policy;
+    trip_policy_make(&config, &policy);
+    ck_assert_uint_eq(policy.lately.size, 0);
+    ck_assert_uint_ne(policy.bucket_ns, 0);
+}
+END_TEST
+
+/* As many as there is room for in a window over a time. */
+START_TEST(shares_of_billions_are_right)
+{
+    trip_window_rule half = rule_of(0.5, 0, 1), all = rule_of(1, 1, 1);
+    for (uint64_t calls = UINT64_C(1) << 30; calls <= UINT64_C(1) << 36; calls *= 2)
+        for (uint64_t more = 0; more < 3; more++) {
+            ck_assert(!is_over(half, calls + more, 1, 0));
+            ck_assert(!is_over(half, calls + more, calls / 2 - 100, 0));
+            ck_assert(is_over(half, calls + more, calls / 2 + 100, 0));
+            ck_assert(!is_over(all, calls + more, calls - 100, calls - 100));
+            ck_assert(is_over(all, calls + more, calls + more, 0));
+        }
+}
+END_TEST
+
 /* ---- Circuits ---------------------------------------------------------------------------------------------------- */
 
 enum { LAST_CALLS, LATELY };
@@ -751,6 +789,9 @@ static Suite *window_suite(void)
     TCase *shares = add_case(suite, "shares");
     tcase_add_test(shares, a_share_is_reached_by_the_very_call_that_reaches_it);
     tcase_add_test(shares, shares_are_judged_from_the_minimum_on);
+    tcase_add_test(shares, a_share_too_small_for_its_digits_is_not_none);
+    tcase_add_test(shares, shares_of_billions_are_right);
+    tcase_add_test(shares, a_policy_without_a_window_over_a_time_can_be_divided_by_its_steps);
     TCase *circuits = add_case(suite, "circuits");
     tcase_add_loop_test(circuits, two_threads_at_the_threshold_open_once, LAST_CALLS, LATELY + 1);
     tcase_add_loop_test(circuits, calls_that_end_after_their_circuit_has_closed_again_count_for_nobody, LAST_CALLS,
