@@ -407,8 +407,8 @@ TRIP_API trip_status trip_tracker_advance(trip_tracker tracker, uint64_t ns);
 /* ---- Circuits ---------------------------------------------------------------------------------------------------- */
 
 /**
- * Ask for a permit to make one call. A granted permit must be settled, once, by one of trip_permit_record_success,
- * _record_failure, _drop and _cancel; until then it occupies one of 1048576 places.
+ * Ask for a permit to make one call. A granted permit must be settled, once, by one of trip_permit_record,
+ * _record_success, _record_failure, _drop and _cancel; until then it occupies one of 1048576 places.
  *
  * @param circuit [handle] the circuit
  * @param out_permit [handle] the permit; written on TRIP_OK only
@@ -416,6 +416,7 @@ TRIP_API trip_status trip_tracker_advance(trip_tracker tracker, uint64_t ns);
  * @return TRIP_OK;
  *         TRIP_REJECTED_OPEN: the provider is down, come back after retry_after_ns;
  *         TRIP_REJECTED_PROBING: others are finding out whether it is back;
+ *         TRIP_REJECTED_RAMP: it is back, and this call is not of the share that is admitted yet;
  *         TRIP_E_INVALID: out_permit is NULL, or the struct_size of out_rejection is out of range;
  *         TRIP_E_HANDLE: no such circuit, its tracker is destroyed, or it was evicted;
  *         TRIP_E_NOMEM: out of memory;
@@ -429,7 +430,7 @@ TRIP_API trip_status trip_circuit_permit(trip_circuit circuit, trip_permit *out_
  *
  * @param circuit [handle] the circuit
  * @param out_rejection [trip_rejection] may be NULL; written on a rejection only
- * @return TRIP_OK: a permit would be granted; TRIP_REJECTED_OPEN; TRIP_REJECTED_PROBING;
+ * @return TRIP_OK: a permit would be granted; TRIP_REJECTED_OPEN; TRIP_REJECTED_PROBING; TRIP_REJECTED_RAMP;
  *         TRIP_E_INVALID: the struct_size of out_rejection is out of range;
  *         TRIP_E_HANDLE: no such circuit
  * [since 1.0] [thread-safe] [fork-safe] [non-blocking]
@@ -556,7 +557,8 @@ TRIP_API trip_status trip_permit_record(trip_permit permit, const trip_outcome *
  * response has begun counts as a success at once and frees its place: the provider is back, however long the rest takes.
  * Where the config has a stall_ns, a permit that has told of progress and then is silent for that long counts as a
  * failure, be it that nobody ever settles it; when it is settled after all, that is TRIP_STALE. Whether a stream
- * stalls is looked at when a permit of its circuit is asked for.
+ * stalls is looked at when a permit of its circuit is asked for. The counters count it as they do others: when it is
+ * settled.
  *
  * @param permit [handle] the permit, which stays unsettled
  * @return TRIP_OK;

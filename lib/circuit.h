@@ -70,7 +70,9 @@ static inline void trip_record_add_to(trip_setting *setting, trip_record *record
 {
     const trip_annex *annex = atomic_load_explicit(&record->annex, memory_order_acquire);
     setting->salt = annex == NULL ? 0 : atomic_load_explicit(&annex->salt, memory_order_acquire);
-    setting->not_before = annex == NULL ? 0 : trip_annex_not_before(annex, record->life >> 1);
+    setting->not_before =
+        annex == NULL ? 0
+                      : trip_annex_not_before(annex, atomic_load_explicit(&record->life, memory_order_relaxed) >> 1);
 }
 
 /* Mark the circuit as used, for the registry: a write only when nobody has since it last looked. */

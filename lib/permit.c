@@ -80,6 +80,23 @@ trip_status trip_permit_slots_take_run(trip_permit_slot *out_slots[TRIP_PERMITS_
     return status;
 }
 
+static void forget_times(trip_permit_slot *slot)
+{
+    atomic_store_explicit(&slot->granted_at, TRIP_GRANTED_NEVER, memory_order_relaxed);
+    atomic_fetch_and_explicit(&slot->progress, ~TRIP_PROGRESS_TIME, memory_order_relaxed);
+}
+
+void trip_permits_after_fork(void)
+{
+    uint32_t made = trip_pool_made(&trip_permits);
+    for (uint32_t i = 0; i < made; i++) {
+        trip_permit_slot *slot = trip_permit_slot_at(i);
+        if (trip_permit_is_out(atomic_load_explicit(&slot->word, memory_order_relaxed),
+                               atomic_load_explicit(&slot->granted, memory_order_relaxed)))
+            forget_times(slot);
+    }
+}
+
 /* A spare that was settled, or not granted after all. */
 static void keep(trip_magazine *magazine, trip_permit_slot *spare, uint64_t word)
 {
@@ -137,6 +154,9 @@ static trip_permit grant_spare(const trip_hearing *hearing, trip_permit_slot *sl
     atomic_store_explicit(&slot->bare, trip_word_bare(circuits_word) & ~TRIP_WORD_SLOW, memory_order_relaxed);
     atomic_store_explicit(&slot->record, hearing->record, memory_order_relaxed);
     atomic_store_explicit(&slot->circuit, hearing->circuit, memory_order_relaxed);
+    /* Of a probe too: its first token may make it a call of the closed circuit. */
+    bool is_timed = trip_policy_times_calls(hearing->setting.policy);
+    atomic_store_explicit(&slot->granted_at, is_timed ? trip_circuit_lately(hearing) : 0, memory_order_relaxed);
     atomic_store_explicit(&slot->progress, 0, memory_order_relaxed);
     trip_magazine_count(hearing->magazine, hearing->circuit, TRIP_COUNT_PERMITS, 1);
     trip_magazine_count(hearing->magazine, hearing->circuit, TRIP_COUNT_OUT, 1);
@@ -311,23 +331,23 @@ static trip_status of_the_gone(uint32_t tracker_tag)
     return trip_tracker_tag_lives(tracker_tag) ? TRIP_STALE : TRIP_E_HANDLE;
 }
 
-/* Whoever settles a stream has to be faster than whoever finds that it has stalled. The flags that it had. */
+/* What a stream has become by the time that somebody settles it, and from then on it is none. */
 static uint64_t claim_stream(trip_permit_slot *slot)
 {
     uint64_t progress = atomic_load_explicit(&slot->progress, memory_order_acquire);
-    while (progress != 0 && (progress & (TRIP_PROGRESS_STALLED | TRIP_PROGRESS_SETTLED)) == 0 &&
-           !atomic_compare_exchange_weak_explicit(&slot->progress, &progress, progress | TRIP_PROGRESS_SETTLED,
+    while ((progress & ~TRIP_PROGRESS_WON) != 0 &&
+           !atomic_compare_exchange_weak_explicit(&slot->progress, &progress, progress & TRIP_PROGRESS_WON,
                                                   memory_order_acq_rel, memory_order_acquire))
         ;
     return progress;
 }
 
-/* Of a probe whose success the circuit knows since its stream began: it has nothing more to tell. */
-static trip_status settle_known(trip_hearing *hearing, const trip_report *report)
+/* A stream that has stalled: the circuit was told then, and it is what was told that counts. */
+static trip_status settle_stalled(trip_hearing *hearing, uint32_t tracker_tag)
 {
-    trip_event event = trip_circuit_event(hearing, report);
-    trip_circuit_count_outcome(hearing, event);
-    return TRIP_OK;
+    trip_report report = {.outcome = &trip_stalled};
+    trip_circuit_count_outcome(hearing, trip_circuit_event(hearing, &report), TRIP_STALE);
+    return of_the_gone(tracker_tag);
 }
 
 /* Settle the permit and tell the circuit what became of the call, if there is anything to tell. */
@@ -335,14 +355,14 @@ static __attribute__((noinline)) trip_status settle_anew(trip_permit handle, tri
                                                          const trip_outcome *outcome)
 {
     outstanding permit;
-    uint64_t settled, progress;
+    uint64_t settled, progress = 0;
     uint32_t tracker_tag;
     do {
         trip_status status = find(handle, &permit);
         if (status != TRIP_OK)
             return status;
         tracker_tag = atomic_load_explicit(&permit.slot->tracker_tag, memory_order_relaxed);
-        progress = claim_stream(permit.slot);
+        progress |= claim_stream(permit.slot);
         settled = trip_permit_settled(permit.word);
         /* Fails when somebody else was faster, or when the slot has just become a spare. */
     } while (!atomic_compare_exchange_strong_explicit(&permit.slot->word, &permit.word, settled, memory_order_acq_rel,
@@ -351,19 +371,17 @@ static __attribute__((noinline)) trip_status settle_anew(trip_permit handle, tri
     trip_hearing hearing;
     trip_hearing_begin(&hearing, permit.circuit, trip_record_known(permit.circuit), trip_magazine_mine());
     bool is_known = (progress & TRIP_PROGRESS_WON) != 0 && trip_epoch_state(permit.epoch) == TRIP_WORD_HALF_OPEN;
-    bool has_stalled = (progress & TRIP_PROGRESS_STALLED) != 0; /* it was counted as out and as failed then */
     if ((settled & TRIP_PERMIT_SPARE) != 0) {
-        if (!has_stalled)
-            trip_magazine_count(hearing.magazine, permit.circuit, TRIP_COUNT_OUT, UINT64_MAX);
+        trip_magazine_count(hearing.magazine, permit.circuit, TRIP_COUNT_OUT, UINT64_MAX);
         keep(hearing.magazine, permit.slot, settled);
     }
-    if (has_stalled) {
-        trip_magazine_count(hearing.magazine, permit.circuit, TRIP_COUNT_STALE, 1);
-        return TRIP_STALE;
-    }
     trip_report report = {event, outcome, permit.epoch, permit.granted_at};
-    if (is_known)
-        return settle_known(&hearing, &report);
+    if ((progress & TRIP_PROGRESS_STALLED) != 0)
+        return settle_stalled(&hearing, tracker_tag);
+    if (is_known) {
+        trip_circuit_count_outcome(&hearing, trip_circuit_event(&hearing, &report), TRIP_OK);
+        return TRIP_OK;
+    }
     trip_status status;
     return trip_circuit_tell(&hearing, &report, &status) ? status : of_the_gone(tracker_tag);
 }
@@ -463,16 +481,16 @@ static trip_status win(trip_hearing *hearing, const outstanding *permit, trip_pe
     return verdict.status;
 }
 
-/* Note when the stream was heard of last. False: it has stalled, or is settled. */
+/* Note when the stream was heard of last. False: it has stalled. */
 static bool note_progress(trip_permit_slot *slot, uint64_t now, uint64_t flag, bool *out_is_first)
 {
     uint64_t progress = atomic_load_explicit(&slot->progress, memory_order_acquire);
     do {
-        if ((progress & (TRIP_PROGRESS_STALLED | TRIP_PROGRESS_SETTLED)) != 0)
+        if ((progress & TRIP_PROGRESS_STALLED) != 0)
             return false;
         *out_is_first = (progress & flag) != flag;
     } while (!atomic_compare_exchange_weak_explicit(&slot->progress, &progress,
-                                                    (progress & TRIP_PROGRESS_WON) | flag | (now + 1),
+                                                    (progress & ~TRIP_PROGRESS_TIME) | flag | (now + 1),
                                                     memory_order_acq_rel, memory_order_acquire));
     return true;
 }
@@ -550,8 +568,9 @@ static trip_status inspect_granted(trip_permit handle, trip_permit_info *info)
         return of_the_gone(tracker_tag);
     if (view.epoch != permit.epoch)
         return TRIP_STALE;
-    info->is_probe = view.state == TRIP_WORD_HALF_OPEN;
-    info->lease_left_ns = view.lease_left_ns;
+    uint64_t progress = atomic_load_explicit(&permit.slot->progress, memory_order_acquire);
+    info->is_probe = view.state == TRIP_WORD_HALF_OPEN && (progress & TRIP_PROGRESS_WON) == 0;
+    info->lease_left_ns = info->is_probe ? view.lease_left_ns : 0;
     return TRIP_OK;
 }
 

@@ -1,21 +1,22 @@
 /* Windows, as window.h describes them. */
 #include "window.h"
 
-/* Products with a share fit into 64 bits below this; beyond it nobody misses the last digits of a number. */
-#define CALLS_TOLD_EXACTLY (UINT64_C(1) << 31)
+static bool reaches(uint64_t part, uint64_t calls, uint64_t share)
+{
+    return share != 0 && part * TRIP_SHARE_ONE >= share * calls;
+}
 
 bool trip_window_is_over(trip_tally tally, const trip_window_rule *rule)
 {
     if (tally.calls < rule->minimum)
         return false;
-    for (; tally.calls >= CALLS_TOLD_EXACTLY; tally.calls /= 2) {
+    while (tally.calls > UINT32_MAX / 2) { /* so that the products fit; shares of so many are the same after it */
+        tally.calls /= 2;
         tally.failures /= 2;
         tally.slow /= 2;
     }
-    bool too_many_failed =
-        rule->failure_share != 0 && tally.failures * TRIP_SHARE_ONE >= rule->failure_share * tally.calls;
-    bool too_many_slow = rule->slow_share != 0 && tally.slow * TRIP_SHARE_ONE >= rule->slow_share * tally.calls;
-    return too_many_failed || too_many_slow;
+    return reaches(tally.failures, tally.calls, rule->failure_share) ||
+           reaches(tally.slow, tally.calls, rule->slow_share);
 }
 
 /* ---- The last calls ---------------------------------------------------------------------------------------------- */

@@ -12,40 +12,84 @@ typedef struct field {
     const char *name;
     size_t offset;
     field_type type;
+    const char *selects; /* what the names of its values begin with; NULL: they have none */
 } field;
 
 #define FIELD(name, type)                                                                                              \
     {                                                                                                                  \
-#name, offsetof(trip_config, name), type                                                                       \
+#name, offsetof(trip_config, name), type, NULL                                                                 \
     }
+#define SELECTOR(name, prefix)                                                                                         \
+    {                                                                                                                  \
+#name, offsetof(trip_config, name), U32, prefix                                                                \
+    }
+#define EFFECT(name) SELECTOR(name, "TRIP_EFFECT_")
 static const field fields[] = {
-    FIELD(failure_threshold, U32),    FIELD(initial_open_ns, U64), FIELD(max_open_ns, U64),
-    FIELD(backoff_multiplier, RATIO), FIELD(backoff, U32),         FIELD(half_open_max_probes, U32),
-    FIELD(half_open_successes, U32),  FIELD(on_drop, U32),         FIELD(probe_lease_ns, U64),
-    FIELD(probe_retry_ns, U64),       FIELD(jitter, RATIO),        FIELD(clock, U32),
+    FIELD(failure_threshold, U32),
+    FIELD(initial_open_ns, U64),
+    FIELD(max_open_ns, U64),
+    FIELD(backoff_multiplier, RATIO),
+    SELECTOR(backoff, "TRIP_BACKOFF_"),
+    FIELD(half_open_max_probes, U32),
+    FIELD(half_open_successes, U32),
+    SELECTOR(on_drop, "TRIP_DROP_"),
+    FIELD(probe_lease_ns, U64),
+    FIELD(probe_retry_ns, U64),
+    FIELD(jitter, RATIO),
+    SELECTOR(clock, "TRIP_CLOCK_"),
     FIELD(max_circuits, U32),
+    EFFECT(on_server_error),
+    EFFECT(on_rate_limited),
+    EFFECT(on_overloaded),
+    EFFECT(on_network),
+    EFFECT(on_timeout),
+    EFFECT(on_quota),
+    EFFECT(on_auth),
+    EFFECT(on_invalid_request),
+    EFFECT(on_context_overflow),
+    EFFECT(on_not_found),
+    EFFECT(on_content_filtered),
+    EFFECT(on_cancelled),
+    EFFECT(on_unknown),
+    FIELD(half_open_probes, U32),
+    FIELD(quota_open_ns, U64),
+    FIELD(max_retry_after_ns, U64),
+    FIELD(slow_call_ns, U64),
+    FIELD(count_window, U32),
+    FIELD(count_minimum, U32),
+    FIELD(count_failure_ratio, RATIO),
+    FIELD(count_slow_ratio, RATIO),
+    FIELD(time_window_ns, U64),
+    FIELD(time_buckets, U32),
+    FIELD(time_minimum, U32),
+    FIELD(time_failure_ratio, RATIO),
+    FIELD(time_slow_ratio, RATIO),
+    FIELD(hang_ns, U64),
+    FIELD(hang_calls, U32),
+    FIELD(ramp_steps, U32),
+    FIELD(ramp_ns, U64),
+    FIELD(stall_ns, U64),
 };
 #define FIELD_COUNT (sizeof fields / sizeof fields[0])
 
 static const struct selector {
-    const char *field;
     const char *name;
     uint32_t number;
 } selectors[] = {
-    {"backoff", "TRIP_BACKOFF_FIRST", TRIP_BACKOFF_FIRST},
-    {"backoff", "TRIP_BACKOFF_COMPOUND", TRIP_BACKOFF_COMPOUND},
-    {"on_drop", "TRIP_DROP_FAILURE", TRIP_DROP_FAILURE},
-    {"on_drop", "TRIP_DROP_CANCEL", TRIP_DROP_CANCEL},
-    {"clock", "TRIP_CLOCK_MONOTONIC", TRIP_CLOCK_MONOTONIC},
-    {"clock", "TRIP_CLOCK_MANUAL", TRIP_CLOCK_MANUAL},
+    {"TRIP_BACKOFF_FIRST", TRIP_BACKOFF_FIRST},     {"TRIP_BACKOFF_COMPOUND", TRIP_BACKOFF_COMPOUND},
+    {"TRIP_DROP_FAILURE", TRIP_DROP_FAILURE},       {"TRIP_DROP_CANCEL", TRIP_DROP_CANCEL},
+    {"TRIP_CLOCK_MONOTONIC", TRIP_CLOCK_MONOTONIC}, {"TRIP_CLOCK_MANUAL", TRIP_CLOCK_MANUAL},
+    {"TRIP_EFFECT_FAILURE", TRIP_EFFECT_FAILURE},   {"TRIP_EFFECT_SUCCESS", TRIP_EFFECT_SUCCESS},
+    {"TRIP_EFFECT_NOTHING", TRIP_EFFECT_NOTHING},
 };
 
-static uint32_t selected(const place *where, const char *key, const char *name)
+static uint32_t selected(const place *where, const field *f, const char *name)
 {
+    bool is_of_it = f->selects != NULL && strncmp(name, f->selects, strlen(f->selects)) == 0;
     for (size_t i = 0; i < sizeof selectors / sizeof selectors[0]; i++)
-        if (strcmp(selectors[i].field, key) == 0 && strcmp(selectors[i].name, name) == 0)
+        if (is_of_it && strcmp(selectors[i].name, name) == 0)
             return selectors[i].number;
-    wrong(where, "config: \"%s\" is no value of %s", name, key);
+    wrong(where, "config: \"%s\" is no value of %s", name, f->name);
 }
 
 static double ratio_of(const place *where, const char *key, const json_t *value)
@@ -79,7 +123,7 @@ static void set_field(const place *where, trip_config *config, const field *f, c
         uint64_t ns = integer_of(where, f->name, value, UINT64_MAX);
         memcpy(at, &ns, sizeof ns);
     } else {
-        uint32_t number = json_is_string(value) ? selected(where, f->name, json_string_value(value))
+        uint32_t number = json_is_string(value) ? selected(where, f, json_string_value(value))
                                                 : (uint32_t)integer_of(where, f->name, value, UINT32_MAX);
         memcpy(at, &number, sizeof number);
     }

@@ -1,31 +1,57 @@
-/* Calls the classifiers and the hint parser, and turns their outputs into facts. Judges nothing but that outputs are
-   untouched where nothing may be written. */
+/* Calls the classifiers and the hint parser, and turns their outputs into facts; reads the outcomes that steps record.
+   Judges nothing but that outputs are untouched where nothing may be written. */
 #include "said.h"
 
 #include <inttypes.h>
-#include <trip.h>
+#include <string.h>
 
 #define UNWRITTEN UINT64_C(0x5afe5afe5afe5afe)
 
+static const char *const class_names[] = {
+    [TRIP_CLASS_SUCCESS] = "TRIP_CLASS_SUCCESS",
+    [TRIP_CLASS_SERVER_ERROR] = "TRIP_CLASS_SERVER_ERROR",
+    [TRIP_CLASS_RATE_LIMITED] = "TRIP_CLASS_RATE_LIMITED",
+    [TRIP_CLASS_OVERLOADED] = "TRIP_CLASS_OVERLOADED",
+    [TRIP_CLASS_NETWORK] = "TRIP_CLASS_NETWORK",
+    [TRIP_CLASS_TIMEOUT] = "TRIP_CLASS_TIMEOUT",
+    [TRIP_CLASS_QUOTA] = "TRIP_CLASS_QUOTA",
+    [TRIP_CLASS_AUTH] = "TRIP_CLASS_AUTH",
+    [TRIP_CLASS_INVALID_REQUEST] = "TRIP_CLASS_INVALID_REQUEST",
+    [TRIP_CLASS_CONTEXT_OVERFLOW] = "TRIP_CLASS_CONTEXT_OVERFLOW",
+    [TRIP_CLASS_NOT_FOUND] = "TRIP_CLASS_NOT_FOUND",
+    [TRIP_CLASS_CONTENT_FILTERED] = "TRIP_CLASS_CONTENT_FILTERED",
+    [TRIP_CLASS_CANCELLED] = "TRIP_CLASS_CANCELLED",
+    [TRIP_CLASS_UNKNOWN] = "TRIP_CLASS_UNKNOWN",
+};
+#define CLASSES (sizeof class_names / sizeof class_names[0])
+
 static const char *class_name(uint32_t status_class)
 {
-    static const char *const names[] = {
-        [TRIP_CLASS_SUCCESS] = "TRIP_CLASS_SUCCESS",
-        [TRIP_CLASS_SERVER_ERROR] = "TRIP_CLASS_SERVER_ERROR",
-        [TRIP_CLASS_RATE_LIMITED] = "TRIP_CLASS_RATE_LIMITED",
-        [TRIP_CLASS_OVERLOADED] = "TRIP_CLASS_OVERLOADED",
-        [TRIP_CLASS_NETWORK] = "TRIP_CLASS_NETWORK",
-        [TRIP_CLASS_TIMEOUT] = "TRIP_CLASS_TIMEOUT",
-        [TRIP_CLASS_QUOTA] = "TRIP_CLASS_QUOTA",
-        [TRIP_CLASS_AUTH] = "TRIP_CLASS_AUTH",
-        [TRIP_CLASS_INVALID_REQUEST] = "TRIP_CLASS_INVALID_REQUEST",
-        [TRIP_CLASS_CONTEXT_OVERFLOW] = "TRIP_CLASS_CONTEXT_OVERFLOW",
-        [TRIP_CLASS_NOT_FOUND] = "TRIP_CLASS_NOT_FOUND",
-        [TRIP_CLASS_CONTENT_FILTERED] = "TRIP_CLASS_CONTENT_FILTERED",
-        [TRIP_CLASS_CANCELLED] = "TRIP_CLASS_CANCELLED",
-        [TRIP_CLASS_UNKNOWN] = "TRIP_CLASS_UNKNOWN",
+    return status_class < CLASSES ? class_names[status_class] : "a class of no name";
+}
+
+static uint32_t class_named(const place *where, const char *name)
+{
+    for (uint32_t status_class = 0; status_class < CLASSES; status_class++)
+        if (strcmp(class_names[status_class], name) == 0)
+            return status_class;
+    wrong(where, "\"%s\" is no class", name);
+}
+
+static uint64_t number_if_any(const place *where, const json_t *step, const char *key)
+{
+    return json_object_get(step, key) == NULL ? 0 : (uint64_t)number_member(where, step, key);
+}
+
+trip_outcome outcome_argument(const place *where, const json_t *step)
+{
+    return (trip_outcome){
+        .struct_size = sizeof(trip_outcome),
+        .status_class = class_named(where, text_member(where, step, "class")),
+        .http_status = (uint32_t)number_if_any(where, step, "http_status"),
+        .retry_after_ns = number_if_any(where, step, "retry_after_ns"),
+        .duration_ns = number_if_any(where, step, "duration_ns"),
     };
-    return status_class < sizeof names / sizeof names[0] ? names[status_class] : "a class of no name";
 }
 
 static void state_outcome(const place *where, trip_status status, const trip_outcome *outcome, facts *found)

@@ -13,6 +13,7 @@
 #include <trip.h>
 
 #define KEY_MAX 510
+#define KEYS_MAX 7 /* that a step may hold */
 
 typedef struct scene {
     place where;
@@ -125,6 +126,30 @@ static void do_permit(scene *s, const json_t *step, facts *found)
         wrong(&s->where, "%s, and yet out_permit was written", trip_status_name(status));
 }
 
+/* So many permits, one after the other, each of which is settled at once. */
+static void do_ask(scene *s, const json_t *step, facts *found)
+{
+    trip_circuit circuit = circuit_argument(s, step);
+    trip_rejection refused = unwritten, last = unwritten;
+    trip_status answer = TRIP_OK;
+    json_int_t times = number_member(&s->where, step, "times"), granted = 0;
+    for (json_int_t i = 0; i < times && answer >= TRIP_OK; i++) {
+        trip_permit permit = 0;
+        refused = unwritten;
+        trip_status status = trip_circuit_permit(circuit, &permit, &refused);
+        if (status == TRIP_OK && trip_permit_record_success(permit) == TRIP_OK) {
+            granted++;
+            continue;
+        }
+        if (answer != TRIP_OK && answer != status)
+            wrong(&s->where, "%s after %s", trip_status_name(status), trip_status_name(answer));
+        answer = status;
+        last = refused;
+    }
+    state_rejection(s, answer, &unwritten, &last, found);
+    state_number(found, "granted", (uint64_t)granted);
+}
+
 static void do_peek(scene *s, const json_t *step, facts *found)
 {
     trip_rejection refused = unwritten;
@@ -207,6 +232,17 @@ static void do_renew(scene *s, const json_t *step, facts *found)
     state_status(found, trip_permit_renew(permit_argument(s, step)));
 }
 
+static void do_record(scene *s, const json_t *step, facts *found)
+{
+    trip_outcome outcome = outcome_argument(&s->where, step);
+    state_status(found, trip_permit_record(permit_argument(s, step), &outcome));
+}
+
+static void do_progress(scene *s, const json_t *step, facts *found)
+{
+    state_status(found, trip_permit_progress(permit_argument(s, step)));
+}
+
 static void do_inspect_permit(scene *s, const json_t *step, facts *found)
 {
     trip_permit_info info = {.struct_size = sizeof info};
@@ -257,11 +293,12 @@ static void do_retry_hint(scene *s, const json_t *step, facts *found)
 
 static const struct kind {
     const char *name;
-    const char *keys[5]; /* what the step may hold; the calls demand those they need */
+    const char *keys[KEYS_MAX]; /* what the step may hold; the calls demand those they need */
     void (*run)(scene *s, const json_t *step, facts *found);
 } kinds[] = {
     {"circuit", {"do", "expect", "tenant", "provider", "as"}, do_circuit},
     {"permit", {"do", "expect", "circuit", "as"}, do_permit},
+    {"ask", {"do", "expect", "circuit", "times"}, do_ask},
     {"peek", {"do", "expect", "circuit"}, do_peek},
     {"inspect", {"do", "expect", "circuit"}, do_inspect},
     {"key", {"do", "expect", "circuit"}, do_key},
@@ -270,6 +307,8 @@ static const struct kind {
     {"drop", {"do", "expect", "permit"}, do_drop},
     {"cancel", {"do", "expect", "permit"}, do_cancel},
     {"renew", {"do", "expect", "permit"}, do_renew},
+    {"record", {"do", "expect", "permit", "class", "http_status", "retry_after_ns", "duration_ns"}, do_record},
+    {"progress", {"do", "expect", "permit"}, do_progress},
     {"inspect_permit", {"do", "expect", "permit"}, do_inspect_permit},
     {"advance", {"do", "expect", "ns"}, do_advance},
     {"destroy", {"do", "expect"}, do_destroy},
@@ -284,7 +323,7 @@ static void perform(scene *s, const char *name, const json_t *step)
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (strcmp(kinds[i].name, name) != 0)
             continue;
-        only_keys(&s->where, step, kinds[i].keys, 5);
+        only_keys(&s->where, step, kinds[i].keys, KEYS_MAX);
         const json_t *expected = member(&s->where, step, "expect", JSON_OBJECT);
         facts found = {.count = 0};
         kinds[i].run(s, step, &found);

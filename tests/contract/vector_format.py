@@ -17,6 +17,7 @@ SETTLE = ({"permit"}, set(), set())
 STEPS = {
     "circuit": ({"tenant", "provider", "as"}, set(), {"same_as", "not_same_as"}),
     "permit": ({"circuit"}, {"as"}, REJECTION),
+    "ask": ({"circuit", "times"}, set(), REJECTION | {"granted"}),
     "peek": ({"circuit"}, set(), REJECTION),
     "inspect": ({"circuit"}, set(), CIRCUIT),
     "key": ({"circuit"}, set(), {"tenant", "provider"}),
@@ -25,6 +26,8 @@ STEPS = {
     "drop": SETTLE,
     "cancel": SETTLE,
     "renew": SETTLE,
+    "progress": SETTLE,
+    "record": ({"permit", "class"}, {"http_status", "retry_after_ns", "duration_ns"}, set()),
     "inspect_permit": ({"permit"}, set(), {"is_probe", "lease_left_ns"}),
     "advance": ({"ns"}, set(), set()),
     "destroy": (set(), set(), set()),
@@ -33,15 +36,17 @@ STEPS = {
     "classify_errno": ({"errno"}, set(), OUTCOME),
     "retry_hint": ({"name", "value", "now_unix_ns"}, set(), {"retry_after_ns"}),
 }
-DOUBLES = {"backoff_multiplier", "jitter"}
 DOUBLE_NAMES = {"NaN", "Infinity", "-Infinity"}
-SELECTORS = {"backoff": "TRIP_BACKOFF_", "on_drop": "TRIP_DROP_", "clock": "TRIP_CLOCK_"}
 
 _header = HEADER.read_text(encoding="utf-8")
 _config = re.search(r"typedef struct trip_config \{(.*?)\} trip_config;", _header, re.DOTALL)[1]
 CONSTANTS = set(re.findall(r"^ +(TRIP_\w+) = -?\d+", _header, re.MULTILINE))
 STATUSES = {name for name in CONSTANTS if re.match(r"TRIP_(OK|REJECTED_\w+|STALE|NO_HINT|E_\w+)$", name)}
-FIELDS = set(re.findall(r"^ +\w+ (\w+);", _config, re.MULTILINE)) - {"struct_size"}
+_TYPES = {name: kind for kind, name in re.findall(r"^ +(\w+) (\w+);", _config, re.MULTILINE)}
+FIELDS = set(_TYPES) - {"struct_size"}
+DOUBLES = {name for name, kind in _TYPES.items() if kind == "double"}
+# What the names of the values begin with, of those fields whose comment says so.
+SELECTORS = dict(re.findall(r"(\w+);\s+/\*\*< \[(TRIP_\w+_)\*\]", _config))
 
 
 class Fault(Exception):
@@ -125,6 +130,8 @@ class Names:
 def can_show(do, status):
     """What a step can show beside its status, when that is `status`."""
     shown = STEPS[do][2]
+    if do == "ask":
+        return shown if status.startswith("TRIP_REJECTED_") else {"granted"}
     if do in ("permit", "peek"):
         return shown if status.startswith("TRIP_REJECTED_") else set()
     return shown if status == "TRIP_OK" else set()
@@ -152,7 +159,9 @@ def check_arguments(step, names):
     for key in arguments & {"tenant", "provider", "body", "text", "value"}:
         check_long_text(key, step[key])
     require(is_text(step.get("name", "")), f"name: {step.get('name')!r} is no text")
-    for key in arguments & {"http_status", "now_unix_ns"}:
+    if "class" in step:
+        check_expected("class", step["class"])
+    for key in arguments & {"http_status", "now_unix_ns", "retry_after_ns", "duration_ns"}:
         require(is_number(step[key]), f"{key}: {step[key]!r} is no number")
     if "errno" in step:
         require(type(step["errno"]) is int and abs(step["errno"]) <= 2**31, f"errno: {step['errno']!r} is no errno")
@@ -160,6 +169,8 @@ def check_arguments(step, names):
         names.require_circuit(step["circuit"])
     if "permit" in step:
         require(step["permit"] in names.permits, f"no permit is named {step['permit']!r}")
+    if "times" in step:
+        require(is_number(step["times"]) and step["times"] > 0, "ask for nothing")
     if "ns" in step:
         require(is_number(step["ns"]), f"ns: {step['ns']!r} is no number")
 

@@ -65,6 +65,22 @@ static trip_circuit probing(void)
     return circuit;
 }
 
+/* A circuit that has just closed again, and admits the first call that is asked for and not the second. */
+static trip_circuit on_ramp(void)
+{
+    trip_config config = manual_config();
+    config.failure_threshold = 1;
+    config.initial_open_ns = SECOND;
+    config.ramp_ns = SECOND;
+    trip_tracker ramping = tracker_with(&config);
+    circuit = circuit_of(ramping, "acme", "openai");
+    fail_once(circuit);
+    ck_assert_int_eq(trip_tracker_advance(ramping, SECOND), TRIP_OK);
+    ck_assert_int_eq(trip_permit_record_success(permit_of(circuit)), TRIP_OK);
+    ck_assert_int_eq(trip_permit_cancel(permit_of(circuit)), TRIP_OK);
+    return circuit;
+}
+
 static trip_permit stale_permit(void)
 {
     trip_permit late = permit_of(fresh());
@@ -161,6 +177,7 @@ static void tell_circuit_permit(void)
     TELL(TRIP_OK, trip_circuit_permit, fresh(), &permit, NULL);
     TELL(TRIP_REJECTED_OPEN, trip_circuit_permit, opened(), &permit, &rejection);
     TELL(TRIP_REJECTED_PROBING, trip_circuit_permit, probing(), &permit, &rejection);
+    TELL(TRIP_REJECTED_RAMP, trip_circuit_permit, on_ramp(), &permit, &rejection);
     TELL(TRIP_E_INVALID, trip_circuit_permit, circuit, NULL, NULL);
     TELL(TRIP_E_HANDLE, trip_circuit_permit, 7, &permit, NULL);
 
@@ -181,6 +198,7 @@ static void tell_circuit(void)
     TELL(TRIP_OK, trip_circuit_peek, fresh(), &rejection);
     TELL(TRIP_REJECTED_OPEN, trip_circuit_peek, opened(), &rejection);
     TELL(TRIP_REJECTED_PROBING, trip_circuit_peek, probing(), &rejection);
+    TELL(TRIP_REJECTED_RAMP, trip_circuit_peek, on_ramp(), &rejection);
     TELL(TRIP_E_INVALID, trip_circuit_peek, circuit, &(trip_rejection){.struct_size = 1});
     TELL(TRIP_E_HANDLE, trip_circuit_peek, 7, &rejection);
 
@@ -237,6 +255,28 @@ static void tell_permit(void)
     ck_assert_int_eq(status, TRIP_E_CAPACITY);
 }
 
+static void tell_record(void)
+{
+    struct {
+        trip_outcome known;
+        uint64_t unknown;
+    } later = {.known = {.struct_size = sizeof later}, .unknown = 1};
+    TELL(TRIP_OK, trip_permit_record, permit_of(fresh()), &outcome);
+    TELL(TRIP_STALE, trip_permit_record, stale_permit(), &outcome);
+    TELL(TRIP_E_INVALID, trip_permit_record, permit_of(fresh()), NULL);
+    TELL(TRIP_E_TOO_NEW, trip_permit_record, permit_of(fresh()), &later.known);
+    TELL(TRIP_E_HANDLE, trip_permit_record, 7, &outcome);
+    TELL(TRIP_E_CONSUMED, trip_permit_record, settled_permit(), &outcome);
+}
+
+static void tell_progress(void)
+{
+    TELL(TRIP_OK, trip_permit_progress, permit_of(fresh()));
+    TELL(TRIP_STALE, trip_permit_progress, stale_permit());
+    TELL(TRIP_E_HANDLE, trip_permit_progress, 7);
+    TELL(TRIP_E_CONSUMED, trip_permit_progress, settled_permit());
+}
+
 /* ---- Outcomes ---------------------------------------------------------------------------------------------------- */
 
 static void tell_outcomes(void)
@@ -276,6 +316,8 @@ START_TEST(every_listed_status_happens_and_every_status_that_happens_is_listed)
     tell_tracker_circuit();
     tell_circuit();
     tell_settling();
+    tell_record();
+    tell_progress();
     tell_permit();
     tell_outcomes();
     tell_circuit_permit();

@@ -5,6 +5,8 @@
 #include <float.h>
 #include <stddef.h>
 
+#define CONFIG_SIZE_1_0 80 /* the size that trip_config was released with first, for ever the smallest legal one */
+
 typedef struct later_config {
     trip_config known;
     uint64_t unknown;
@@ -38,6 +40,37 @@ START_TEST(config_init_fills_the_defaults)
         .jitter = 0.0,
         .clock = TRIP_CLOCK_MONOTONIC,
         .max_circuits = 65536,
+        .on_server_error = TRIP_EFFECT_FAILURE,
+        .on_rate_limited = TRIP_EFFECT_FAILURE,
+        .on_overloaded = TRIP_EFFECT_FAILURE,
+        .on_network = TRIP_EFFECT_FAILURE,
+        .on_timeout = TRIP_EFFECT_FAILURE,
+        .on_quota = TRIP_EFFECT_FAILURE,
+        .on_auth = TRIP_EFFECT_SUCCESS,
+        .on_invalid_request = TRIP_EFFECT_SUCCESS,
+        .on_context_overflow = TRIP_EFFECT_SUCCESS,
+        .on_not_found = TRIP_EFFECT_SUCCESS,
+        .on_content_filtered = TRIP_EFFECT_SUCCESS,
+        .on_cancelled = TRIP_EFFECT_NOTHING,
+        .on_unknown = TRIP_EFFECT_NOTHING,
+        .half_open_probes = 0,
+        .quota_open_ns = 600 * SECOND,
+        .max_retry_after_ns = 3600 * SECOND,
+        .slow_call_ns = 0,
+        .count_window = 0,
+        .count_minimum = 10,
+        .count_failure_ratio = 0.5,
+        .count_slow_ratio = 0.0,
+        .time_window_ns = 0,
+        .time_buckets = 10,
+        .time_minimum = 10,
+        .time_failure_ratio = 0.5,
+        .time_slow_ratio = 0.0,
+        .hang_ns = 0,
+        .hang_calls = 0,
+        .ramp_steps = 4,
+        .ramp_ns = 0,
+        .stall_ns = 0,
     };
     ck_assert_mem_eq(&config, &expected, sizeof config);
 }
@@ -53,9 +86,44 @@ START_TEST(config_init_of_a_later_config_zeroes_what_it_does_not_know)
 }
 END_TEST
 
+/* A config of a program that was compiled with an earlier header. What lies behind it is the program's own. */
+START_TEST(config_init_of_an_earlier_config_writes_no_further)
+{
+    trip_config config, now;
+    ck_assert_int_eq(trip_config_init(&now, sizeof now), TRIP_OK);
+    for (uint32_t size = CONFIG_SIZE_1_0; size <= sizeof config; size++) {
+        memset(&config, 0xAA, sizeof config);
+        ck_assert_int_eq(trip_config_init(&config, size), TRIP_OK);
+        now.struct_size = size;
+        ck_assert_mem_eq(&config, &now, size);
+        for (size_t i = size; i < sizeof config; i++)
+            ck_assert_uint_eq(((unsigned char *)&config)[i], 0xAA);
+    }
+}
+END_TEST
+
+START_TEST(of_an_earlier_config_what_lies_behind_it_is_not_read)
+{
+    trip_config config = manual_config();
+    memset((char *)&config + CONFIG_SIZE_1_0, 0xAA, sizeof config - CONFIG_SIZE_1_0);
+    config.struct_size = CONFIG_SIZE_1_0;
+    config.failure_threshold = 2;
+    trip_circuit circuit = circuit_of(tracker_with(&config), "acme", "openai");
+    trip_outcome overloaded = {.struct_size = sizeof overloaded, .status_class = TRIP_CLASS_OVERLOADED};
+    ck_assert_int_eq(trip_permit_record(permit_of(circuit), &overloaded), TRIP_OK);
+    ck_assert_uint_eq(info_of(circuit).failures, 1);
+    fail_once(circuit);
+    ck_assert_uint_eq(info_of(circuit).state, TRIP_STATE_OPEN);
+    config.struct_size = sizeof config;
+    trip_tracker tracker = 7;
+    ck_assert_int_eq(trip_tracker_create(&config, &tracker, NULL), TRIP_E_CONFIG);
+    ck_assert_uint_eq(tracker, 7);
+}
+END_TEST
+
 START_TEST(config_init_refuses_absurd_sizes_and_touches_nothing)
 {
-    static const size_t sizes[] = {0, 1, 4, sizeof(trip_config) - 1, 4097, SIZE_MAX};
+    static const size_t sizes[] = {0, 1, 4, CONFIG_SIZE_1_0 - 1, 4097, SIZE_MAX};
     trip_config config, untouched;
     memset(&config, 0xAA, sizeof config);
     untouched = config;
@@ -91,7 +159,7 @@ END_TEST
 
 START_TEST(a_config_of_impossible_size_is_invalid)
 {
-    static const uint32_t sizes[] = {0, 4, sizeof(trip_config) - 1, 4097, UINT32_MAX};
+    static const uint32_t sizes[] = {0, 4, CONFIG_SIZE_1_0 - 1, 4097, UINT32_MAX};
     trip_config config = manual_config();
     config.struct_size = sizes[_i];
     trip_tracker tracker = 7;
@@ -100,6 +168,39 @@ START_TEST(a_config_of_impossible_size_is_invalid)
     ck_assert_uint_eq(error.field_offset, offsetof(trip_config, struct_size));
     ck_assert_ptr_nonnull(strstr(error.message, "struct_size"));
     ck_assert_uint_eq(tracker, 7);
+}
+END_TEST
+
+/* A permit whose outcome is refused is still out. */
+START_TEST(an_outcome_is_read_by_its_size)
+{
+    trip_circuit circuit = circuit_of(fragile_tracker(), "acme", "openai");
+    trip_permit permit = permit_of(circuit);
+    struct {
+        trip_outcome known;
+        uint64_t unknown;
+    } later = {.known = {.struct_size = sizeof later}, .unknown = 1};
+    static const uint32_t wrong[] = {0, 4, sizeof(trip_outcome) - 1, 4097, UINT32_MAX};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        ck_assert_int_eq(trip_permit_record(permit, &(trip_outcome){.struct_size = wrong[i]}), TRIP_E_INVALID);
+    static const uint32_t no_class[] = {TRIP_CLASS_UNKNOWN + 1, UINT32_MAX};
+    for (size_t i = 0; i < sizeof no_class / sizeof *no_class; i++) {
+        trip_outcome outcome = {.struct_size = sizeof outcome, .status_class = no_class[i]};
+        ck_assert_int_eq(trip_permit_record(permit, &outcome), TRIP_E_INVALID);
+    }
+    ck_assert_int_eq(trip_permit_record(permit, NULL), TRIP_E_INVALID);
+    ck_assert_int_eq(trip_permit_record(12345, NULL), TRIP_E_INVALID);
+    ck_assert_int_eq(trip_permit_record(permit, &later.known), TRIP_E_TOO_NEW);
+    trip_circuit_info info = info_of(circuit);
+    ck_assert_uint_eq(permits_out(&info), 1);
+
+    char buffer[64] = {0}; /* at any address */
+    trip_outcome server_error = {.struct_size = sizeof server_error, .status_class = TRIP_CLASS_SERVER_ERROR};
+    memcpy(buffer + 3, &server_error, sizeof server_error);
+    ck_assert_int_eq(trip_permit_record(permit, (trip_outcome *)(void *)(buffer + 3)), TRIP_OK);
+    ck_assert_uint_eq(info_of(circuit).opens, 1);
+    later.unknown = 0;
+    ck_assert_int_eq(trip_permit_record(permit, &later.known), TRIP_E_CONSUMED);
 }
 END_TEST
 
@@ -363,15 +464,16 @@ START_TEST(versions_names_and_features_are_constants)
     ck_assert_str_eq(trip_version(), TRIP_VERSION);
     ck_assert_str_eq(trip_status_name(TRIP_OK), "TRIP_OK");
     ck_assert_str_eq(trip_status_name(TRIP_E_SYSTEM), "TRIP_E_SYSTEM");
-    for (trip_status status = TRIP_E_SYSTEM; status <= TRIP_NO_HINT; status++)
+    for (trip_status status = TRIP_E_SYSTEM; status <= TRIP_REJECTED_RAMP; status++)
         ck_assert_str_ne(trip_status_name(status), "TRIP_UNKNOWN");
     ck_assert_str_eq(trip_status_name(TRIP_E_SYSTEM - 1), "TRIP_UNKNOWN");
-    ck_assert_str_eq(trip_status_name(TRIP_NO_HINT + 1), "TRIP_UNKNOWN");
+    ck_assert_str_eq(trip_status_name(TRIP_REJECTED_RAMP + 1), "TRIP_UNKNOWN");
     ck_assert_str_eq(trip_status_name(INT32_MIN), "TRIP_UNKNOWN");
     ck_assert_uint_eq(trip_has_feature(TRIP_FEATURE_CIRCUITS), 1);
     ck_assert_uint_eq(trip_has_feature(TRIP_FEATURE_EXPRESS), 1);
     ck_assert_uint_eq(trip_has_feature(TRIP_FEATURE_OUTCOMES), 1);
-    ck_assert_uint_eq(trip_has_feature(TRIP_FEATURE_OUTCOMES + 1), 0);
+    ck_assert_uint_eq(trip_has_feature(TRIP_FEATURE_WINDOWS), 1);
+    ck_assert_uint_eq(trip_has_feature(TRIP_FEATURE_WINDOWS + 1), 0);
     ck_assert_uint_eq(trip_has_feature(0), 0);
     ck_assert_uint_eq(trip_has_feature(UINT32_MAX), 0);
 }
@@ -383,6 +485,8 @@ static Suite *structs_suite(void)
     TCase *reading = tcase_create("read");
     tcase_add_test(reading, config_init_fills_the_defaults);
     tcase_add_test(reading, config_init_of_a_later_config_zeroes_what_it_does_not_know);
+    tcase_add_test(reading, config_init_of_an_earlier_config_writes_no_further);
+    tcase_add_test(reading, of_an_earlier_config_what_lies_behind_it_is_not_read);
     tcase_add_loop_test(reading, config_init_refuses_absurd_sizes_and_touches_nothing, 0, 6);
     tcase_add_test(reading, a_later_config_is_accepted_while_its_unknown_members_are_zero);
     tcase_add_test(reading, a_later_config_that_says_something_unknown_is_too_new);
@@ -390,6 +494,7 @@ static Suite *structs_suite(void)
     suite_add_tcase(suite, reading);
     TCase *writing = tcase_create("written");
     tcase_add_checked_fixture(writing, open_one_circuit, NULL);
+    tcase_add_test(reading, an_outcome_is_read_by_its_size);
     tcase_add_test(writing, an_error_is_written_on_failure_only_and_says_which_field);
     tcase_add_loop_test(writing, a_struct_to_be_written_may_be_longer_and_its_rest_is_zeroed, 0, WRITERS);
     tcase_add_loop_test(writing, a_struct_to_be_written_may_lie_at_any_address, 0, WRITERS);

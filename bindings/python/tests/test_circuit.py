@@ -259,7 +259,7 @@ def test_guard_refuses_what_has_called_nobody_when_it_returns(circuit: trip.Circ
 @pytest.mark.parametrize("function", [None, 3, "text", property()])
 def test_guard_refuses_what_is_no_function(circuit: trip.Circuit, function: object) -> None:
     with pytest.raises(TypeError, match="guard takes a function"):
-        circuit.guard(function)  # type: ignore[arg-type]
+        circuit.guard(function)  # type: ignore[call-overload]
 
 
 def test_guard_lets_calls_through_when_the_library_fails(

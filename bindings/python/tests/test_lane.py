@@ -20,7 +20,7 @@ import pytest
 
 import trip
 from replay import replay
-from trip import _abi, _entry, _guard, _lane, _native, _permit, _tracker
+from trip import _abi, _ending, _entry, _guard, _lane, _native, _permit, _tracker
 from trip._entry import COLD
 from trip._lane import BATCH, NO_LANE, SPARE, _values, grants
 from trip._library import library
@@ -119,9 +119,11 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     listen(_native, "permit")
     listen(_native, "circuit")
     listen(library, "trip_circuit_count")
-    for module in _guard, _permit:
+    for module in _ending, _guard, _permit:
         for name in "record_success", "record_failure", "cancel":
-            listen(module, name)
+            if hasattr(module, name):
+                listen(module, name)
+    listen(_native, "record")
     return names
 
 

@@ -11,13 +11,14 @@
 
     outcome = trip.classify_http(response.status_code, response.content)
     outcome.status_class, outcome.retry_after   # such as StatusClass.RATE_LIMITED, 20.0
+    permit.record(outcome)                      # settles by what the tracker makes of that class
 
 The library is found by TRIP_LIBRARY (its exact path), beside this package, or by the system's loader as libtrip.so.1.
 """
 
 from ._circuit import Circuit, CircuitInfo
-from ._config import Config
-from ._constants import Backoff, Clock, Mode, OnDrop, Reason, State, StatusClass
+from ._config import Config, Options
+from ._constants import Backoff, Clock, Effect, Mode, OnDrop, Reason, State, StatusClass
 from ._errors import ConfigError, Error, InvalidHint, PermitConsumed
 from ._library import library
 from ._outcome import Outcome, classify_errno, classify_http, classify_text, parse_retry_hint, parse_retry_hint_ns
@@ -33,10 +34,12 @@ __all__ = [
     "Clock",
     "Config",
     "ConfigError",
+    "Effect",
     "Error",
     "InvalidHint",
     "Mode",
     "OnDrop",
+    "Options",
     "Outcome",
     "Permit",
     "PermitConsumed",

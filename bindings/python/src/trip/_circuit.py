@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable, NoReturn
+from typing import TYPE_CHECKING, Any, Callable, NoReturn, overload
 
 from . import _abi, _native
 from ._constants import Mode, State
 from ._duration import seconds
+from ._ending import Classify, required
 from ._entry import Entry
 from ._guard import guard
 from ._lane import NO_LANE, Grant, grants
@@ -138,8 +139,22 @@ class Circuit:
         both = text.raw[: tenant.value + provider.value]
         return both[: tenant.value], both[tenant.value :]
 
-    def guard(self, function: Callable[P, R]) -> Callable[P, R]:
+    @overload
+    def guard(self, function: Callable[P, R], *, classify: Classify | None = None) -> Callable[P, R]: ...
+
+    @overload
+    def guard(self, *, classify: Classify) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+
+    def guard(self, function: Any = None, *, classify: Classify | None = None) -> Any:
         """Decorate a function, plain or `async def`, so that each call of it holds a permit, as in `with`.
+
+            @circuit.guard
+            def complete(prompt): ...
+
+            @circuit.guard(classify=lambda error: trip.classify_http(error.code, error.read()))
+            def embed(text): ...
+
+        `classify` says what an Exception tells of the provider, as in Permit.classified_by.
 
         A call raises CircuitOpen, and does not run the function, when the circuit refuses. When the library itself
         fails, the call goes through unguarded and the logger "trip" says so, once per function and status: the breaker
@@ -149,7 +164,11 @@ class Circuit:
         Generator functions are refused: they have called nobody when they return. So has a plain function that returns
         an awaitable, which cannot be told beforehand: decorate the `async def` that it calls.
         """
-        return guard(self, function)
+        if classify is not None:
+            required(classify)
+        if classify is None or function is not None:
+            return guard(self, function, classify)
+        return lambda function: guard(self, function, classify)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Circuit):

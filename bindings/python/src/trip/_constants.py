@@ -43,6 +43,7 @@ class Reason(_Extensible):
     OPEN = _abi.TRIP_REJECTED_OPEN
     PROBING = _abi.TRIP_REJECTED_PROBING
     FORCED = _abi.TRIP_REJECTED_FORCED
+    RAMP = _abi.TRIP_REJECTED_RAMP
 
 
 class StatusClass(_Extensible):
@@ -76,6 +77,14 @@ class OnDrop(IntEnum):
 
     FAILURE = _abi.TRIP_DROP_FAILURE
     CANCEL = _abi.TRIP_DROP_CANCEL
+
+
+class Effect(IntEnum):
+    """What an outcome counts as."""
+
+    FAILURE = _abi.TRIP_EFFECT_FAILURE
+    SUCCESS = _abi.TRIP_EFFECT_SUCCESS
+    NOTHING = _abi.TRIP_EFFECT_NOTHING
 
 
 class Clock(IntEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from typing import Any, Callable, Union
 
 from . import _abi, _native
@@ -31,7 +32,7 @@ class Entry:
     lane: Lane
     _tracker: _abi.trip_tracker
     _shown: tuple[str, str] | None
-    until_warm: int
+    until_warm: float  # infinite: it never has a lane
 
     @property
     def shown(self) -> tuple[str, str]:
@@ -73,7 +74,10 @@ class Entry:
 
     def fetch_lane(self) -> bool:
         """Whether there is one, which says that the circuit is there, and closed."""
-        self.lane = fetch(self.circuit.value) or NO_LANE
+        lane = fetch(self.circuit.value)
+        if lane is None:
+            self.until_warm = math.inf
+        self.lane = lane or NO_LANE
         return self.lane is not NO_LANE
 
     def ask(self, function: Callable[..., int], *arguments: Any) -> int:

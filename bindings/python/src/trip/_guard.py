@@ -8,10 +8,10 @@ import logging
 from typing import TYPE_CHECKING, Any, Callable, cast
 
 from . import _abi
+from ._ending import Classify, report, settlement
 from ._errors import Error
 from ._lane import NO_LANE, Grant, Lane, grants
-from ._native import Settle, cancel, record_failure, record_success
-from ._permit import OWN, report
+from ._native import Settle, record_success
 from ._wrapper import parameters_of, wrapper_maker
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("trip")
 
 
-def guard(circuit: Circuit, function: Callable[P, R]) -> Callable[P, R]:
+def guard(circuit: Circuit, function: Callable[P, R], classify: Classify | None) -> Callable[P, R]:
     if not callable(function):
         raise TypeError(f"guard takes a function, not {type(function).__name__}; it goes below @classmethod")
     if _is(inspect.isgeneratorfunction, function) or _is(inspect.isasyncgenfunction, function):
@@ -35,7 +35,7 @@ def guard(circuit: Circuit, function: Callable[P, R]) -> Callable[P, R]:
         )
     parameters = parameters_of(function)
     make = wrapper_maker(parameters.declared, parameters.passed, _is(inspect.iscoroutinefunction, function))
-    guarded = make(function, circuit._entry, Way(circuit, function))
+    guarded = make(function, circuit._entry, Way(circuit, function, classify))
     guarded.__defaults__, guarded.__kwdefaults__ = parameters.defaults, parameters.keyword_defaults
     return cast("Callable[P, R]", functools.update_wrapper(guarded, function))
 
@@ -48,11 +48,12 @@ def _is(kind: Callable[[Any], bool], function: Any) -> bool:
 class Way:
     """Where a guarded call goes that does not pass by the lane from its beginning to its end."""
 
-    __slots__ = ("_circuit", "_function", "_reported")
+    __slots__ = ("_circuit", "_classify", "_function", "_reported")
 
-    def __init__(self, circuit: Circuit, function: Callable[..., object]) -> None:
+    def __init__(self, circuit: Circuit, function: Callable[..., object], classify: Classify | None) -> None:
         self._circuit = circuit  # kept, and its tracker with it
         self._function = function
+        self._classify = classify
         self._reported: set[int] = set()
 
     def insist(self, status: int, grant: Grant) -> Grant | None:
@@ -77,7 +78,7 @@ class Way:
             self._circuit._entry.succeeded()
 
     def fail(self, lane: Lane, grant: Grant | None, error: BaseException) -> None:
-        settle = record_failure if isinstance(error, Exception) and not isinstance(error, OWN) else cancel
+        settle = settlement(type(error), error, self._classify)
         status = settle(lane.permit) if lane is not NO_LANE else _settle(grant, settle)
         if status < 0:
             report(status)

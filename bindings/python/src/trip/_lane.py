@@ -206,13 +206,17 @@ def hand_in(circuit: int) -> int:
 
 
 def fetch(circuit: int) -> Lane | None:
-    """The lane of a circuit as it is now, if there is one."""
+    """The lane of a circuit as it is now, NO_LANE where there is none now, and None where there never is."""
     told = _abi.trip_express(ctypes.sizeof(_abi.trip_express))
-    if not _IS_POSSIBLE or library.trip_circuit_express(circuit, ctypes.byref(told)) != _abi.TRIP_OK:
+    if not _IS_POSSIBLE:
+        return None
+    if library.trip_circuit_express(circuit, ctypes.byref(told)) != _abi.TRIP_OK:
+        return NO_LANE
+    if told.layout != _abi.TRIP_EXPRESS_LAYOUT_WORD:
         return None
     values = _values(told)
-    if told.layout != _abi.TRIP_EXPRESS_LAYOUT_WORD or values is None or not told.word:
-        return None
+    if values is None or not told.word:
+        return NO_LANE
     permit = _abi.trip_permit(told.permit)
     lane = Lane(circuit, _floats_at(told.word), values, permit, [Ticket(permit), Ticket(permit)])
     with _handing_in:

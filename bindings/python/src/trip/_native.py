@@ -28,6 +28,10 @@ record_success = cast(Settle, _unconverted(library.trip_permit_record_success, c
 record_failure = cast(Settle, _unconverted(library.trip_permit_record_failure, ctypes.PYFUNCTYPE))
 cancel = cast(Settle, _unconverted(library.trip_permit_cancel, ctypes.PYFUNCTYPE))
 drop = cast(Settle, _unconverted(library.trip_permit_drop, ctypes.PYFUNCTYPE))
+record = cast(
+    "Callable[[_abi.trip_permit, Reference], int]",
+    _unconverted(library.trip_permit_record, ctypes.PYFUNCTYPE),
+)
 permit = cast(
     "Callable[[_abi.trip_circuit, Reference, Reference], int]",
     _unconverted(library.trip_circuit_permit, ctypes.PYFUNCTYPE),

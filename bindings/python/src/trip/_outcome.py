@@ -1,15 +1,17 @@
-"""Owns what providers say: the class of an outcome, and how long they ask to wait. Knows no circuit."""
+"""Owns what providers say: the class of an outcome, and how long they ask to wait; and outcomes on their way to C.
+Knows no circuit.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Union
 
 from . import _abi
 from ._constants import StatusClass
-from ._duration import nanoseconds, seconds
+from ._duration import Duration, nanoseconds, seconds
 from ._errors import InvalidHint, failure
 from ._library import library
 
@@ -37,6 +39,45 @@ class Outcome:
     def duration(self) -> float:
         """Seconds that the call took; no classification knows that."""
         return seconds(self.duration_ns)
+
+
+_RANGES = {
+    "status_class": (0, 2**32 - 1),
+    "http_status": (0, 2**32 - 1),
+    "sys_errno": (-(2**31), 2**31 - 1),
+    "retry_after_ns": (0, 2**64 - 1),
+    "duration_ns": (0, 2**64 - 1),
+}
+_CLASSES = frozenset(StatusClass)
+
+
+def complete(
+    outcome: Outcome | StatusClass, retry_after: Duration | None = None, duration: Duration | None = None
+) -> Outcome:
+    """The outcome, with what is said beside it."""
+    if isinstance(outcome, StatusClass):
+        outcome = Outcome(outcome)
+    if not isinstance(outcome, Outcome):
+        raise TypeError(f"outcome must be a trip.Outcome or a trip.StatusClass, not {type(outcome).__name__}")
+    if retry_after is not None:
+        outcome = replace(outcome, retry_after_ns=nanoseconds("retry_after", retry_after))
+    if duration is not None:
+        outcome = replace(outcome, duration_ns=nanoseconds("duration", duration))
+    return outcome
+
+
+def native(outcome: Outcome) -> _abi.trip_outcome:
+    """An outcome as the library takes it. What it would refuse is refused here, before a permit is given up for it."""
+    told = _abi.trip_outcome(ctypes.sizeof(_abi.trip_outcome))
+    for name, (least, most) in _RANGES.items():
+        value = getattr(outcome, name)
+        _require_int(name, value, least, most)
+        setattr(told, name, value)
+    if told.status_class not in _CLASSES:  # perhaps that of a newer library: with no permit it settles none
+        status = library.trip_permit_record(0, ctypes.byref(told))
+        if status == _abi.TRIP_E_INVALID:
+            raise failure(status, f"{outcome.status_class!r} is no class of an outcome")
+    return told
 
 
 def classify_http(http_status: int, body: Said | None = None) -> Outcome:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import ctypes
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, cast
 
 from . import _abi
-from ._duration import seconds
+from ._constants import StatusClass
+from ._duration import Duration, seconds
+from ._ending import Classify, recording, report, required, settlement
 from ._errors import Error, failure
 from ._lane import NO_LANE, Grant, Lane, Ticket, grants
 from ._library import library
 from ._native import Settle, cancel, drop, record_failure, record_success
-from ._rejection import CircuitOpen
+from ._outcome import Outcome, complete
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from ._circuit import Circuit
 
 _OK = _abi.TRIP_OK
-_log = logging.getLogger("trip")
 
 
 @dataclass(frozen=True)
@@ -48,19 +48,20 @@ class Permit:
     records a success when the block ends, a failure when it raises an Exception, and cancels when the call never told
     us anything about the provider: on asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit and the
     like, and when the exception is the breaker's own (a CircuitOpen of another circuit, a trip.Error). The exception
-    goes on. A block may settle the permit itself. A permit that is collected unsettled is dropped, which counts as the
-    tracker's on_drop says.
+    goes on. `classified_by` says what an Exception tells beside that. A block may settle the permit itself. A permit
+    that is collected unsettled is dropped, which counts as the tracker's on_drop says.
 
     The block's end never raises anything of its own: what the library has against it goes to the logger "trip".
     """
 
-    __slots__ = ("__weakref__", "_circuit", "_lane", "_ticket")
+    __slots__ = ("__weakref__", "_circuit", "_classify", "_lane", "_ticket")
 
     # What admitted the call: a lane, or NO_LANE where it is a Grant, and the library that sees to it that it is settled
     # once. A lane's ticket is taken away by whoever settles the permit, which is one step: of many threads one can.
     _lane: Lane
     _ticket: Ticket
     _circuit: Circuit | None  # kept, and its tracker with it, while the permit is unsettled
+    _classify: Classify  # absent unless classified_by was asked for
 
     @classmethod
     def from_handle(cls, handle: int) -> Self:
@@ -103,7 +104,7 @@ class Permit:
         """Settle: the provider answered as it should. False if the circuit has moved on and the permit is stale."""
         lane = self._lane
         if lane is NO_LANE:
-            status = self._settle_granted(record_success)
+            status = self._settle_granted(record_success, True)
             return status == _OK or _counted(status)
         if lane.word[0] == lane.value:
             try:
@@ -118,7 +119,29 @@ class Permit:
             lane.tickets.append(ticket)
             self._circuit = None
             return True
-        return _counted(self._settle(record_success))
+        return _counted(self._settle(record_success, True))
+
+    def record(
+        self,
+        outcome: Outcome | StatusClass,
+        *,
+        retry_after: Duration | None = None,
+        duration: Duration | None = None,
+    ) -> bool:
+        """Settle with how the call went, as on_auth, on_timeout and so on of the tracker say. False if it is stale.
+
+            permit.record(trip.classify_http(response.status_code, response.content))
+            permit.record(trip.StatusClass.TIMEOUT)
+
+        `retry_after`, what the provider asks to wait, and `duration`, how long the call took, replace what the outcome
+        says of them. Without a duration the library takes the time since the permit. A bad argument settles nothing.
+        """
+        said = complete(outcome, retry_after, duration)
+        settle = recording(said)
+        succeeds = said.status_class == StatusClass.SUCCESS
+        if succeeds and self._lane is not NO_LANE:  # nobody asks for how long its calls take
+            return self.record_success()
+        return _counted(self._settle(settle, succeeds))
 
     def record_failure(self) -> bool:
         """Settle: the provider failed. False if the circuit has moved on and the permit is stale."""
@@ -135,6 +158,27 @@ class Permit:
     def renew(self) -> bool:
         """Start the lease of a probe again, for a call that takes long. False if the permit is stale."""
         return _counted(library.trip_permit_renew(self._known()))
+
+    def progress(self) -> bool:
+        """Tell that a long response goes on: at its first token, and as often after it as you like. False if the permit
+        is stale, or the stream has been silent for longer than the tracker's `stall`.
+
+        A probe whose response has begun counts as a success at once and frees its place.
+        """
+        return _counted(library.trip_permit_progress(self._known()))
+
+    def classified_by(self, classify: Classify) -> Self:
+        """Let a function say what an Exception that ends the block tells of the provider: an Outcome or a StatusClass;
+        None where it knows nothing, which is a failure.
+
+            with circuit.permit().classified_by(lambda error: trip.classify_text(str(error))):
+                call_the_provider()
+
+        What would cancel the permit is not asked about. A function that raises, or gives something else, is reported to
+        the logger "trip", and the exception counts as a failure.
+        """
+        self._classify = required(classify)
+        return self
 
     def inspect(self) -> PermitInfo | None:
         """Whether this is a probe, and its lease: so that nobody probes with his longest call. None if it is stale."""
@@ -163,8 +207,10 @@ class Permit:
             lane.tickets.append(ticket)
             self._circuit = None
         elif getattr(getattr(self, "_ticket", None), "permit", None) is not None:
-            is_failure = kind is not None and issubclass(kind, Exception) and not issubclass(kind, OWN)
-            report(self._settle(record_success if kind is None else record_failure if is_failure else cancel))
+            if kind is None:
+                report(self._settle(record_success, True))
+            else:
+                report(self._settle(settlement(kind, error, getattr(self, "_classify", None))))
 
     async def __aenter__(self) -> Self:
         return self
@@ -174,11 +220,11 @@ class Permit:
     ) -> None:
         self.__exit__(kind, error, traceback)
 
-    def _settle(self, settle: Settle) -> int:
+    def _settle(self, settle: Settle, succeeds: bool = False) -> int:
         """Let the library settle it."""
         lane = self._lane
         if lane is NO_LANE:
-            return self._settle_granted(settle)
+            return self._settle_granted(settle, succeeds)
         self._circuit = None
         try:
             ticket = self._ticket
@@ -187,7 +233,7 @@ class Permit:
             return _abi.TRIP_E_CONSUMED
         return lane.settle(ticket, settle)
 
-    def _settle_granted(self, settle: Settle) -> int:
+    def _settle_granted(self, settle: Settle, succeeds: bool) -> int:
         """The same for what the library has granted."""
         try:
             grant = cast(Grant, self._ticket)
@@ -203,7 +249,7 @@ class Permit:
         else:
             grants.append(grant)
         circuit, self._circuit = self._circuit, None
-        if circuit is not None and settle is record_success and status == _OK:
+        if circuit is not None and succeeds and status == _OK:
             entry = circuit._entry
             if entry.until_warm:
                 entry.until_warm -= 1
@@ -258,16 +304,6 @@ class Permit:
 
     def __repr__(self) -> str:
         return f"<trip.Permit {self.handle:#x}>"
-
-
-# What the breaker itself raises says nothing of the provider, and nor does what is no Exception.
-OWN = (CircuitOpen, Error)
-
-
-def report(status: int) -> None:
-    """What a block or a guarded call cannot raise. A permit that is consumed the block has settled by its handle."""
-    if status < 0 and status != _abi.TRIP_E_CONSUMED:
-        _log.warning("a call could not be recorded: %s", failure(status))
 
 
 def _counted(status: int) -> bool:

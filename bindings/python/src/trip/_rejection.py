@@ -130,7 +130,12 @@ class CircuitOpen(Exception):
         return self.rejection.open_duration_ns
 
     def __str__(self) -> str:
-        why = {Reason.OPEN: "is open", Reason.PROBING: "is being probed", Reason.FORCED: "is forced open"}
+        why = {
+            Reason.OPEN: "is open",
+            Reason.PROBING: "is being probed",
+            Reason.FORCED: "is forced open",
+            Reason.RAMP: "has just closed and admits a part of the calls",
+        }
         return (
             f"the circuit of tenant {self.tenant!r}, provider {self.provider!r} "
             f"{why.get(self.reason, 'refuses calls')}; retry after {self.retry_after:.3f} s"

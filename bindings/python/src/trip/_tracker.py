@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 from . import _abi
 from ._circuit import Circuit
-from ._config import Config, create_tracker
-from ._constants import Backoff, Clock, OnDrop
+from ._config import Config, Options, configured, create_tracker
 from ._duration import NS_MAX, Duration, nanoseconds
 from ._entry import Entry, Name, encoded, found
-from ._errors import ConfigError, failure
+from ._errors import failure
 from ._library import library
 from ._remembered import Key, Remembered
 
@@ -18,53 +17,25 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Callable
 
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
 
 class Tracker:
     """Circuits kept per (tenant, provider), with one config and one clock. Share one among all threads.
 
-    Times are seconds (int, float) or timedelta. What each option means and may be stands in include/trip.h under the
-    field of the same name; bad values raise ConfigError, whose `field` is the field's name in Config.
+        tracker = trip.Tracker(failure_threshold=3, initial_open=timedelta(seconds=10), on_auth=trip.Effect.NOTHING)
+
+    The options are those of trip.Options, by name; what is not said has the default that trip.Config shows. Times are
+    seconds (int, float) or timedelta. What each option means and may be stands in include/trip.h under the field of the
+    same name; bad values raise ConfigError, whose `field` is the field's name in Config.
 
     A tracker is destroyed when it is closed, or when nobody holds it any more: its circuits and unsettled permits do.
     """
 
     _handle = _abi.trip_tracker()  # of no tracker: what is destroyed when creation has failed
 
-    def __init__(
-        self,
-        *,
-        failure_threshold: int = 5,
-        initial_open: Duration = 30.0,
-        max_open: Duration = 300.0,
-        backoff_multiplier: float = 2.0,
-        backoff: Backoff = Backoff.FIRST,
-        half_open_max_probes: int = 1,
-        half_open_successes: int = 1,
-        on_drop: OnDrop = OnDrop.FAILURE,
-        probe_lease: Duration = 600.0,
-        probe_retry: Duration = 0.05,
-        jitter: float = 0.0,
-        clock: Clock = Clock.MONOTONIC,
-        max_circuits: int = 65536,
-    ) -> None:
-        config = Config(
-            failure_threshold=failure_threshold,
-            initial_open_ns=_configured("initial_open", initial_open),
-            max_open_ns=_configured("max_open", max_open),
-            backoff_multiplier=backoff_multiplier,
-            backoff=backoff,
-            half_open_max_probes=half_open_max_probes,
-            half_open_successes=half_open_successes,
-            on_drop=on_drop,
-            probe_lease_ns=_configured("probe_lease", probe_lease),
-            probe_retry_ns=_configured("probe_retry", probe_retry),
-            jitter=jitter,
-            clock=clock,
-            max_circuits=max_circuits,
-        )
-        self._begin(config)
+    def __init__(self, **options: Unpack[Options]) -> None:
+        self._begin(configured(options))
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
@@ -157,10 +128,3 @@ class Tracker:
 
     def __repr__(self) -> str:
         return f"<trip.Tracker {self.handle:#x}>"
-
-
-def _configured(option: str, duration: Duration) -> int:
-    try:
-        return nanoseconds(option, duration)
-    except ValueError as error:
-        raise ConfigError(_abi.TRIP_E_CONFIG, str(error), f"{option}_ns") from None

@@ -7,7 +7,12 @@ from typing import Any
 import trip
 from vectors import Step, Vector
 
-SELECTORS = {"TRIP_BACKOFF_": trip.Backoff, "TRIP_DROP_": trip.OnDrop, "TRIP_CLOCK_": trip.Clock}
+SELECTORS = {
+    "TRIP_BACKOFF_": trip.Backoff,
+    "TRIP_DROP_": trip.OnDrop,
+    "TRIP_CLOCK_": trip.Clock,
+    "TRIP_EFFECT_": trip.Effect,
+}
 DOUBLES = ("NaN", "Infinity", "-Infinity")
 
 
@@ -99,6 +104,17 @@ class Replay:
         self.permits[step["as"]] = permit
         return {}
 
+    def ask(self, step: Step) -> dict[str, Any]:
+        granted, answers = 0, [{"status": "TRIP_OK"}]
+        for _ in range(step["times"]):
+            try:
+                granted += self.circuits[step["circuit"]].permit().record_success()
+            except trip.CircuitOpen as refusal:
+                answers.append(_rejection(refusal.rejection))
+        if len({answer["status"] for answer in answers}) > 2:
+            raise Mismatch(f"refused for several reasons: {answers}")
+        return {**answers[-1], "granted": granted}
+
     def peek(self, step: Step) -> dict[str, Any]:
         refused = self.circuits[step["circuit"]].peek()
         return _rejection(refused) if refused else {}
@@ -131,6 +147,14 @@ class Replay:
 
     def renew(self, step: Step) -> dict[str, Any]:
         return _counted(self.permits[step["permit"]].renew())
+
+    def progress(self, step: Step) -> dict[str, Any]:
+        return _counted(self.permits[step["permit"]].progress())
+
+    def record(self, step: Step) -> dict[str, Any]:
+        said = {key: step[key] for key in ("http_status", "retry_after_ns", "duration_ns") if key in step}
+        status_class = trip.StatusClass[step["class"].removeprefix("TRIP_CLASS_")]
+        return _counted(self.permits[step["permit"]].record(trip.Outcome(status_class, **said)))
 
     def inspect_permit(self, step: Step) -> dict[str, Any]:
         info = self.permits[step["permit"]].inspect()

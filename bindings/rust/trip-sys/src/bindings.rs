@@ -597,8 +597,8 @@ extern "C" {
     ///
     /// \[since 1.0\] \[thread-safe\] \[fork-safe\] \[non-blocking\]
     pub fn trip_tracker_advance(tracker: trip_tracker, ns: u64) -> trip_status;
-    /// Ask for a permit to make one call. A granted permit must be settled, once, by one of trip_permit_record_success,
-    /// _record_failure, _drop and _cancel; until then it occupies one of 1048576 places.
+    /// Ask for a permit to make one call. A granted permit must be settled, once, by one of trip_permit_record,
+    /// _record_success, _record_failure, _drop and _cancel; until then it occupies one of 1048576 places.
     ///
     /// - circuit \[handle\] the circuit
     /// - out_permit \[handle\] the permit; written on TRIP_OK only
@@ -606,6 +606,7 @@ extern "C" {
     /// - returns TRIP_OK;
     ///   - TRIP_REJECTED_OPEN: the provider is down, come back after retry_after_ns;
     ///   - TRIP_REJECTED_PROBING: others are finding out whether it is back;
+    ///   - TRIP_REJECTED_RAMP: it is back, and this call is not of the share that is admitted yet;
     ///   - TRIP_E_INVALID: out_permit is NULL, or the struct_size of out_rejection is out of range;
     ///   - TRIP_E_HANDLE: no such circuit, its tracker is destroyed, or it was evicted;
     ///   - TRIP_E_NOMEM: out of memory;
@@ -621,7 +622,7 @@ extern "C" {
     ///
     /// - circuit \[handle\] the circuit
     /// - out_rejection \[trip_rejection\] may be NULL; written on a rejection only
-    /// - returns TRIP_OK: a permit would be granted; TRIP_REJECTED_OPEN; TRIP_REJECTED_PROBING;
+    /// - returns TRIP_OK: a permit would be granted; TRIP_REJECTED_OPEN; TRIP_REJECTED_PROBING; TRIP_REJECTED_RAMP;
     ///   - TRIP_E_INVALID: the struct_size of out_rejection is out of range;
     ///   - TRIP_E_HANDLE: no such circuit
     ///
