@@ -274,7 +274,7 @@ static void count_in(pane *p, uint64_t now, uint64_t step, trip_tally amount)
 
 static trip_tally sum_at(pane *p, uint64_t step)
 {
-    return trip_window_sum(atomic_load(&p->annex), &p->policy, present_of(p).epoch, step);
+    return trip_window_sum(atomic_load(&p->annex), &p->policy, present_of(p), step);
 }
 
 enum { STEPS = 3000 };
@@ -765,6 +765,126 @@ START_TEST(a_circuit_begins_with_empty_windows_whoever_had_its_place)
 }
 END_TEST
 
+/* A place hands its annex on when it needs one of another shape: whoever gets it is as old, in the same second, with the
+   same config. */
+static trip_circuit heir_of_an_annex(trip_config config, void (*live)(trip_circuit))
+{
+    trip_tracker first = tracker_with(&config);
+    live(circuit_of(first, "acme", "openai"));
+    ck_assert_int_eq(trip_tracker_destroy(first), TRIP_OK);
+    trip_config other = config;
+    other.count_window = 20;
+    trip_circuit occupant = circuit_of(tracker_with(&other), "acme", "openai");
+    trip_circuit heir = circuit_of(tracker_with(&config), "umbrella", "openai");
+    ck_assert_ptr_ne(trip_record_known(occupant), trip_record_known(heir));
+    return heir;
+}
+
+static void nearly_open(trip_circuit circuit)
+{
+    fail_times(circuit, 9);
+}
+
+START_TEST(an_annex_that_is_handed_on_tells_nobody_what_was_counted)
+{
+    trip_circuit heir = heir_of_an_annex(windowed(LATELY), nearly_open);
+    ck_assert_uint_eq(state_of(heir), TRIP_STATE_CLOSED);
+    fail_times(heir, 9);
+    ck_assert_uint_eq(state_of(heir), TRIP_STATE_CLOSED);
+    fail_times(heir, 1);
+    ck_assert_uint_eq(state_of(heir), TRIP_STATE_OPEN);
+}
+END_TEST
+
+static void be_asked_to_wait(trip_circuit circuit)
+{
+    trip_outcome outcome = {
+        .struct_size = sizeof outcome, .status_class = TRIP_CLASS_RATE_LIMITED, .retry_after_ns = 600 * SECOND};
+    ck_assert_int_eq(trip_permit_record(permit_of(circuit), &outcome), TRIP_OK);
+}
+
+START_TEST(an_annex_that_is_handed_on_tells_nobody_what_a_provider_asked_for)
+{
+    trip_circuit heir = heir_of_an_annex(windowed(LAST_CALLS), be_asked_to_wait);
+    fail_times(heir, 10);
+    ck_assert_uint_eq(state_of(heir), TRIP_STATE_OPEN);
+    ck_assert_uint_le(info_of(heir).retry_after_ns, SECOND);
+}
+END_TEST
+
+/* ---- How long calls take ----------------------------------------------------------------------------------------- */
+
+static trip_config slow_opens(void)
+{
+    trip_config config = windowed(LAST_CALLS);
+    config.slow_call_ns = SECOND;
+    config.count_slow_ratio = 0.5;
+    config.count_minimum = 1;
+    return config;
+}
+
+START_TEST(a_call_of_the_first_moment_can_be_slow)
+{
+    trip_config config = slow_opens();
+    for (uint64_t later = 0; later < 2; later++) {
+        trip_tracker tracker = tracker_with(&config);
+        trip_circuit circuit = circuit_of(tracker, "acme", "openai");
+        trip_permit in_time = permit_of(circuit), slow = permit_of(circuit);
+        advance(tracker, SECOND);
+        ck_assert_int_eq(trip_permit_record_success(in_time), TRIP_OK);
+        ck_assert_uint_eq(state_of(circuit), TRIP_STATE_CLOSED);
+        advance(tracker, 1);
+        ck_assert_int_eq(trip_permit_record_success(slow), TRIP_OK);
+        ck_assert_uint_eq(state_of(circuit), TRIP_STATE_OPEN);
+    }
+}
+END_TEST
+
+static trip_circuit close_by_a_stream(const trip_config *config, trip_tracker *out_tracker, trip_permit *out_stream)
+{
+    trip_tracker tracker = *out_tracker = tracker_with(config);
+    trip_circuit circuit = circuit_of(tracker, "acme", "openai");
+    ck_assert_int_eq(trip_permit_record_success(permit_of(circuit)), TRIP_OK);
+    while (state_of(circuit) == TRIP_STATE_CLOSED)
+        fail_once(circuit);
+    advance(tracker, 1000 * SECOND);
+    *out_stream = permit_of(circuit);
+    ck_assert_int_eq(trip_permit_progress(*out_stream), TRIP_OK);
+    ck_assert_uint_eq(state_of(circuit), TRIP_STATE_CLOSED);
+    return circuit;
+}
+
+START_TEST(a_probe_whose_stream_has_closed_the_circuit_takes_as_long_as_it_took)
+{
+    trip_config config = slow_opens();
+    for (uint64_t more = 0; more < 2; more++) {
+        trip_tracker tracker;
+        trip_permit stream;
+        trip_circuit circuit = close_by_a_stream(&config, &tracker, &stream);
+        advance(tracker, SECOND + more);
+        ck_assert_int_eq(trip_permit_record_success(stream), TRIP_OK);
+        ck_assert_uint_eq(state_of(circuit), more == 0 ? TRIP_STATE_CLOSED : TRIP_STATE_OPEN);
+    }
+}
+END_TEST
+
+START_TEST(a_probe_whose_stream_has_closed_the_circuit_hangs_no_sooner_than_others)
+{
+    trip_config config = slow_opens();
+    config.hang_calls = 1;
+    config.hang_ns = 10 * SECOND;
+    trip_tracker tracker;
+    trip_permit stream;
+    trip_circuit circuit = close_by_a_stream(&config, &tracker, &stream);
+    advance(tracker, 10 * SECOND - 1);
+    succeed_times(circuit, 1);
+    ck_assert_uint_eq(state_of(circuit), TRIP_STATE_CLOSED);
+    advance(tracker, 1);
+    trip_permit refused;
+    ck_assert_int_eq(trip_circuit_permit(circuit, &refused, NULL), TRIP_REJECTED_OPEN);
+}
+END_TEST
+
 static TCase *add_case(Suite *suite, const char *name)
 {
     TCase *added = tcase_create(name);
@@ -806,6 +926,12 @@ static Suite *window_suite(void)
                         LATELY + 1);
     TCase *places = add_case(suite, "places");
     tcase_add_test(places, a_circuit_begins_with_empty_windows_whoever_had_its_place);
+    tcase_add_test(places, an_annex_that_is_handed_on_tells_nobody_what_was_counted);
+    tcase_add_test(places, an_annex_that_is_handed_on_tells_nobody_what_a_provider_asked_for);
+    TCase *durations = add_case(suite, "durations");
+    tcase_add_test(durations, a_call_of_the_first_moment_can_be_slow);
+    tcase_add_test(durations, a_probe_whose_stream_has_closed_the_circuit_takes_as_long_as_it_took);
+    tcase_add_test(durations, a_probe_whose_stream_has_closed_the_circuit_hangs_no_sooner_than_others);
     return suite;
 }
 
