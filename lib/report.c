@@ -57,12 +57,12 @@ static void remember_wait(trip_hearing *hearing, uint64_t wait)
         return;
     trip_circuit_look(hearing);
     uint64_t generation = trip_handle_generation(hearing->circuit, TRIP_CIRCUIT_SLOT_BITS);
+    uint64_t mark = trip_annex_mark(hearing->record, generation);
     uint64_t until = trip_word_stamp_at(hearing->setting.now + wait);
     uint64_t there = atomic_load_explicit(&annex->not_before, memory_order_acquire);
-    while (trip_not_before_stamp(there, generation) < until && trip_record_lives(hearing->record, hearing->circuit) &&
-           !atomic_compare_exchange_weak_explicit(&annex->not_before, &there,
-                                                  generation << TRIP_NOT_BEFORE_BITS | until, memory_order_acq_rel,
-                                                  memory_order_acquire))
+    while (trip_not_before_stamp(there, mark) < until && trip_record_lives(hearing->record, hearing->circuit) &&
+           !atomic_compare_exchange_weak_explicit(&annex->not_before, &there, trip_not_before_value(mark, until),
+                                                  memory_order_acq_rel, memory_order_acquire))
         ;
 }
 
@@ -79,14 +79,14 @@ static inline bool are_over_lately(const trip_hearing *hearing, trip_annex *anne
         trip_tally one = {1, (outcome & TRIP_CALL_FAILED) != 0, (outcome & TRIP_CALL_SLOW) != 0};
         trip_window_add_bucket(annex, policy, present, step, step, one);
     }
-    uint64_t mark = trip_window_mark(present.epoch, step);
+    uint64_t mark = trip_window_mark(present, step);
     if (outcome == 0 && atomic_load_explicit(&annex->calm, memory_order_acquire) == mark)
         return false;
 
     /* One more success can open the circuit only where it is the one that makes the calls enough to be judged; or where
        others have left the window, as they do from step to step. */
     atomic_store_explicit(&annex->calm, mark, memory_order_seq_cst); /* whoever fails from now on takes it back */
-    trip_tally sum = trip_window_sum(annex, policy, present.epoch, step);
+    trip_tally sum = trip_window_sum(annex, policy, present, step);
     sum.calls += trip_magazines_calls(hearing->circuit, present.epoch, step, policy->lately.size);
     bool is_calm = sum.calls >= policy->lately.minimum || (sum.failures == 0 && sum.slow == 0);
     if (!is_calm)
