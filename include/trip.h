@@ -557,7 +557,8 @@ TRIP_API trip_status trip_permit_record(trip_permit permit, const trip_outcome *
  * response has begun counts as a success at once and frees its place: the provider is back, however long the rest takes.
  * Where the config has a stall_ns, a permit that has told of progress and then is silent for that long counts as a
  * failure, be it that nobody ever settles it; when it is settled after all, that is TRIP_STALE. Whether a stream
- * stalls is looked at when a permit of its circuit is asked for.
+ * stalls is looked at when a permit of its circuit is asked for. The counters count it as they do others: when it is
+ * settled.
  *
  * @param permit [handle] the permit, which stays unsettled
  * @return TRIP_OK;

@@ -85,6 +85,7 @@ bool trip_annex_prepare(_Atomic(trip_annex *) *place, const trip_policy *policy)
     }
     trip_window_empty(annex);
     atomic_store_explicit(&annex->look_at, 0, memory_order_relaxed);
+    atomic_store_explicit(&annex->asked, 0, memory_order_relaxed);
     return true;
 }
 

@@ -139,7 +139,7 @@ bool trip_circuit_refuses_from_afar(trip_hearing *hearing, uint64_t word, trip_v
 {
     if (trip_word_state_of(word) != TRIP_WORD_OPEN)
         return false;
-    trip_circuit_consult(hearing);
+    hearing->setting = (trip_setting){.policy = trip_circuit_policy(hearing)}; /* an open circuit needs no more of it */
     *out_verdict = (trip_verdict){.word = word, .status = TRIP_REJECTED_OPEN}; /* what trip_word_step would say */
     return refused_from_afar(hearing, word) && trip_record_lives(hearing->record, hearing->circuit);
 }

@@ -69,8 +69,9 @@ static inline bool trip_record_lives(const trip_record *record, trip_circuit cir
 static inline void trip_record_add_to(trip_setting *setting, trip_record *record)
 {
     const trip_annex *annex = atomic_load_explicit(&record->annex, memory_order_acquire);
+    uint64_t generation = atomic_load_explicit(&record->life, memory_order_relaxed) >> 1;
     setting->salt = annex == NULL ? 0 : atomic_load_explicit(&annex->salt, memory_order_acquire);
-    setting->not_before = annex == NULL ? 0 : trip_annex_not_before(annex, record->life >> 1);
+    setting->not_before = annex == NULL ? 0 : trip_annex_not_before(annex, trip_annex_mark(record, generation));
 }
 
 /* Mark the circuit as used, for the registry: a write only when nobody has since it last looked. */

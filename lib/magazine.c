@@ -190,12 +190,10 @@ void trip_magazine_count_in_cell(trip_circuit circuit, trip_counter counter, uin
     trip_circuit_count_in_cell(circuit, counter, amount);
 }
 
-/* A permit whose stream has stalled counts as a failure, and so as out no more. */
 static bool is_out_for(const trip_own_slot *own, trip_circuit circuit)
 {
     const trip_permit_slot *slot = atomic_load_explicit(&own->slot, memory_order_acquire);
     return slot != NULL && atomic_load_explicit(&slot->circuit, memory_order_acquire) == circuit &&
-           (atomic_load_explicit(&slot->progress, memory_order_acquire) & TRIP_PROGRESS_STALLED) == 0 &&
            trip_permit_is_out(atomic_load_explicit(&slot->word, memory_order_acquire),
                               atomic_load_explicit(&slot->granted, memory_order_acquire));
 }
@@ -266,6 +264,7 @@ trip_status trip_magazine_prepare_own(trip_magazine *magazine)
     if (status != TRIP_OK)
         return status;
     part(own); /* it is worn out, or its permit takes long */
+    atomic_store_explicit(&fresh->progress, 0, memory_order_relaxed);
     own->free = atomic_load_explicit(&fresh->word, memory_order_relaxed) & ~TRIP_PERMIT_SPARE;
     atomic_store_explicit(&fresh->word, own->free, memory_order_release);
     atomic_store_explicit(&own->slot, fresh, memory_order_release);

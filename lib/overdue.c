@@ -4,6 +4,8 @@
 #include "permit.h"
 #include "report.h"
 
+const trip_outcome trip_stalled = {.struct_size = sizeof trip_stalled, .status_class = TRIP_CLASS_TIMEOUT};
+
 /* What a look has found so far. */
 typedef struct look {
     uint64_t now;
@@ -32,15 +34,12 @@ static bool claim_stall(trip_permit_slot *slot, uint64_t progress)
                                                    memory_order_acq_rel, memory_order_relaxed);
 }
 
-static void fail(trip_hearing *hearing, const trip_permit_slot *slot, uint64_t epoch)
+/* The circuit learns of it now. The permit is out until somebody settles it, and is counted then. */
+static void fail(trip_hearing *hearing, uint64_t epoch, uint64_t granted_at)
 {
-    static const trip_outcome timeout = {.struct_size = sizeof timeout, .status_class = TRIP_CLASS_TIMEOUT};
-    bool is_spare = (atomic_load_explicit(&slot->word, memory_order_acquire) & TRIP_PERMIT_SPARE) != 0;
-    if (is_spare)
-        trip_magazine_count(hearing->magazine, hearing->circuit, TRIP_COUNT_OUT, UINT64_MAX);
-    trip_report report = {.event = TRIP_EVENT_FAILURE, .outcome = &timeout, .epoch = epoch};
+    trip_report report = {.outcome = &trip_stalled, .epoch = epoch, .granted_at = granted_at};
     trip_status status;
-    trip_circuit_tell(hearing, &report, &status);
+    trip_circuit_learn(hearing, &report, trip_circuit_event(hearing, &report), &status);
 }
 
 static bool is_out_here(const trip_permit_slot *slot, trip_circuit circuit, uint64_t epoch)
@@ -56,13 +55,12 @@ static void examine(trip_hearing *hearing, trip_permit_slot *slot, uint64_t epoc
     const trip_policy *policy = hearing->setting.policy;
     uint64_t progress = atomic_load_explicit(&slot->progress, memory_order_acquire);
     uint64_t granted_at = atomic_load_explicit(&slot->granted_at, memory_order_acquire);
-    bool is_decided = (progress & (TRIP_PROGRESS_STALLED | TRIP_PROGRESS_SETTLED)) != 0;
-    if (is_decided || !is_out_here(slot, hearing->circuit, epoch))
+    if ((progress & TRIP_PROGRESS_STALLED) != 0 || !is_out_here(slot, hearing->circuit, epoch))
         return;
-    bool is_stream = progress != 0;
+    bool is_stream = (progress & TRIP_PROGRESS_TIME) != 0;
     uint64_t told = is_stream ? (progress & TRIP_PROGRESS_TIME) - 1 : 0;
     if (policy->stall_ns != 0 && is_stream && is_due(at, told + policy->stall_ns) && claim_stall(slot, progress)) {
-        fail(hearing, slot, epoch);
+        fail(hearing, epoch, granted_at);
         return;
     }
     uint64_t since = told > granted_at ? told : granted_at; /* a stream that goes on does not hang */

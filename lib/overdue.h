@@ -7,6 +7,9 @@
 
 #include "circuit.h"
 
+/* How a stream ends that has stalled. */
+extern const trip_outcome trip_stalled;
+
 /* Whether it is worth a look at this time of the tracker's clock. */
 static inline bool trip_overdue_may_be(const trip_annex *annex, const trip_policy *policy, uint64_t now)
 {

@@ -1,5 +1,5 @@
 /*
- * Permits: granted, refused, settled, renewed. The healthy path, a permit and a success on a closed circuit without
+ * Permits: granted, refused, settled. The healthy path, a permit and a success on a closed circuit without
  * failures, is the first lines of trip_circuit_permit and of settle: no lock, no clock, no allocation, and no write to
  * memory that another thread writes.
  */
@@ -8,6 +8,7 @@
 #include "abi.h"
 #include "circuit.h"
 #include "express.h"
+#include "outstanding.h"
 #include "overdue.h"
 #include "report.h"
 #include "tracker.h"
@@ -80,6 +81,23 @@ trip_status trip_permit_slots_take_run(trip_permit_slot *out_slots[TRIP_PERMITS_
     return status;
 }
 
+static void forget_times(trip_permit_slot *slot)
+{
+    atomic_store_explicit(&slot->granted_at, TRIP_GRANTED_NEVER, memory_order_relaxed);
+    atomic_fetch_and_explicit(&slot->progress, ~TRIP_PROGRESS_TIME, memory_order_relaxed);
+}
+
+void trip_permits_after_fork(void)
+{
+    uint32_t made = trip_pool_made(&trip_permits);
+    for (uint32_t i = 0; i < made; i++) {
+        trip_permit_slot *slot = trip_permit_slot_at(i);
+        if (trip_permit_is_out(atomic_load_explicit(&slot->word, memory_order_relaxed),
+                               atomic_load_explicit(&slot->granted, memory_order_relaxed)))
+            forget_times(slot);
+    }
+}
+
 /* A spare that was settled, or not granted after all. */
 static void keep(trip_magazine *magazine, trip_permit_slot *spare, uint64_t word)
 {
@@ -137,6 +155,9 @@ static trip_permit grant_spare(const trip_hearing *hearing, trip_permit_slot *sl
     atomic_store_explicit(&slot->bare, trip_word_bare(circuits_word) & ~TRIP_WORD_SLOW, memory_order_relaxed);
     atomic_store_explicit(&slot->record, hearing->record, memory_order_relaxed);
     atomic_store_explicit(&slot->circuit, hearing->circuit, memory_order_relaxed);
+    /* Of a probe too: its first token may make it a call of the closed circuit. */
+    bool is_timed = trip_policy_times_calls(hearing->setting.policy);
+    atomic_store_explicit(&slot->granted_at, is_timed ? trip_circuit_lately(hearing) : 0, memory_order_relaxed);
     atomic_store_explicit(&slot->progress, 0, memory_order_relaxed);
     trip_magazine_count(hearing->magazine, hearing->circuit, TRIP_COUNT_PERMITS, 1);
     trip_magazine_count(hearing->magazine, hearing->circuit, TRIP_COUNT_OUT, 1);
@@ -275,74 +296,36 @@ trip_status trip_circuit_permit(trip_circuit circuit, trip_permit *out_permit, t
 
 /* ---- Settling ---------------------------------------------------------------------------------------------------- */
 
-/* A permit that is out, as its slot says. */
-typedef struct outstanding {
-    trip_permit_slot *slot;
-    uint64_t word;
-    uint64_t epoch;
-    trip_circuit circuit;
-    uint64_t granted_at;
-} outstanding;
-
-static trip_status find(trip_permit permit, outstanding *out)
-{
-    if (!trip_handle_is(permit, TRIP_KIND_PERMIT))
-        return TRIP_E_HANDLE;
-    trip_permit_slot *slot = trip_permit_slot_if_any(trip_permit_number(permit));
-    if (slot == NULL)
-        return TRIP_E_HANDLE;
-    uint64_t granted = atomic_load_explicit(&slot->granted, memory_order_acquire);
-    uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
-    if (granted < permit) /* so of a later generation, for they agree in kind and number */
-        return TRIP_E_HANDLE;
-    if (granted != permit || !trip_permit_is_out(word, granted))
-        return TRIP_E_CONSUMED;
-    out->slot = slot;
-    out->word = word;
-    out->epoch = trip_word_epoch(atomic_load_explicit(&slot->bare, memory_order_acquire));
-    out->circuit = atomic_load_explicit(&slot->circuit, memory_order_acquire);
-    out->granted_at = atomic_load_explicit(&slot->granted_at, memory_order_acquire);
-    return TRIP_OK;
-}
-
-/* What to say of a permit whose circuit is gone: evicted, or destroyed with its tracker. */
-static trip_status of_the_gone(uint32_t tracker_tag)
-{
-    return trip_tracker_tag_lives(tracker_tag) ? TRIP_STALE : TRIP_E_HANDLE;
-}
-
-/* Whoever settles a stream has to be faster than whoever finds that it has stalled. The flags that it had. */
+/* What a stream has become by the time that somebody settles it, and from then on it is none. */
 static uint64_t claim_stream(trip_permit_slot *slot)
 {
     uint64_t progress = atomic_load_explicit(&slot->progress, memory_order_acquire);
-    while (progress != 0 && (progress & (TRIP_PROGRESS_STALLED | TRIP_PROGRESS_SETTLED)) == 0 &&
-           !atomic_compare_exchange_weak_explicit(&slot->progress, &progress, progress | TRIP_PROGRESS_SETTLED,
+    while ((progress & ~TRIP_PROGRESS_WON) != 0 &&
+           !atomic_compare_exchange_weak_explicit(&slot->progress, &progress, progress & TRIP_PROGRESS_WON,
                                                   memory_order_acq_rel, memory_order_acquire))
         ;
     return progress;
 }
 
-/* Of a probe whose success the circuit knows since its stream began: it has nothing more to tell. */
-static trip_status settle_known(trip_hearing *hearing, const trip_report *report)
+/* A stream that has stalled: the circuit was told then, and it is what was told that counts. */
+static trip_status settle_stalled(trip_hearing *hearing, const trip_outstanding *permit)
 {
-    trip_event event = trip_circuit_event(hearing, report);
-    trip_circuit_count_outcome(hearing, event);
-    return TRIP_OK;
+    trip_report report = {.outcome = &trip_stalled};
+    trip_circuit_count_outcome(hearing, trip_circuit_event(hearing, &report), TRIP_STALE);
+    return trip_outstanding_gone(permit);
 }
 
 /* Settle the permit and tell the circuit what became of the call, if there is anything to tell. */
 static __attribute__((noinline)) trip_status settle_anew(trip_permit handle, trip_event event,
                                                          const trip_outcome *outcome)
 {
-    outstanding permit;
-    uint64_t settled, progress;
-    uint32_t tracker_tag;
+    trip_outstanding permit;
+    uint64_t settled, progress = 0;
     do {
-        trip_status status = find(handle, &permit);
+        trip_status status = trip_outstanding_find(handle, &permit);
         if (status != TRIP_OK)
             return status;
-        tracker_tag = atomic_load_explicit(&permit.slot->tracker_tag, memory_order_relaxed);
-        progress = claim_stream(permit.slot);
+        progress |= claim_stream(permit.slot);
         settled = trip_permit_settled(permit.word);
         /* Fails when somebody else was faster, or when the slot has just become a spare. */
     } while (!atomic_compare_exchange_strong_explicit(&permit.slot->word, &permit.word, settled, memory_order_acq_rel,
@@ -351,21 +334,19 @@ static __attribute__((noinline)) trip_status settle_anew(trip_permit handle, tri
     trip_hearing hearing;
     trip_hearing_begin(&hearing, permit.circuit, trip_record_known(permit.circuit), trip_magazine_mine());
     bool is_known = (progress & TRIP_PROGRESS_WON) != 0 && trip_epoch_state(permit.epoch) == TRIP_WORD_HALF_OPEN;
-    bool has_stalled = (progress & TRIP_PROGRESS_STALLED) != 0; /* it was counted as out and as failed then */
     if ((settled & TRIP_PERMIT_SPARE) != 0) {
-        if (!has_stalled)
-            trip_magazine_count(hearing.magazine, permit.circuit, TRIP_COUNT_OUT, UINT64_MAX);
+        trip_magazine_count(hearing.magazine, permit.circuit, TRIP_COUNT_OUT, UINT64_MAX);
         keep(hearing.magazine, permit.slot, settled);
     }
-    if (has_stalled) {
-        trip_magazine_count(hearing.magazine, permit.circuit, TRIP_COUNT_STALE, 1);
-        return TRIP_STALE;
-    }
     trip_report report = {event, outcome, permit.epoch, permit.granted_at};
-    if (is_known)
-        return settle_known(&hearing, &report);
+    if ((progress & TRIP_PROGRESS_STALLED) != 0)
+        return settle_stalled(&hearing, &permit);
+    if (is_known) {
+        trip_circuit_count_outcome(&hearing, trip_circuit_event(&hearing, &report), TRIP_OK);
+        return TRIP_OK;
+    }
     trip_status status;
-    return trip_circuit_tell(&hearing, &report, &status) ? status : of_the_gone(tracker_tag);
+    return trip_circuit_tell(&hearing, &report, &status) ? status : trip_outstanding_gone(&permit);
 }
 
 static inline trip_status settle(trip_permit handle, trip_event event, const trip_outcome *outcome)
@@ -441,127 +422,4 @@ trip_status trip_permit_record(trip_permit permit, const trip_outcome *outcome)
     if (complete.status_class >= TRIP_CLASSES)
         return TRIP_E_INVALID;
     return settle(permit, TRIP_EVENT_SUCCESS, &complete);
-}
-
-/* Whether the permit was still out when all was read about it: only then does what was read belong together. */
-static bool still_out(const outstanding *permit)
-{
-    uint64_t word = atomic_load_explicit(&permit->slot->word, memory_order_acquire);
-    return ((word ^ permit->word) & ~TRIP_PERMIT_SPARE) == 0;
-}
-
-/* ---- Streams ----------------------------------------------------------------------------------------------------- */
-
-/* The first progress of a probe is its success; a stream whose success closes the circuit goes on as a call of that. */
-static trip_status win(trip_hearing *hearing, const outstanding *permit, trip_permit_slot *slot)
-{
-    trip_verdict verdict;
-    if (!trip_circuit_apply(hearing, TRIP_EVENT_SUCCESS, permit->epoch, &verdict))
-        return TRIP_STALE;
-    if (verdict.status == TRIP_OK && trip_word_state_of(verdict.word) == TRIP_WORD_CLOSED)
-        atomic_store_explicit(&slot->bare, trip_word_bare(verdict.word) & ~TRIP_WORD_SLOW, memory_order_release);
-    return verdict.status;
-}
-
-/* Note when the stream was heard of last. False: it has stalled, or is settled. */
-static bool note_progress(trip_permit_slot *slot, uint64_t now, uint64_t flag, bool *out_is_first)
-{
-    uint64_t progress = atomic_load_explicit(&slot->progress, memory_order_acquire);
-    do {
-        if ((progress & (TRIP_PROGRESS_STALLED | TRIP_PROGRESS_SETTLED)) != 0)
-            return false;
-        *out_is_first = (progress & flag) != flag;
-    } while (!atomic_compare_exchange_weak_explicit(&slot->progress, &progress,
-                                                    (progress & TRIP_PROGRESS_WON) | flag | (now + 1),
-                                                    memory_order_acq_rel, memory_order_acquire));
-    return true;
-}
-
-static trip_status progress_granted(trip_permit handle)
-{
-    outstanding permit;
-    trip_status status = find(handle, &permit);
-    if (status != TRIP_OK)
-        return status;
-    uint32_t tracker_tag = atomic_load_explicit(&permit.slot->tracker_tag, memory_order_relaxed);
-    trip_hearing hearing;
-    trip_hearing_begin(&hearing, permit.circuit, trip_record_known(permit.circuit), trip_magazine_mine());
-    const trip_policy *policy = trip_circuit_consult(&hearing);
-    bool is_probe = trip_epoch_state(permit.epoch) == TRIP_WORD_HALF_OPEN;
-    uint64_t now = policy->stall_ns != 0 ? trip_circuit_lately(&hearing) : 0;
-    uint64_t epoch = trip_word_epoch(atomic_load_explicit(&hearing.record->cell.word, memory_order_acquire));
-    if (!trip_record_lives(hearing.record, permit.circuit))
-        return of_the_gone(tracker_tag);
-    if (!still_out(&permit))
-        return TRIP_E_CONSUMED;
-    bool is_first;
-    if (!is_probe && policy->stall_ns == 0)
-        return epoch == permit.epoch ? TRIP_OK : TRIP_STALE;
-    if (!note_progress(permit.slot, now, is_probe ? TRIP_PROGRESS_WON : 0, &is_first))
-        return TRIP_STALE;
-    if (policy->stall_ns != 0)
-        trip_overdue_expect(atomic_load_explicit(&hearing.record->annex, memory_order_acquire), policy, now);
-    if (is_probe && is_first)
-        return win(&hearing, &permit, permit.slot);
-    return epoch == permit.epoch ? TRIP_OK : TRIP_STALE;
-}
-
-trip_status trip_permit_progress(trip_permit permit)
-{
-    return trip_is_express(permit) ? trip_express_inspect(permit) : progress_granted(permit);
-}
-
-/* ---- Unsettled permits ------------------------------------------------------------------------------------------- */
-
-trip_status trip_permit_renew(trip_permit handle)
-{
-    if (trip_is_express(handle))
-        return trip_express_inspect(handle);
-    outstanding permit;
-    trip_status status = find(handle, &permit);
-    if (status != TRIP_OK)
-        return status;
-    uint32_t tracker_tag = atomic_load_explicit(&permit.slot->tracker_tag, memory_order_relaxed);
-    if (!still_out(&permit))
-        return TRIP_E_CONSUMED;
-    trip_hearing hearing;
-    trip_hearing_begin(&hearing, permit.circuit, trip_record_known(permit.circuit), trip_magazine_mine());
-    trip_verdict verdict;
-    bool there = trip_circuit_apply(&hearing, TRIP_EVENT_RENEW, permit.epoch, &verdict);
-    return there ? verdict.status : of_the_gone(tracker_tag);
-}
-
-static trip_status inspect_granted(trip_permit handle, trip_permit_info *info)
-{
-    outstanding permit;
-    trip_status status = find(handle, &permit);
-    if (status != TRIP_OK)
-        return status;
-    uint32_t tracker_tag = atomic_load_explicit(&permit.slot->tracker_tag, memory_order_relaxed);
-    trip_hearing hearing;
-    trip_hearing_begin(&hearing, permit.circuit, trip_record_known(permit.circuit), trip_magazine_mine());
-    uint64_t word = atomic_load_explicit(&hearing.record->cell.word, memory_order_acquire);
-    trip_circuit_look(&hearing);
-    trip_view view = trip_word_view(word, &hearing.setting);
-    bool there = trip_record_lives(hearing.record, permit.circuit);
-    if (!still_out(&permit))
-        return TRIP_E_CONSUMED;
-    if (!there)
-        return of_the_gone(tracker_tag);
-    if (view.epoch != permit.epoch)
-        return TRIP_STALE;
-    info->is_probe = view.state == TRIP_WORD_HALF_OPEN;
-    info->lease_left_ns = view.lease_left_ns;
-    return TRIP_OK;
-}
-
-trip_status trip_permit_inspect(trip_permit handle, trip_permit_info *out_info)
-{
-    if (out_info == NULL || !trip_abi_may_write(out_info, TRIP_PERMIT_INFO_SIZE_1_0))
-        return TRIP_E_INVALID;
-    trip_permit_info info = {.is_probe = 0};
-    trip_status status = trip_is_express(handle) ? trip_express_inspect(handle) : inspect_granted(handle, &info);
-    if (status == TRIP_OK)
-        trip_abi_write(out_info, &info, sizeof info);
-    return status;
 }

@@ -42,14 +42,20 @@ typedef struct trip_permit_slot {
     _Atomic(struct trip_record *) record;
     _Atomic uint64_t circuit;    /* the handle; 0: never granted */
     _Atomic uint64_t granted_at; /* tracker's ns, where the circuit times its calls */
-    _Atomic uint64_t progress;   /* tracker's ns of the last one that was told, plus 1, with flags; 0: none */
+    _Atomic uint64_t progress;   /* tracker's ns of the last one that was told, plus 1, with flags */
 } trip_permit_slot;
 
-/* What has become of a permit that has told of progress. Whoever sets STALLED or SETTLED first decides what it counts as. */
+/* What has become of a permit that has told of progress. Whoever settles a stream takes the time away first, and whoever
+   finds that it has stalled sets the flag while the time is there: one of them decides what it is. A free slot of a
+   thread's own never has the flag, so that it need not be cleared when it is granted. */
 #define TRIP_PROGRESS_STALLED (UINT64_C(1) << 63)
-#define TRIP_PROGRESS_SETTLED (UINT64_C(1) << 62)
-#define TRIP_PROGRESS_WON (UINT64_C(1) << 61) /* it was a probe, whose success the circuit knows */
+#define TRIP_PROGRESS_WON (UINT64_C(1) << 62) /* it was a probe, whose success the circuit knows */
 #define TRIP_PROGRESS_TIME (TRIP_PROGRESS_WON - 1)
+
+#define TRIP_GRANTED_NEVER (UINT64_MAX / 2) /* ns: later than anything is asked */
+
+/* In the child of a fork: what its parent waits for is not overdue here. */
+void trip_permits_after_fork(void);
 
 extern trip_pool trip_permits;
 extern _Atomic(char *) trip_permit_chunks[TRIP_PERMITS_MAX >> TRIP_PERMIT_CHUNK_BITS];

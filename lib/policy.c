@@ -196,11 +196,17 @@ static uint32_t effects_of(const trip_config *c)
     return packed;
 }
 
+/* Of calls: one that is too small for its digits is not none, which 0 stands for. */
+static uint64_t share_of_calls(double ratio)
+{
+    return ratio > 0 && share(ratio) == 0 ? 1 : share(ratio);
+}
+
 /* A window that no share of calls can open is none. */
 static trip_window_rule rule_of(uint32_t size, uint32_t minimum, double failure_ratio, double slow_ratio)
 {
     bool judges = failure_ratio > 0 || slow_ratio > 0;
-    return (trip_window_rule){share(failure_ratio), share(slow_ratio), judges ? size : 0, minimum};
+    return (trip_window_rule){share_of_calls(failure_ratio), share_of_calls(slow_ratio), judges ? size : 0, minimum};
 }
 
 void trip_policy_make(const trip_config *config, trip_policy *out_policy)
@@ -224,7 +230,7 @@ void trip_policy_make(const trip_config *config, trip_policy *out_policy)
             rule_of(config->count_window, config->count_minimum, config->count_failure_ratio, config->count_slow_ratio),
         .lately = rule_of(config->time_window_ns != 0 ? config->time_buckets : 0, config->time_minimum,
                           config->time_failure_ratio, config->time_slow_ratio),
-        .bucket_ns = config->time_window_ns / config->time_buckets,
+        .bucket_ns = config->time_window_ns != 0 ? config->time_window_ns / config->time_buckets : 1, /* see policy.h */
         .hang_ns = config->hang_ns,
         .ramp_ns = config->ramp_ns,
         .stall_ns = config->stall_ns,

@@ -40,7 +40,7 @@ typedef struct trip_policy {
     uint64_t slow_call_ns; /* 0: no call is slow, as with the others */
     trip_window_rule last_calls;
     trip_window_rule lately;
-    uint64_t bucket_ns; /* of the latter */
+    uint64_t bucket_ns; /* of the latter; never 0, for who divides by it may have parts of two trackers' policies */
     uint64_t hang_ns;
     uint64_t ramp_ns;
     uint64_t stall_ns;

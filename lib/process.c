@@ -74,6 +74,7 @@ static void in_child(void)
 {
     in_parent();
     trip_magazine_after_fork();
+    trip_permits_after_fork();
     forget_probes();
 }
 

@@ -9,7 +9,7 @@ static void count(const trip_hearing *hearing, trip_counter counter)
     trip_magazine_count(hearing->magazine, hearing->circuit, counter, 1);
 }
 
-void trip_circuit_count_outcome(const trip_hearing *hearing, trip_event event)
+void trip_circuit_count_outcome(const trip_hearing *hearing, trip_event event, trip_status status)
 {
     static const trip_counter counters[] = {
         [TRIP_EVENT_FAILURE] = TRIP_COUNT_FAILURES,
@@ -18,6 +18,8 @@ void trip_circuit_count_outcome(const trip_hearing *hearing, trip_event event)
     };
     if (event != TRIP_EVENT_SUCCESS) /* which is what is left over */
         count(hearing, counters[event]);
+    if (status == TRIP_STALE)
+        count(hearing, TRIP_COUNT_STALE);
 }
 
 void trip_circuit_trip(trip_hearing *hearing, uint64_t epoch)
@@ -55,12 +57,12 @@ static void remember_wait(trip_hearing *hearing, uint64_t wait)
         return;
     trip_circuit_look(hearing);
     uint64_t generation = trip_handle_generation(hearing->circuit, TRIP_CIRCUIT_SLOT_BITS);
+    uint64_t mark = trip_annex_mark(hearing->record, generation);
     uint64_t until = trip_word_stamp_at(hearing->setting.now + wait);
     uint64_t there = atomic_load_explicit(&annex->not_before, memory_order_acquire);
-    while (trip_not_before_stamp(there, generation) < until && trip_record_lives(hearing->record, hearing->circuit) &&
-           !atomic_compare_exchange_weak_explicit(&annex->not_before, &there,
-                                                  generation << TRIP_NOT_BEFORE_BITS | until, memory_order_acq_rel,
-                                                  memory_order_acquire))
+    while (trip_not_before_stamp(there, mark) < until && trip_record_lives(hearing->record, hearing->circuit) &&
+           !atomic_compare_exchange_weak_explicit(&annex->not_before, &there, trip_not_before_value(mark, until),
+                                                  memory_order_acq_rel, memory_order_acquire))
         ;
 }
 
@@ -77,14 +79,14 @@ static inline bool are_over_lately(const trip_hearing *hearing, trip_annex *anne
         trip_tally one = {1, (outcome & TRIP_CALL_FAILED) != 0, (outcome & TRIP_CALL_SLOW) != 0};
         trip_window_add_bucket(annex, policy, present, step, step, one);
     }
-    uint64_t mark = trip_window_mark(present.epoch, step);
+    uint64_t mark = trip_window_mark(present, step);
     if (outcome == 0 && atomic_load_explicit(&annex->calm, memory_order_acquire) == mark)
         return false;
 
     /* One more success can open the circuit only where it is the one that makes the calls enough to be judged; or where
        others have left the window, as they do from step to step. */
-    atomic_store_explicit(&annex->calm, mark, memory_order_seq_cst);
-    trip_tally sum = trip_window_sum(annex, policy, present.epoch, step);
+    atomic_store_explicit(&annex->calm, mark, memory_order_seq_cst); /* whoever fails from now on takes it back */
+    trip_tally sum = trip_window_sum(annex, policy, present, step);
     sum.calls += trip_magazines_calls(hearing->circuit, present.epoch, step, policy->lately.size);
     bool is_calm = sum.calls >= policy->lately.minimum || (sum.failures == 0 && sum.slow == 0);
     if (!is_calm)
@@ -119,7 +121,8 @@ static bool is_slow_call(const trip_hearing *hearing, const trip_report *report)
         return false;
     if (report->outcome != NULL && report->outcome->duration_ns != 0)
         return report->outcome->duration_ns > policy->slow_call_ns;
-    return report->granted_at != 0 && trip_circuit_lately(hearing) - report->granted_at > policy->slow_call_ns;
+    uint64_t now = trip_circuit_lately(hearing);
+    return now > report->granted_at && now - report->granted_at > policy->slow_call_ns;
 }
 
 void trip_circuit_hand_in_calls(const trip_account *account)
@@ -129,10 +132,12 @@ void trip_circuit_hand_in_calls(const trip_account *account)
     trip_tracker_policy(account->tracker, &policy);
     if (annex == NULL || policy.lately.size == 0)
         return;
-    trip_present present = {&account->record->cell.word, atomic_load(&account->calls_epoch)};
-    trip_tally calls = {.calls = atomic_load(&account->calls)};
+    trip_present present = {&account->record->cell.word,
+                            atomic_load_explicit(&account->calls_epoch, memory_order_relaxed)};
+    trip_tally calls = {.calls = atomic_load_explicit(&account->calls, memory_order_relaxed)};
+    uint64_t step = atomic_load_explicit(&account->calls_step, memory_order_relaxed);
     uint64_t now = trip_tracker_lately(account->tracker, &policy) / policy.bucket_ns;
-    trip_window_add_bucket(annex, &policy, present, now, atomic_load(&account->calls_step), calls);
+    trip_window_add_bucket(annex, &policy, present, now, step, calls);
 }
 
 trip_event trip_circuit_event(trip_hearing *hearing, const trip_report *report)
@@ -147,16 +152,13 @@ trip_event trip_circuit_event(trip_hearing *hearing, const trip_report *report)
     return events[trip_policy_effect(trip_circuit_consult(hearing), report->outcome->status_class)];
 }
 
-bool trip_circuit_tell(trip_hearing *hearing, const trip_report *report, trip_status *out_status)
+bool trip_circuit_learn(trip_hearing *hearing, const trip_report *report, trip_event event, trip_status *out_status)
 {
-    trip_event event = trip_circuit_event(hearing, report);
     bool may_ask = report->outcome != NULL && event == TRIP_EVENT_FAILURE;
-    uint64_t wait = may_ask ? wait_asked(report->outcome, hearing->setting.policy) : 0;
-    if (event == TRIP_EVENT_FAILURE && wait == 0 && count_failure(hearing, report->epoch)) {
-        count(hearing, TRIP_COUNT_FAILURES);
-        *out_status = TRIP_OK;
+    uint64_t wait = may_ask ? wait_asked(report->outcome, trip_circuit_consult(hearing)) : 0;
+    *out_status = TRIP_OK;
+    if (event == TRIP_EVENT_FAILURE && wait == 0 && count_failure(hearing, report->epoch))
         return true;
-    }
     if (wait != 0)
         remember_wait(hearing, wait);
     trip_verdict verdict;
@@ -164,10 +166,8 @@ bool trip_circuit_tell(trip_hearing *hearing, const trip_report *report, trip_st
         return false;
     if (verdict.opened)
         count(hearing, TRIP_COUNT_OPENS);
-    trip_circuit_count_outcome(hearing, event);
     *out_status = verdict.status;
     if (verdict.status == TRIP_STALE) {
-        count(hearing, TRIP_COUNT_STALE);
         if (wait != 0)
             trip_circuit_apply(hearing, TRIP_EVENT_HINT, 0, &verdict);
         return true;
@@ -178,5 +178,14 @@ bool trip_circuit_tell(trip_hearing *hearing, const trip_report *report, trip_st
     if (is_of_interest && (has_failed || event == TRIP_EVENT_SUCCESS))
         observe(hearing, report->epoch,
                 (has_failed ? TRIP_CALL_FAILED : 0) | (is_slow_call(hearing, report) ? TRIP_CALL_SLOW : 0));
+    return true;
+}
+
+bool trip_circuit_tell(trip_hearing *hearing, const trip_report *report, trip_status *out_status)
+{
+    trip_event event = trip_circuit_event(hearing, report);
+    if (!trip_circuit_learn(hearing, report, event, out_status))
+        return false;
+    trip_circuit_count_outcome(hearing, event, *out_status);
     return true;
 }

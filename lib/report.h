@@ -18,12 +18,15 @@ typedef struct trip_report {
 /* Let the circuit have it. False: the circuit is gone, and nothing was counted. */
 bool trip_circuit_tell(trip_hearing *hearing, const trip_report *report, trip_status *out_status);
 
+/* The same, of a call that is not settled and so not counted yet. `event` is what trip_circuit_event says. */
+bool trip_circuit_learn(trip_hearing *hearing, const trip_report *report, trip_event event, trip_status *out_status);
+
 /* The same for a success on a healthy circuit, of which only the windows want to know. The setting has the policy. */
 void trip_circuit_observe_success(trip_hearing *hearing, uint64_t epoch);
 
-/* What a report is about, by the circuit's config; count it, and nothing else. */
+/* What a report is about, by the circuit's config; count that a call was settled so, and with this status. */
 trip_event trip_circuit_event(trip_hearing *hearing, const trip_report *report);
-void trip_circuit_count_outcome(const trip_hearing *hearing, trip_event event);
+void trip_circuit_count_outcome(const trip_hearing *hearing, trip_event event, trip_status status);
 
 /* Open the circuit if it still is in this closed epoch: more than one outcome speaks for it. */
 void trip_circuit_trip(trip_hearing *hearing, uint64_t epoch);

@@ -1,14 +1,22 @@
 /* Windows, as window.h describes them. */
 #include "window.h"
 
+static bool reaches(uint64_t part, uint64_t calls, uint64_t share)
+{
+    return share != 0 && part * TRIP_SHARE_ONE >= share * calls;
+}
+
 bool trip_window_is_over(trip_tally tally, const trip_window_rule *rule)
 {
     if (tally.calls < rule->minimum)
         return false;
-    bool too_many_failed =
-        rule->failure_share != 0 && tally.failures * TRIP_SHARE_ONE >= rule->failure_share * tally.calls;
-    bool too_many_slow = rule->slow_share != 0 && tally.slow * TRIP_SHARE_ONE >= rule->slow_share * tally.calls;
-    return too_many_failed || too_many_slow;
+    while (tally.calls > UINT32_MAX / 2) { /* so that the products fit; shares of so many are the same after it */
+        tally.calls /= 2;
+        tally.failures /= 2;
+        tally.slow /= 2;
+    }
+    return reaches(tally.failures, tally.calls, rule->failure_share) ||
+           reaches(tally.slow, tally.calls, rule->slow_share);
 }
 
 /* ---- The last calls ---------------------------------------------------------------------------------------------- */
@@ -186,14 +194,14 @@ void trip_window_empty(trip_annex *annex)
 
 /* ---- The calls of a time ----------------------------------------------------------------------------------------- */
 
-/* A number in a bucket has a tag above it that tells epoch and step. */
+/* A number in a bucket has a tag above it that tells circuit, epoch and step. */
 #define COUNT_BITS 28
 #define COUNT_MASK ((UINT64_C(1) << COUNT_BITS) - 1)
 
 /* The finalizer of SplitMix64, as in word.c, so that the upper bits alone tell one mark from another. */
-static uint64_t tag_of(uint64_t epoch, uint64_t step)
+static uint64_t tag_of(trip_present present, uint64_t step)
 {
-    uint64_t x = trip_window_mark(epoch, step);
+    uint64_t x = trip_window_mark(present, step);
     x = (x ^ x >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
     x = (x ^ x >> 27) * UINT64_C(0x94D049BB133111EB);
     return (x ^ x >> 31) & ~COUNT_MASK;
@@ -223,7 +231,7 @@ void trip_window_add_bucket(trip_annex *annex, const trip_policy *policy, trip_p
     if (annex->bucket_count != policy->lately.size || !trip_window_has(policy, now, step))
         return;
     trip_bucket *bucket = bucket_of(annex, step);
-    uint64_t tag = tag_of(present.epoch, step);
+    uint64_t tag = tag_of(present, step);
     add(&bucket->calls, present, tag, amount.calls);
     add(&bucket->failures, present, tag, amount.failures);
     add(&bucket->slow, present, tag, amount.slow);
@@ -235,12 +243,12 @@ static uint64_t counted(const _Atomic uint64_t *place, uint64_t tag)
     return (there ^ tag) <= COUNT_MASK ? there & COUNT_MASK : 0;
 }
 
-trip_tally trip_window_sum(trip_annex *annex, const trip_policy *policy, uint64_t epoch, uint64_t step)
+trip_tally trip_window_sum(trip_annex *annex, const trip_policy *policy, trip_present present, uint64_t step)
 {
     trip_tally sum = {0};
     for (uint32_t i = 0; i < annex->bucket_count && i <= step && annex->bucket_count == policy->lately.size; i++) {
         const trip_bucket *bucket = bucket_of(annex, step - i);
-        uint64_t tag = tag_of(epoch, step - i);
+        uint64_t tag = tag_of(present, step - i);
         sum.calls += counted(&bucket->calls, tag);
         sum.failures += counted(&bucket->failures, tag);
         sum.slow += counted(&bucket->slow, tag);

@@ -58,7 +58,7 @@ void trip_window_add_bucket(trip_annex *annex, const trip_policy *policy, trip_p
                             uint64_t step, trip_tally amount);
 
 /* What was counted there in the steps up to `step`, that included. */
-trip_tally trip_window_sum(trip_annex *annex, const trip_policy *policy, uint64_t epoch, uint64_t step);
+trip_tally trip_window_sum(trip_annex *annex, const trip_policy *policy, trip_present present, uint64_t step);
 
 /* Whether a step belongs to the window that ends with another. */
 static inline bool trip_window_has(const trip_policy *policy, uint64_t last, uint64_t step)
@@ -66,10 +66,10 @@ static inline bool trip_window_has(const trip_policy *policy, uint64_t last, uin
     return step <= last && last - step < policy->lately.size;
 }
 
-/* A mark that no other step and epoch has, but by a chance of one in 2^64. */
-static inline uint64_t trip_window_mark(uint64_t epoch, uint64_t step)
+/* A mark that no other step of any epoch of any circuit has, but by a chance of one in 2^64. */
+static inline uint64_t trip_window_mark(trip_present present, uint64_t step)
 {
-    return (epoch + 1) * UINT64_C(0x9E3779B97F4A7C15) + step;
+    return trip_annex_mark((const void *)present.word, present.epoch) + step;
 }
 
 #endif

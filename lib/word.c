@@ -359,8 +359,9 @@ static uint64_t until(uint64_t deadline, uint64_t now)
 trip_view trip_word_view(uint64_t word, const trip_setting *setting)
 {
     const trip_policy *policy = setting->policy;
-    trip_view view = {0};
-    word = expire(word, setting, &view.opened);
+    bool opened;
+    word = expire(word, setting, &opened);
+    trip_view view = {.opened = opened};
     view.state = trip_word_state_of(word);
     view.epoch = trip_word_epoch(word);
     if (view.state == TRIP_WORD_CLOSED)

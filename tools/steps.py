@@ -62,7 +62,7 @@ def tsan_tests(name: str, shows: str, repeat: str = "", limit: int = 900) -> Ste
         shows,
         "build-tsan",
         "-Db_sanitize=thread -Db_lundef=false",
-        f"structs handles express lanes counting registry threads faults statuses {repeat}",
+        f"structs handles express lanes counting registry window threads faults statuses {repeat}",
         limit,
         TSAN_OPTIONS="halt_on_error=1",
     )
@@ -111,13 +111,19 @@ STEPS = (
         "python tests/fuzz/fuzz.py --runs 30000",
         tally.plain,
     ),
+    Step(
+        "differential",
+        "windows open when resilience4j's do, in two million random steps",
+        "python tests/differential/compare.py",
+        tally.plain,
+    ),
     pytest("abi", "symbols, layout, header, and that what is generated is current", "tests/abi"),
     pytest("python", "the Python binding, and the contract from Python", "bindings/python/tests"),
     check_only(
         "python-types",
         "mypy --strict",
-        "mypy --strict tools tests/docs tests/fuzz && (cd bindings/python && mypy --strict) && (cd demo && mypy) && "
-        "cd bench && mypy",
+        "mypy --strict tools tests/docs tests/fuzz tests/differential && (cd bindings/python && mypy --strict) && "
+        "(cd demo && mypy) && cd bench && mypy",
     ),
     check_only("python-lint", "ruff", "ruff check . && ruff format --check ."),
     Step(
@@ -171,6 +177,13 @@ SOAK = (
         "fuzz",
         "the readers of what providers say stand any bytes, for half an hour each",
         "python tests/fuzz/fuzz.py --seconds 1800 --seed $RANDOM",
+        tally.plain,
+        limit=2 * HOURS,
+    ),
+    Step(
+        "differential",
+        "a billion random steps next to resilience4j's windows",
+        "python tests/differential/compare.py --steps 1000000000 --seed $RANDOM",
         tally.plain,
         limit=2 * HOURS,
     ),

@@ -40,6 +40,12 @@ has_rust() {
         cargo clippy --version >/dev/null 2>&1 && cargo fmt --version >/dev/null 2>&1
 }
 
+# A JDK with records, and what fetches resilience4j.
+has_java() {
+    local have
+    have=$(javac -version 2>&1 | cut -d ' ' -f 2) && at_least "$have" 17 && command -v mvn >/dev/null
+}
+
 has_python() {
     python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 9))' 2>/dev/null
 }
@@ -50,7 +56,7 @@ prefer_debian() {
     has_rust && has_python || PATH=/usr/bin:$PATH
 }
 
-# The packages that Debian does not have installed here, and those that stand for a missing Go or Rust.
+# The packages that Debian does not have installed here, and those that stand for a missing Go, Rust or Java.
 missing_packages() {
     local package
     for package in "${packages[@]}"; do
@@ -58,6 +64,7 @@ missing_packages() {
     done
     has_go || echo golang-go
     has_rust || rust_packages
+    has_java || printf '%s\n' default-jdk-headless maven
 }
 
 # Debian 12 keeps a second, newer Rust for its browsers; later releases need none.
@@ -120,7 +127,7 @@ install_packages() {
 # What was installed must be enough: an old release of Debian has nothing that would do.
 check_toolchain() {
     local tool
-    for tool in go rust python; do
+    for tool in go rust python java; do
         "has_$tool" || { echo "x: neither PATH nor Debian has a $tool that is new enough" >&2; return 1; }
     done
 }

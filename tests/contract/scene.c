@@ -126,6 +126,30 @@ static void do_permit(scene *s, const json_t *step, facts *found)
         wrong(&s->where, "%s, and yet out_permit was written", trip_status_name(status));
 }
 
+/* So many permits, one after the other, each of which is settled at once. */
+static void do_ask(scene *s, const json_t *step, facts *found)
+{
+    trip_circuit circuit = circuit_argument(s, step);
+    trip_rejection refused = unwritten, last = unwritten;
+    trip_status answer = TRIP_OK;
+    json_int_t times = number_member(&s->where, step, "times"), granted = 0;
+    for (json_int_t i = 0; i < times && answer >= TRIP_OK; i++) {
+        trip_permit permit = 0;
+        refused = unwritten;
+        trip_status status = trip_circuit_permit(circuit, &permit, &refused);
+        if (status == TRIP_OK && trip_permit_record_success(permit) == TRIP_OK) {
+            granted++;
+            continue;
+        }
+        if (answer != TRIP_OK && answer != status)
+            wrong(&s->where, "%s after %s", trip_status_name(status), trip_status_name(answer));
+        answer = status;
+        last = refused;
+    }
+    state_rejection(s, answer, &unwritten, &last, found);
+    state_number(found, "granted", (uint64_t)granted);
+}
+
 static void do_peek(scene *s, const json_t *step, facts *found)
 {
     trip_rejection refused = unwritten;
@@ -274,6 +298,7 @@ static const struct kind {
 } kinds[] = {
     {"circuit", {"do", "expect", "tenant", "provider", "as"}, do_circuit},
     {"permit", {"do", "expect", "circuit", "as"}, do_permit},
+    {"ask", {"do", "expect", "circuit", "times"}, do_ask},
     {"peek", {"do", "expect", "circuit"}, do_peek},
     {"inspect", {"do", "expect", "circuit"}, do_inspect},
     {"key", {"do", "expect", "circuit"}, do_key},

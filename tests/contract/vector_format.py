@@ -17,6 +17,7 @@ SETTLE = ({"permit"}, set(), set())
 STEPS = {
     "circuit": ({"tenant", "provider", "as"}, set(), {"same_as", "not_same_as"}),
     "permit": ({"circuit"}, {"as"}, REJECTION),
+    "ask": ({"circuit", "times"}, set(), REJECTION | {"granted"}),
     "peek": ({"circuit"}, set(), REJECTION),
     "inspect": ({"circuit"}, set(), CIRCUIT),
     "key": ({"circuit"}, set(), {"tenant", "provider"}),
@@ -129,6 +130,8 @@ class Names:
 def can_show(do, status):
     """What a step can show beside its status, when that is `status`."""
     shown = STEPS[do][2]
+    if do == "ask":
+        return shown if status.startswith("TRIP_REJECTED_") else {"granted"}
     if do in ("permit", "peek"):
         return shown if status.startswith("TRIP_REJECTED_") else set()
     return shown if status == "TRIP_OK" else set()
@@ -166,6 +169,8 @@ def check_arguments(step, names):
         names.require_circuit(step["circuit"])
     if "permit" in step:
         require(step["permit"] in names.permits, f"no permit is named {step['permit']!r}")
+    if "times" in step:
+        require(is_number(step["times"]) and step["times"] > 0, "ask for nothing")
     if "ns" in step:
         require(is_number(step["ns"]), f"ns: {step['ns']!r} is no number")
 

@@ -100,6 +100,35 @@ START_TEST(in_the_child_a_probe_whose_lease_was_over_has_failed)
 }
 END_TEST
 
+static int nothing_is_overdue(void *argument)
+{
+    family *f = argument;
+    REQUIRE(trip_tracker_advance(f->tracker, 100 * SECOND) == TRIP_OK);
+    trip_permit own;
+    REQUIRE(trip_circuit_permit(f->circuit, &own, NULL) == TRIP_OK);
+    REQUIRE(trip_permit_record_success(f->permit) == TRIP_OK);
+    REQUIRE(look(f->circuit).failures == 0);
+    REQUIRE(trip_tracker_advance(f->tracker, 100 * SECOND) == TRIP_OK); /* now a call of its own hangs */
+    REQUIRE(trip_circuit_permit(f->circuit, &own, NULL) == TRIP_REJECTED_OPEN);
+    return 0;
+}
+
+START_TEST(in_the_child_no_call_of_the_parent_hangs_and_no_stream_of_it_stalls)
+{
+    trip_config config = manual_config();
+    config.hang_calls = 1;
+    config.hang_ns = config.stall_ns = 10 * SECOND;
+    family f = {.tracker = tracker_with(&config)};
+    f.circuit = circuit_of(f.tracker, "acme", "openai");
+    f.permit = permit_of(f.circuit);
+    ck_assert_int_eq(trip_permit_progress(permit_of(f.circuit)), TRIP_OK);
+    ck_assert_int_eq(in_child(nothing_is_overdue, &f), 0);
+    ck_assert_int_eq(trip_tracker_advance(f.tracker, 10 * SECOND), TRIP_OK);
+    trip_permit permit;
+    ck_assert_int_eq(trip_circuit_permit(f.circuit, &permit, NULL), TRIP_REJECTED_OPEN);
+}
+END_TEST
+
 static family of_handler;
 static int handler_failed;
 
@@ -351,6 +380,7 @@ static Suite *fork_suite(void)
     tcase_set_timeout(forking, 300);
     tcase_add_test(forking, in_the_child_a_probe_is_cancelled_and_its_permit_stale);
     tcase_add_test(forking, in_the_child_a_probe_whose_lease_was_over_has_failed);
+    tcase_add_test(forking, in_the_child_no_call_of_the_parent_hangs_and_no_stream_of_it_stalls);
     tcase_add_test(forking, fork_handlers_of_the_program_may_call_the_library);
     tcase_add_test(forking, parent_and_child_go_their_own_ways);
     tcase_add_test(forking, a_child_of_a_busy_process_can_do_everything);

@@ -144,12 +144,12 @@ START_TEST(a_stream_that_stalls_after_its_first_token_is_one_timeout)
     ck_assert_int_eq(trip_permit_cancel(permit_of(circuit)), TRIP_OK);
     ck_assert_uint_eq(info_of(circuit).failures, 0);
     advance(tracker, 1);
-    for (int i = 0; i < 3; i++) { /* however often it is looked at */
+    for (int i = 0; i < 3; i++) { /* however often it is looked for */
         ck_assert_int_eq(trip_permit_cancel(permit_of(circuit)), TRIP_OK);
         trip_circuit_info info = info_of(circuit);
         ck_assert_uint_eq(info.failures, 1);
-        ck_assert_uint_eq(info.failures_total, 1);
-        ck_assert_uint_eq(permits_out(&info), 0);
+        ck_assert_uint_eq(info.failures_total, 0); /* it is counted when it is settled */
+        ck_assert_uint_eq(permits_out(&info), 1);
     }
     ck_assert_int_eq(trip_permit_progress(stream), TRIP_STALE);
     ck_assert_int_eq(trip_permit_record_failure(stream), TRIP_STALE);
@@ -159,6 +159,28 @@ START_TEST(a_stream_that_stalls_after_its_first_token_is_one_timeout)
     ck_assert_uint_eq(info.failures_total, 1);
     ck_assert_uint_eq(info.stale, 1);
     ck_assert_uint_eq(permits_out(&info), 0);
+}
+END_TEST
+
+START_TEST(a_place_where_a_stream_has_stalled_is_as_good_as_new)
+{
+    trip_config config = streaming_config();
+    trip_tracker tracker = tracker_with(&config);
+    trip_circuit circuit = circuit_of(tracker, "acme", "openai");
+    for (int i = 0; i < 20; i++) { /* in each slot of the thread */
+        trip_permit stream = permit_of(circuit);
+        progress(stream);
+        advance(tracker, 5 * SECOND);
+        ck_assert_int_eq(trip_permit_record_success(permit_of(circuit)), TRIP_OK);
+        ck_assert_int_eq(trip_permit_record_success(stream), TRIP_STALE);
+        ck_assert_int_eq(trip_permit_record_success(permit_of(circuit)), TRIP_OK);
+    }
+    trip_config plain = manual_config();
+    plain.failure_threshold = 1000;
+    trip_circuit other = circuit_of(tracker_with(&plain), "acme", "openai");
+    for (int i = 0; i < 20; i++)
+        fail_once(other);
+    ck_assert_uint_eq(info_of(other).failures, 20);
 }
 END_TEST
 
@@ -326,6 +348,7 @@ static Suite *overdue_suite(void)
     TCase *streams = tcase_create("streams");
     tcase_set_timeout(streams, 120);
     tcase_add_test(streams, a_stream_that_stalls_after_its_first_token_is_one_timeout);
+    tcase_add_test(streams, a_place_where_a_stream_has_stalled_is_as_good_as_new);
     tcase_add_test(streams, a_stream_that_goes_on_neither_stalls_nor_hangs);
     tcase_add_test(streams, a_call_without_progress_is_no_stream);
     tcase_add_test(streams, a_probe_that_has_shown_its_first_token_closes_the_circuit);

@@ -13,12 +13,13 @@
 #define SECOND (1000 * MS)
 #define FAILURES_MAX ((UINT64_C(1) << 23) - 1)
 #define MOMENTS_MAX 40
+#define WAITS_MAX 2
 #define EPOCHS_MAX 2
 #define NOT_GRANTED UINT64_MAX /* the era of an epoch in which the model has granted nothing */
 
 static const uint64_t STAMPS[] = {0, 1, UINT64_C(1234567), TRIP_STAMP_RETIRE, TRIP_STAMP_MAX - 1, TRIP_STAMP_MAX};
-static const trip_event EVENTS[] = {TRIP_EVENT_PERMIT, TRIP_EVENT_SUCCESS, TRIP_EVENT_FAILURE,
-                                    TRIP_EVENT_DROP,   TRIP_EVENT_CANCEL,  TRIP_EVENT_RENEW};
+static const trip_event EVENTS[] = {TRIP_EVENT_PERMIT, TRIP_EVENT_SUCCESS, TRIP_EVENT_FAILURE, TRIP_EVENT_DROP,
+                                    TRIP_EVENT_CANCEL, TRIP_EVENT_RENEW,   TRIP_EVENT_TRIP,    TRIP_EVENT_HINT};
 static const uint32_t ON_DROP[] = {TRIP_DROP_FAILURE, TRIP_DROP_CANCEL};
 static const uint32_t THRESHOLDS[] = {1, 2, 8388607};
 static const uint32_t PROBES[] = {1, 2, 63};
@@ -64,6 +65,7 @@ typedef struct subject {
     uint64_t salt;
     uint64_t moments[MOMENTS_MAX];
     size_t moment_count;
+    uint64_t waits[WAITS_MAX]; /* what the provider may have asked for, as a setting's not_before */
     uint64_t foreign[EPOCHS_MAX];
     size_t foreign_count;
 } subject;
@@ -101,6 +103,28 @@ static void choose_moments(subject *s)
     add_moments(s, UINT64_MAX, 1, 0);
 }
 
+/* None, and in turn: before, at and after the end of the period, the stamp and its millisecond, long after, absurd.
+   Eleven is prime to the number of words, so that each word meets all of them under one policy or another. */
+static void choose_waits(subject *s)
+{
+    static size_t turn;
+    wide deadline = s->twin.circuit.deadline, stamp = (wide)trip_word_stamp(s->twin.word) * MS;
+    wide waits[11] = {1,
+                      deadline - (deadline > 0),
+                      deadline,
+                      deadline + 1,
+                      deadline + 5,
+                      stamp,
+                      stamp + 1,
+                      stamp + MS,
+                      stamp + SECOND + 3,
+                      stamp + (wide)2 * TWIN_YEAR_NS,
+                      UINT64_MAX};
+    wide wait = waits[turn++ % COUNT(waits)];
+    s->waits[0] = 0;
+    s->waits[1] = wait < UINT64_MAX ? (uint64_t)wait : UINT64_MAX;
+}
+
 static void add_foreign(subject *s, uint64_t epoch)
 {
     if (epoch != s->twin.circuit.epoch)
@@ -125,21 +149,23 @@ static void choose_epochs(subject *s)
     add_foreign(s, others[turn++ % COUNT(others)]);
 }
 
-static void refuse(const subject *s, const char *broken, int event, uint64_t epoch, uint64_t now)
+static void refuse(const subject *s, const char *broken, int event, uint64_t epoch, const trip_setting *at)
 {
     const trip_policy *p = s->policy;
-    ck_abort_msg("%s: word %016" PRIx64 " event %d epoch %" PRIx64 " now %" PRIu64 " salt %" PRIx64
-                 "; threshold %u probes %u successes %u on_drop %u lease %" PRIu64 " open %" PRIu64 " jitter %" PRIx64,
-                 broken, s->twin.word, event, epoch, now, s->salt, p->failure_threshold, p->half_open_max_probes,
-                 p->half_open_successes, p->on_drop, p->probe_lease_ns, p->open_ns[0], p->jitter);
+    ck_abort_msg("%s: word %016" PRIx64 " event %d epoch %" PRIx64 " now %" PRIu64 " not before %" PRIu64
+                 " salt %" PRIx64 "; threshold %u probes %u of %u successes %u on_drop %u lease %" PRIu64
+                 " open %" PRIu64 " jitter %" PRIx64,
+                 broken, s->twin.word, event, epoch, at->now, at->not_before, s->salt, p->failure_threshold,
+                 p->half_open_max_probes, p->half_open_probes, p->half_open_successes, p->on_drop, p->probe_lease_ns,
+                 p->open_ns[0], p->jitter);
 }
 
-static void take(const subject *s, trip_event event, twin_permit permit)
+static void take(const subject *s, trip_event event, twin_permit permit, uint64_t wait)
 {
     bool timeless = !trip_word_needs_clock(s->twin.word, event, permit.epoch, s->policy);
     trip_verdict first = {0};
     for (size_t i = 0; i < s->moment_count; i++) {
-        trip_setting setting = {.policy = s->policy, .now = s->moments[i], .salt = s->salt};
+        trip_setting setting = {.policy = s->policy, .now = s->moments[i], .salt = s->salt, .not_before = wait};
         twin t = s->twin;
         trip_verdict verdict;
         const char *broken = twin_step(&t, event, permit, &setting, &verdict);
@@ -156,28 +182,25 @@ static void take(const subject *s, trip_event event, twin_permit permit)
         if (broken == NULL && event == TRIP_EVENT_FAILURE && is_closed && counted && !only_counts)
             broken = "a failure that only counts is answered quickly";
         if (broken != NULL)
-            refuse(s, broken, (int)event, permit.epoch, setting.now);
+            refuse(s, broken, (int)event, permit.epoch, &setting);
     }
 }
 
-static void take_all(const subject *s)
+/* Every event by a permit of this epoch; where the provider has asked for nothing, by permits of others too. */
+static void take_all(const subject *s, uint64_t wait)
 {
     for (size_t i = 0; i < s->moment_count; i++) {
-        trip_setting setting = {.policy = s->policy, .now = s->moments[i], .salt = s->salt};
+        trip_setting setting = {.policy = s->policy, .now = s->moments[i], .salt = s->salt, .not_before = wait};
         const char *broken = twin_look(&s->twin, &setting);
         if (broken != NULL)
-            refuse(s, broken, -1, 0, setting.now);
+            refuse(s, broken, -1, 0, &setting);
     }
     for (size_t e = 0; e < COUNT(EVENTS); e++) {
-        bool asks = EVENTS[e] == TRIP_EVENT_PERMIT;
-        take(s, EVENTS[e], (twin_permit){.era = s->twin.circuit.era, .epoch = s->twin.circuit.epoch});
-        for (size_t i = 0; i < (asks ? 1 : s->foreign_count); i++)
-            take(s, EVENTS[e], (twin_permit){.era = NOT_GRANTED, .epoch = s->foreign[i]});
+        bool has_epoch = EVENTS[e] != TRIP_EVENT_PERMIT;
+        take(s, EVENTS[e], (twin_permit){.era = s->twin.circuit.era, .epoch = s->twin.circuit.epoch}, wait);
+        for (size_t i = 0; i < s->foreign_count && has_epoch && wait == 0; i++)
+            take(s, EVENTS[e], (twin_permit){.era = NOT_GRANTED, .epoch = s->foreign[i]}, wait);
     }
-    twin t = s->twin;
-    const char *broken = twin_forget_probes(&t, s->policy);
-    if (broken != NULL)
-        refuse(s, broken, -1, 0, 0);
 }
 
 static void examine(const spelled *spelling, const trip_policy *policy)
@@ -185,8 +208,14 @@ static void examine(const spelled *spelling, const trip_policy *policy)
     subject s = {.twin = twin_of(spelling, policy), .policy = policy};
     s.salt = SALTS[s.twin.word % COUNT(SALTS)];
     choose_moments(&s);
+    choose_waits(&s);
     choose_epochs(&s);
-    take_all(&s);
+    for (size_t i = 0; i < WAITS_MAX; i++)
+        take_all(&s, s.waits[i]);
+    twin t = s.twin;
+    const char *broken = twin_forget_probes(&t, policy);
+    if (broken != NULL)
+        refuse(&s, broken, -1, 0, &(trip_setting){.policy = policy});
 }
 
 /* ---- All words of a state ---------------------------------------------------------------------------------------- */
@@ -248,6 +277,30 @@ static void examine_half_open(const trip_policy *policy)
     }
 }
 
+/* Where probes may fail. A circuit of which enough have won, or too many are lost, has decided: those words are left
+   out, for nobody would ever be granted a probe there. */
+static void examine_tallied(const trip_policy *policy)
+{
+    static const uint64_t levels[] = {0, 31};
+    static const uint64_t out[] = {0, 1, 2, 14, 15};
+    static const uint64_t won[] = {0, 1, 13, 14};
+    static const uint64_t lost[] = {0, 1, 8, 14};
+    static const uint64_t quarters[] = {0, 63};
+    size_t all = COUNT(STAMPS) * COUNT(levels) * COUNT(out) * COUNT(won) * COUNT(lost) * COUNT(quarters);
+    for (size_t i = 0; i < all; i++) {
+        size_t combination = i;
+        spelled s = {.state = TRIP_WORD_HALF_OPEN, .may_lose = true};
+        s.stamp = NEXT(combination, STAMPS);
+        s.level = NEXT(combination, levels);
+        s.out = NEXT(combination, out);
+        s.won = NEXT(combination, won);
+        s.lost = NEXT(combination, lost);
+        s.quarters = NEXT(combination, quarters);
+        if (s.won < policy->half_open_successes && s.lost + policy->half_open_successes <= policy->half_open_probes)
+            examine(&s, policy);
+    }
+}
+
 /* ---- The promises ------------------------------------------------------------------------------------------------ */
 
 START_TEST(a_closed_circuit_counts_failures_and_opens_at_the_threshold)
@@ -288,6 +341,25 @@ START_TEST(a_half_open_circuit_lets_its_probes_decide_within_their_lease)
 }
 END_TEST
 
+START_TEST(a_half_open_circuit_closes_when_enough_of_its_probes_succeed_and_opens_when_no_longer_can)
+{
+    static const uint32_t of[][2] = {{1, 2}, {1, 15}, {2, 3}, {7, 15}, {14, 15}};
+    static const uint32_t at_once[] = {1, 2, 63};
+    static const uint64_t leases[] = {4 * MS + 3, 600 * SECOND};
+    for (size_t i = 0; i < COUNT(OPENINGS) * COUNT(leases) * COUNT(ON_DROP) * COUNT(at_once) * COUNT(of); i++) {
+        size_t combination = i;
+        trip_policy policy = policy_with(&NEXT(combination, OPENINGS));
+        policy.probe_lease_ns = NEXT(combination, leases);
+        policy.on_drop = NEXT(combination, ON_DROP);
+        policy.half_open_max_probes = NEXT(combination, at_once);
+        const uint32_t *pair = NEXT(combination, of);
+        policy.half_open_successes = pair[0];
+        policy.half_open_probes = pair[1];
+        examine_tallied(&policy);
+    }
+}
+END_TEST
+
 START_TEST(a_vacant_place_grants_nothing_and_knows_no_permit)
 {
     trip_policy policy = policy_with(&OPENINGS[0]);
@@ -314,6 +386,7 @@ START_TEST(a_new_word_holds_its_stamp_and_nothing_else)
         spelled closed = {.state = TRIP_WORD_CLOSED, .stamp = STAMPS[i]};
         spelled vacant = {.state = TRIP_WORD_VACANT, .stamp = STAMPS[i]};
         ck_assert_uint_eq(trip_word_closed(STAMPS[i], 0), twin_word(&closed));
+        ck_assert_uint_eq(trip_word_closed(STAMPS[i], TRIP_WORD_SLOW), twin_word(&closed) | UINT64_C(1) << 61);
         ck_assert_uint_eq(trip_word_vacant(STAMPS[i]), twin_word(&vacant));
         ck_assert_uint_eq(trip_word_stamp(twin_word(&closed)), STAMPS[i]);
         ck_assert_uint_eq(trip_word_epoch(twin_word(&closed)), twin_epoch(TRIP_WORD_CLOSED, STAMPS[i]));
@@ -439,6 +512,8 @@ int main(void)
     tcase_add_test(add_case(suite, "closed"), a_closed_circuit_counts_failures_and_opens_at_the_threshold);
     tcase_add_test(add_case(suite, "open"), an_open_circuit_refuses_until_its_deadline_and_then_grants_a_probe);
     tcase_add_test(add_case(suite, "half-open"), a_half_open_circuit_lets_its_probes_decide_within_their_lease);
+    tcase_add_test(add_case(suite, "tallied"),
+                   a_half_open_circuit_closes_when_enough_of_its_probes_succeed_and_opens_when_no_longer_can);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);

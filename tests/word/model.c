@@ -41,7 +41,16 @@ static void open_circuit(model_circuit *c, wide start, uint64_t level, const tri
     if (level > LAST_LEVEL)
         level = LAST_LEVEL;
     wide deadline = start + model_period(level, c->epoch, setting);
+    if (deadline < setting->not_before)
+        deadline = setting->not_before;
     *c = (model_circuit){.state = MODEL_OPEN, .level = level, .deadline = deadline, .era = c->era + 1};
+}
+
+/* Among N probes, M of which must succeed, N - M may fail; where N is not above M, none. */
+static bool enough_may_still_succeed(const model_circuit *c, const trip_policy *policy)
+{
+    uint64_t all = policy->half_open_probes, wanted = policy->half_open_successes;
+    return all > wanted && c->lost <= all - wanted;
 }
 
 bool model_is_due(const model_circuit *c, wide now)
@@ -51,7 +60,9 @@ bool model_is_due(const model_circuit *c, wide now)
 
 model_timing model_expire(model_circuit *c, const trip_setting *setting)
 {
-    if (setting->policy->on_drop == TRIP_DROP_FAILURE) {
+    if (setting->policy->on_drop == TRIP_DROP_FAILURE)
+        c->lost += c->out;
+    if (setting->policy->on_drop == TRIP_DROP_FAILURE && !enough_may_still_succeed(c, setting->policy)) {
         open_circuit(c, c->deadline, c->level + 1, setting);
         return MODEL_OPENED;
     }
@@ -69,13 +80,24 @@ static model_answer judge_closed(model_circuit *c, trip_event event, const trip_
 {
     if (event == TRIP_EVENT_SUCCESS)
         c->failures = 0;
-    if (event != TRIP_EVENT_FAILURE)
-        return answer(TRIP_OK, MODEL_KEPT);
-    c->failures++;
-    if (c->failures < setting->policy->failure_threshold)
+    if (event == TRIP_EVENT_FAILURE)
+        c->failures++;
+    bool opens =
+        event == TRIP_EVENT_TRIP || (event == TRIP_EVENT_FAILURE && c->failures >= setting->policy->failure_threshold);
+    if (!opens)
         return answer(TRIP_OK, MODEL_KEPT);
     open_circuit(c, setting->now, 0, setting);
     return answer(TRIP_OK, MODEL_OPENED);
+}
+
+/* Nothing but an open period ends later, and that only if what was asked for is still to come. */
+static model_answer judge_hint(model_circuit *c, const trip_setting *setting)
+{
+    if (c->state != MODEL_OPEN || setting->not_before <= c->deadline || setting->not_before <= setting->now)
+        return answer(TRIP_OK, MODEL_KEPT);
+    c->deadline = setting->not_before;
+    c->era++;
+    return answer(TRIP_OK, MODEL_PUT_OFF);
 }
 
 static model_answer judge_open(model_circuit *c, const trip_setting *setting)
@@ -84,7 +106,7 @@ static model_answer judge_open(model_circuit *c, const trip_setting *setting)
         return answer(TRIP_REJECTED_OPEN, MODEL_KEPT);
     c->state = MODEL_HALF_OPEN;
     c->out = 1;
-    c->won = 0;
+    c->won = c->lost = 0;
     c->deadline = (wide)setting->now + setting->policy->probe_lease_ns;
     c->era++;
     return answer(TRIP_OK, MODEL_LEASED);
@@ -104,11 +126,14 @@ static model_answer start_lease_again(model_circuit *c, trip_status when_out_of_
 
 static model_answer judge_probe_wanted(model_circuit *c, const trip_setting *setting)
 {
-    if (c->out >= setting->policy->half_open_max_probes)
+    const trip_policy *policy = setting->policy;
+    bool all_granted =
+        policy->half_open_probes > policy->half_open_successes && c->out + c->won + c->lost >= policy->half_open_probes;
+    if (c->out >= policy->half_open_max_probes || all_granted)
         return answer(TRIP_REJECTED_PROBING, MODEL_KEPT);
     model_answer granted = answer(TRIP_OK, MODEL_LEASED);
     if (c->out == 0) {
-        c->deadline = (wide)setting->now + setting->policy->probe_lease_ns;
+        c->deadline = (wide)setting->now + policy->probe_lease_ns;
         granted.renumbers = true;
     } else {
         granted = start_lease_again(c, TRIP_REJECTED_PROBING, setting);
@@ -126,11 +151,16 @@ static model_answer judge_half_open(model_circuit *c, trip_event event, const tr
         return answer(TRIP_STALE, MODEL_KEPT);
     if (event == TRIP_EVENT_RENEW)
         return start_lease_again(c, TRIP_E_CAPACITY, setting);
+    if (event == TRIP_EVENT_TRIP)
+        return answer(TRIP_OK, MODEL_KEPT);
+    c->out--;
     if (event == TRIP_EVENT_FAILURE) {
+        c->lost++;
+        if (enough_may_still_succeed(c, setting->policy))
+            return answer(TRIP_OK, MODEL_KEPT);
         open_circuit(c, setting->now, c->level + 1, setting);
         return answer(TRIP_OK, MODEL_OPENED);
     }
-    c->out--;
     if (event == TRIP_EVENT_SUCCESS)
         c->won++;
     if (c->won >= setting->policy->half_open_successes && event == TRIP_EVENT_SUCCESS)
@@ -140,6 +170,8 @@ static model_answer judge_half_open(model_circuit *c, trip_event event, const tr
 
 model_answer model_judge(model_circuit *c, trip_event event, uint64_t era, const trip_setting *setting)
 {
+    if (event == TRIP_EVENT_HINT)
+        return judge_hint(c, setting);
     if (event != TRIP_EVENT_PERMIT && (era != c->era || c->state == MODEL_OPEN))
         return answer(TRIP_STALE, MODEL_KEPT);
     if (event == TRIP_EVENT_DROP)

@@ -18,6 +18,7 @@ typedef struct model_circuit {
     uint64_t level;    /* open and half-open: probes that failed since the circuit was closed */
     uint64_t out;
     uint64_t won;
+    uint64_t lost;  /* half-open: probes that failed, or whose lease ended as if they had */
     wide deadline;  /* open: the end of the period; half-open with a probe out: the end of the lease */
     wide reach;     /* half-open with a probe out: the lease can be extended to here and no further */
     uint64_t era;   /* counts epochs, from 0 */
@@ -28,6 +29,7 @@ typedef struct model_circuit {
 typedef enum model_timing {
     MODEL_KEPT,    /* none */
     MODEL_OPENED,  /* an open period has begun */
+    MODEL_PUT_OFF, /* one that is there, or was and nobody has asked since, ends later now */
     MODEL_LEASED,  /* a lease has begun: no probe was out */
     MODEL_EXTENDED /* the lease that covers the other probes too ends later now */
 } model_timing;

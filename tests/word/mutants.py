@@ -19,7 +19,10 @@ ROOT = HERE.parent.parent
 WORD = pathlib.Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT / "lib" / "word.c"
 COMPILE = ["gcc", "-std=c11", "-O1", f"-I{ROOT / 'include'}", f"-I{ROOT / 'lib'}", f"-I{HERE}"]
 SUITES = {"random": ["--steps", "300000"], "exhaustive": []}
-QUICK_ONES_FIRST = [("random", "lives"), *(("exhaustive", case) for case in ("words", "closed", "open", "half-open"))]
+QUICK_ONES_FIRST = [
+    ("random", "lives"),
+    *(("exhaustive", case) for case in ("words", "closed", "open", "half-open", "tallied")),
+]
 ALONGSIDE = ["model", "twin"]
 SECONDS = 120
 CHECK_LIBS = subprocess.check_output(["pkg-config", "--libs", "check"], text=True).split()
@@ -76,8 +79,8 @@ MUTANTS = [
     # Words
     (
         "a new closed word takes any stamp",
-        "make(TRIP_WORD_CLOSED, 0, smaller(stamp, TRIP_STAMP_MAX), 0)",
-        "make(TRIP_WORD_CLOSED, 0, stamp, 0)",
+        "make(TRIP_WORD_CLOSED, slow, smaller(stamp, TRIP_STAMP_MAX), 0)",
+        "make(TRIP_WORD_CLOSED, slow, stamp, 0)",
     ),
     (
         "a vacant word forgets its stamp",
@@ -89,23 +92,23 @@ MUTANTS = [
     ("probing loses the slow bit", "make(TRIP_WORD_HALF_OPEN, from & TRIP_WORD_SLOW,", "make(TRIP_WORD_HALF_OPEN, 0,"),
     (
         "closing may set the stamp back",
-        "from & TRIP_WORD_SLOW, larger(stamp_at(now), trip_word_stamp(from)), 0)",
-        "from & TRIP_WORD_SLOW, stamp_at(now), 0)",
+        "from & TRIP_WORD_SLOW, larger(trip_word_stamp_at(now), trip_word_stamp(from)), 0)",
+        "from & TRIP_WORD_SLOW, trip_word_stamp_at(now), 0)",
     ),
     (
         "closing keeps the stamp",
-        "from & TRIP_WORD_SLOW, larger(stamp_at(now), trip_word_stamp(from)), 0)",
+        "from & TRIP_WORD_SLOW, larger(trip_word_stamp_at(now), trip_word_stamp(from)), 0)",
         "from & TRIP_WORD_SLOW, trip_word_stamp(from), 0)",
     ),
     (
         "opening may set the stamp back",
-        "larger(stamp_at(deadline), next_stamp(trip_word_stamp(from)))",
-        "stamp_at(deadline)",
+        "larger(trip_word_stamp_at(deadline), next_stamp(trip_word_stamp(from)))",
+        "trip_word_stamp_at(deadline)",
     ),
     (
         "opening may keep the stamp",
-        "larger(stamp_at(deadline), next_stamp(trip_word_stamp(from)))",
-        "larger(stamp_at(deadline), trip_word_stamp(from))",
+        "larger(trip_word_stamp_at(deadline), next_stamp(trip_word_stamp(from)))",
+        "larger(trip_word_stamp_at(deadline), trip_word_stamp(from))",
     ),
     ("an open deadline is rounded up to its millisecond", "smaller((end - deadline) / NS_PER_UNIT, UNITS_MAX)", "0"),
     (
@@ -151,8 +154,8 @@ MUTANTS = [
     ("a lease without probes expires", "if (p.out == 0 || setting->now < end)", "if (setting->now < end)"),
     (
         "expiry takes a lost probe for the opposite",
-        "setting->policy->on_drop == TRIP_DROP_FAILURE) {",
-        "setting->policy->on_drop != TRIP_DROP_FAILURE) {",
+        "setting->policy->on_drop == TRIP_DROP_FAILURE && !can_lose",
+        "setting->policy->on_drop != TRIP_DROP_FAILURE && !can_lose",
     ),
     ("expiry opens silently", "*out_opened = true;", ""),
     (
@@ -170,10 +173,14 @@ MUTANTS = [
         "open_from(word, end, smaller(p.level + 1, LEVEL_MAX), setting)",
         "open_from(word, end, p.level + 1, setting)",
     ),
-    ("expiry to half-open keeps the epoch", "    p.stamp = larger(stamp_at(end), next_stamp(p.stamp));\n", ""),
+    (
+        "expiry to half-open keeps the epoch",
+        "    p.stamp = larger(trip_word_stamp_at(end), next_stamp(p.stamp));\n",
+        "",
+    ),
     (
         "expiry to half-open dates the epoch to its beginning",
-        "larger(stamp_at(end), next_stamp(p.stamp))",
+        "larger(trip_word_stamp_at(end), next_stamp(p.stamp))",
         "next_stamp(p.stamp)",
     ),
     (
@@ -196,8 +203,8 @@ MUTANTS = [
     ),
     (
         "a circuit opens at the level of a failed probe",
-        "return go_open(word, 0, setting);",
-        "return go_open(word, 1, setting);",
+        "return go(word + 1);\n        return go_open(word, 0, setting);",
+        "return go(word + 1);\n        return go_open(word, 1, setting);",
     ),
     (
         "a cancel counts as a success",
@@ -214,12 +221,12 @@ MUTANTS = [
     ("an open circuit grants", "if (setting->now < open_deadline(word))", "if (false)"),
     (
         "probing may set the stamp back",
-        ".stamp = larger(stamp_at(setting->now), trip_word_stamp(word)),",
-        ".stamp = stamp_at(setting->now),",
+        ".stamp = larger(trip_word_stamp_at(setting->now), trip_word_stamp(word)),",
+        ".stamp = trip_word_stamp_at(setting->now),",
     ),
     (
         "probing keeps the stamp of the deadline",
-        ".stamp = larger(stamp_at(setting->now), trip_word_stamp(word)),",
+        ".stamp = larger(trip_word_stamp_at(setting->now), trip_word_stamp(word)),",
         ".stamp = trip_word_stamp(word),",
     ),
     ("probing forgets the level", ".level = open_level(word), .out = 1}", ".out = 1}"),
@@ -227,14 +234,18 @@ MUTANTS = [
     # Half-open
     (
         "one probe too many",
-        "if (p.out >= setting->policy->half_open_max_probes)",
-        "if (p.out > setting->policy->half_open_max_probes)",
+        "if (p.out >= policy->half_open_max_probes || all_granted)",
+        "if (p.out > policy->half_open_max_probes || all_granted)",
     ),
-    ("a new row of probes keeps the old date", "        p.stamp = larger(stamp_at(setting->now), p.stamp);\n", ""),
+    (
+        "a new row of probes keeps the old date",
+        "        p.stamp = larger(trip_word_stamp_at(setting->now), p.stamp);\n",
+        "",
+    ),
     (
         "a new row of probes may set the stamp back",
-        "p.stamp = larger(stamp_at(setting->now), p.stamp);",
-        "p.stamp = stamp_at(setting->now);",
+        "p.stamp = larger(trip_word_stamp_at(setting->now), p.stamp);",
+        "p.stamp = trip_word_stamp_at(setting->now);",
     ),
     ("a new row of probes keeps the quarters", "        p.quarters = 0;\n", ""),
     ("another probe does not extend the lease", "} else if (!extend_lease(&p, setting)) {", "} else if (false) {"),
@@ -251,8 +262,12 @@ MUTANTS = [
         "if (p.won >= setting->policy->half_open_successes)",
     ),
     ("a success is not counted", "        p.won++;\n", ""),
-    ("a success keeps its probe out", "        p.won++;\n        p.out--;\n", "        p.won++;\n"),
-    ("a cancel keeps its probe out", "default: /* cancelled */\n        p.out--;\n", "default: /* cancelled */\n"),
+    ("a settled probe stays out", "    p.out--;\n", ""),
+    (
+        "a cancel keeps its probe out",
+        "default: /* cancelled */\n        break;",
+        "default: /* cancelled */\n        return stay(word, TRIP_OK);",
+    ),
     (
         "a failed probe keeps the level",
         "return go_open(word, smaller(p.level + 1, LEVEL_MAX), setting);",
@@ -265,7 +280,7 @@ MUTANTS = [
     ),
     (
         "a renewal does nothing",
-        "return extend_lease(&p, setting) ? go(half_open(word, &p)) : stay(word, TRIP_E_CAPACITY);",
+        "return extend_lease(&p, setting) ? go(half_open(word, &p, setting->policy)) : stay(word, TRIP_E_CAPACITY);",
         "return stay(word, TRIP_OK);",
     ),
     ("a renewal out of reach passes for done", "stay(word, TRIP_E_CAPACITY)", "stay(word, TRIP_OK)"),
@@ -277,7 +292,7 @@ MUTANTS = [
     ),
     (
         "stale permits are settled",
-        "if (event != TRIP_EVENT_PERMIT && (current != word || trip_word_epoch(word) != epoch))",
+        "if (!asks && (current != word || trip_word_epoch(word) != epoch))",
         "if (false)",
     ),
     (
@@ -295,7 +310,7 @@ MUTANTS = [
         "(current != word || trip_word_epoch(word) != epoch)",
         "(current != word)",
     ),
-    ("asking needs an epoch", "if (event != TRIP_EVENT_PERMIT && (current", "if ((current"),
+    ("asking needs an epoch", "if (!asks && (current", "if ((current"),
     (
         "a drop counts as the opposite",
         "event = setting->policy->on_drop == TRIP_DROP_FAILURE ? TRIP_EVENT_FAILURE : TRIP_EVENT_CANCEL;",
@@ -303,15 +318,138 @@ MUTANTS = [
     ),
     (
         "any settlement of an open circuit asks for a probe",
-        "verdict = event == TRIP_EVENT_PERMIT ? step_open(current, setting) : stay(word, TRIP_STALE);",
-        "verdict = step_open(current, setting);",
+        "verdict = asks ? step_open(current, event, setting) : stay(word, TRIP_STALE);",
+        "verdict = step_open(current, event, setting);",
     ),
     ("an opening by expiry is not told", "    verdict.opened |= opened;\n", ""),
+    # What the provider asks for
+    ("an open period ends before the provider wants calls", "larger(deadline, setting->not_before)", "deadline"),
+    (
+        "an open period ends when the provider wants calls",
+        "larger(deadline, setting->not_before)",
+        "setting->not_before",
+    ),
+    (
+        "a hint brings the end nearer",
+        "return larger(setting->now, open_deadline(word)) < setting->not_before",
+        "return setting->now < setting->not_before",
+    ),
+    (
+        "a hint that is over begins another period",
+        "return larger(setting->now, open_deadline(word)) < setting->not_before",
+        "return open_deadline(word) < setting->not_before",
+    ),
+    (
+        "a hint for the very end puts it off",
+        "return larger(setting->now, open_deadline(word)) < setting->not_before",
+        "return larger(setting->now, open_deadline(word)) <= setting->not_before",
+    ),
+    (
+        "a hint puts nothing off",
+        "return larger(setting->now, open_deadline(word)) < setting->not_before",
+        "return false",
+    ),
+    (
+        "a hint sets the level back",
+        "go(open_until(word, setting->not_before, open_level(word)))",
+        "go(open_until(word, setting->not_before, 0))",
+    ),
+    (
+        "a hint counts as an opening",
+        "? go(open_until(word, setting->not_before, open_level(word)))",
+        "? go_open(word, open_level(word), setting)",
+    ),
+    (
+        "a hint asks for a probe",
+        "    if (event == TRIP_EVENT_HINT)\n        return stay(word, TRIP_OK);\n",
+        "",
+    ),
+    (
+        "a hint can be stale",
+        "    bool asks = event == TRIP_EVENT_PERMIT || event == TRIP_EVENT_HINT;\n    if (!asks && (current",
+        "    bool asks = event == TRIP_EVENT_PERMIT;\n    if (!asks && (current",
+    ),
+    (
+        "a hint needs no clock",
+        "    bool asks = event == TRIP_EVENT_PERMIT || event == TRIP_EVENT_HINT;\n    if (!asks && trip_word_epoch",
+        "    bool asks = event == TRIP_EVENT_PERMIT;\n    if (!asks && trip_word_epoch",
+    ),
+    # More than an outcome
+    (
+        "a trip does not open",
+        "    case TRIP_EVENT_TRIP:\n        return go_open(word, 0, setting);\n",
+        "",
+    ),
+    (
+        "a trip opens at the level of a failed probe",
+        "    case TRIP_EVENT_TRIP:\n        return go_open(word, 0, setting);\n",
+        "    case TRIP_EVENT_TRIP:\n        return go_open(word, 1, setting);\n",
+    ),
+    (
+        "a trip settles a probe",
+        "    case TRIP_EVENT_TRIP:\n        return stay(word, TRIP_OK);\n",
+        "    case TRIP_EVENT_TRIP:\n        break;\n",
+    ),
+    (
+        "a trip opens a circuit that probes",
+        "    case TRIP_EVENT_TRIP:\n        return stay(word, TRIP_OK);\n",
+        "    case TRIP_EVENT_TRIP:\n",
+    ),
+    ("a trip needs no clock", " || event == TRIP_EVENT_TRIP)\n", ")\n"),
+    # M of N probes
+    (
+        "one probe that fails opens",
+        "return p->lost + policy->half_open_successes <= policy->half_open_probes;",
+        "return false;",
+    ),
+    (
+        "opens when M can still be reached",
+        "return p->lost + policy->half_open_successes <= policy->half_open_probes;",
+        "return p->lost + policy->half_open_successes < policy->half_open_probes;",
+    ),
+    (
+        "waits when M can no longer be reached",
+        "return p->lost + policy->half_open_successes <= policy->half_open_probes;",
+        "return p->lost + policy->half_open_successes <= policy->half_open_probes + 1;",
+    ),
+    ("a probe that failed is forgotten", "    p->lost += failed;\n", ""),
+    (
+        "expiry loses one probe of those out",
+        "!can_lose(&p, p.out, setting->policy)",
+        "!can_lose(&p, 1, setting->policy)",
+    ),
+    (
+        "more probes are granted than N",
+        "bool all_granted = may_lose(policy) && p.out + p.won + p.lost >= policy->half_open_probes;",
+        "bool all_granted = false;",
+    ),
+    (
+        "probes that failed are granted again",
+        "may_lose(policy) && p.out + p.won + p.lost >= policy",
+        "may_lose(policy) && p.out + p.won >= policy",
+    ),
+    (
+        "probes that succeeded are granted again",
+        "may_lose(policy) && p.out + p.won + p.lost >= policy",
+        "may_lose(policy) && p.out + p.lost >= policy",
+    ),
+    (
+        "N bounds probes where none may fail",
+        "bool all_granted = may_lose(policy) && p.out",
+        "bool all_granted = p.out",
+    ),
+    (
+        "as many as must succeed is enough to lose some",
+        "return policy->half_open_probes > policy->half_open_successes;",
+        "return policy->half_open_probes >= policy->half_open_successes;",
+    ),
+    ("the tally of the lost is written elsewhere", "p->won << 10 | p->lost << 6 :", "p->won << 10 | p->lost << 5 :"),
+    ("the tally of the lost is not read", "        p.lost = word >> 6 & 15;\n", ""),
     # Looking
     (
         "only closed circuits need a clock to fail",
-        "    if (trip_word_state_of(word) != TRIP_WORD_CLOSED)\n        return true;\n",
-        "",
+        "    if (trip_word_state_of(word) != TRIP_WORD_CLOSED || event == TRIP_EVENT_TRIP)\n",
+        "    if (event == TRIP_EVENT_TRIP)\n",
     ),
     (
         "the failure that opens needs no clock",
@@ -326,7 +464,7 @@ MUTANTS = [
     ("everything needs a clock", "return fails && (word", "return true || (word"),
     (
         "an epoch that is over needs no clock but any does",
-        "    if (event != TRIP_EVENT_PERMIT && trip_word_epoch(word) != epoch)\n        return false;\n",
+        "    if (!asks && trip_word_epoch(word) != epoch)\n        return false;\n",
         "    if (trip_word_epoch(word) != epoch)\n        return false;\n",
     ),
     (

@@ -15,6 +15,7 @@
 #define SECOND (1000 * MS)
 #define PERMITS_MAX 160
 #define SLOW_READER_NS (2 * MS)
+#define TALLIED_MAX 15
 #define LATE_OPEN_NS MS
 #define LATE_LEASE_NS UINT64_C(1048572) /* a millisecond, and what 18 bits of units reach beyond it */
 
@@ -53,6 +54,7 @@ typedef struct place {
     trip_policy policy;
     uint64_t salt;
     uint64_t now;
+    uint64_t not_before; /* what the provider has asked for; it grows */
     uint64_t born;
     uint64_t dies;
     uint64_t forgets;
@@ -61,16 +63,25 @@ typedef struct place {
     unsigned success_bias; /* and how well the provider does, of 8 */
     bool renews;           /* long calls: leases are extended again and again */
     bool slow_readers;     /* some read the clock, and come to judge after others who read it later */
+    bool hears;            /* a provider that asks for time */
     uint64_t unused[4];    /* of each state: the first stamp that no epoch of any life has had */
     uint64_t last_epoch;
     twin_permit permits[PERMITS_MAX];
     size_t permit_count;
 } place;
 
+/* As the config allows: as many as must succeed, or more of them but not beyond 15. 0 is what an old policy has. */
+static uint32_t any_number_of_probes(uint32_t successes)
+{
+    if (successes >= TALLIED_MAX || below(2))
+        return below(2) ? 0 : successes;
+    return successes + 1 + (uint32_t)below(TALLIED_MAX - successes);
+}
+
 static trip_policy any_policy(void)
 {
     static const uint32_t thresholds[] = {1, 1, 2, 3, 5, 20}, probes[] = {1, 1, 2, 3, 7, 63},
-                          successes[] = {1, 2, 3, 63};
+                          successes[] = {1, 2, 3, 14, 63};
     static const uint64_t years[] = {TWIN_YEAR_NS}, jitters[] = {0, 1, UINT64_C(1) << 31, UINT64_C(1) << 32};
     static const uint64_t opens[] = {1, 3, MS - 1, MS, MS + 1, 3 * MS, 30 * SECOND, TWIN_YEAR_NS};
     static const uint64_t leases[] = {4 * MS, 4 * MS + 1, 4 * MS + 3, 10 * MS, 600 * SECOND, TWIN_YEAR_NS};
@@ -84,6 +95,7 @@ static trip_policy any_policy(void)
                           .on_drop = below(2) ? TRIP_DROP_FAILURE : TRIP_DROP_CANCEL};
     uint64_t initial = below(4) ? ONE_OF(opens) : 1 + below(TWIN_YEAR_NS);
     uint64_t cap = below(2) ? initial + below(TWIN_YEAR_NS - initial + 1) : ONE_OF(years);
+    policy.half_open_probes = any_number_of_probes(policy.half_open_successes);
     model_backoff(&policy, initial, cap, 1 + below(4), below(2) ? TRIP_BACKOFF_FIRST : TRIP_BACKOFF_COMPOUND);
     return policy;
 }
@@ -105,7 +117,9 @@ static void begin_life(place *p, uint64_t stamp)
     p->success_bias = (unsigned)below(9);
     p->renews = below(8) == 0;
     p->slow_readers = below(8) == 0;
+    p->hears = below(3) == 0;
     p->last_epoch = 0;
+    p->not_before = 0;
     ck_assert_uint_eq(p->twin.word, trip_word_closed(stamp, 0));
 }
 
@@ -161,6 +175,19 @@ static void move_clock(place *p)
         p->now = moment < p->dies ? (uint64_t)moment : p->dies;
 }
 
+/* A provider asks for time: near what is there already, or far from it; at most a year, as the config says. */
+static void ask_for_time(place *p)
+{
+    const model_circuit *c = &p->twin.circuit;
+    wide wait =
+        below(2) && c->state == MODEL_OPEN ? c->deadline + below(8) - 3 : p->now + (wide)of_any_size(p->jump_bits);
+    wide most = (wide)p->now + TWIN_YEAR_NS;
+    wait = below(2) ? wait : (wait + MS - 1) / MS * MS;
+    wait = wait < most ? wait : most;
+    if (wait > p->not_before)
+        p->not_before = (uint64_t)wait;
+}
+
 static uint64_t reading(const place *p)
 {
     if (!p->slow_readers || below(4) != 0)
@@ -173,7 +200,8 @@ static uint64_t reading(const place *p)
 
 static trip_event any_settlement(const place *p)
 {
-    static const trip_event others[] = {TRIP_EVENT_FAILURE, TRIP_EVENT_DROP, TRIP_EVENT_CANCEL, TRIP_EVENT_RENEW};
+    static const trip_event others[] = {TRIP_EVENT_FAILURE, TRIP_EVENT_DROP, TRIP_EVENT_CANCEL, TRIP_EVENT_RENEW,
+                                        TRIP_EVENT_TRIP};
     if (p->renews && p->twin.circuit.state == MODEL_HALF_OPEN && below(50) != 0)
         return TRIP_EVENT_RENEW;
     if (below(8) < p->success_bias)
@@ -184,10 +212,12 @@ static trip_event any_settlement(const place *p)
 static void tell(const place *p, const char *broken, uint64_t word, int event, uint64_t epoch, uint64_t now)
 {
     const trip_policy *y = &p->policy;
-    ck_abort_msg("%s: seed %" PRIu64 " word %016" PRIx64 " event %d epoch %" PRIx64 " now %" PRIu64 " salt %" PRIx64
-                 "; threshold %u probes %u successes %u on_drop %u lease %" PRIu64 " open %" PRIu64 " jitter %" PRIx64,
-                 broken, seed, word, event, epoch, now, p->salt, y->failure_threshold, y->half_open_max_probes,
-                 y->half_open_successes, y->on_drop, y->probe_lease_ns, y->open_ns[0], y->jitter);
+    ck_abort_msg(
+        "%s: seed %" PRIu64 " word %016" PRIx64 " event %d epoch %" PRIx64 " now %" PRIu64 " not before %" PRIu64
+        " salt %" PRIx64 "; threshold %u probes %u of %u successes %u on_drop %u lease %" PRIu64 " open %" PRIu64
+        " jitter %" PRIx64,
+        broken, seed, word, event, epoch, now, p->not_before, p->salt, y->failure_threshold, y->half_open_max_probes,
+        y->half_open_probes, y->half_open_successes, y->on_drop, y->probe_lease_ns, y->open_ns[0], y->jitter);
 }
 
 /* What one step cannot show: over all lives of a place no epoch comes twice, and roundings do not add up. */
@@ -203,7 +233,8 @@ static const char *judge_history(place *p)
         return "five years do not exhaust the stamps";
     wide slack = p->forgets * MS + (p->slow_readers ? SLOW_READER_NS : 0);
     wide quarter = p->policy.probe_lease_ns / 4 + 1;
-    if (p->twin.timing == MODEL_OPENED && p->twin.late > LATE_OPEN_NS + slack)
+    bool is_period = p->twin.timing == MODEL_OPENED || p->twin.timing == MODEL_PUT_OFF;
+    if (is_period && p->twin.late > LATE_OPEN_NS + slack)
         return "an open period ends at most 1 ms late";
     if (p->twin.timing == MODEL_LEASED && p->twin.late > LATE_LEASE_NS + slack)
         return "a lease ends about 1 ms late at most";
@@ -212,15 +243,11 @@ static const char *judge_history(place *p)
     return NULL;
 }
 
-static void step(place *p)
+static trip_verdict take(place *p, trip_event event, twin_permit permit)
 {
-    bool asks = p->permit_count == 0 || (p->permit_count < PERMITS_MAX && below(8) >= p->settle_bias);
-    size_t which = asks ? 0 : below(p->permit_count);
-    trip_event event = asks ? TRIP_EVENT_PERMIT : any_settlement(p);
-    twin_permit permit = asks ? (twin_permit){0} : p->permits[which];
-    trip_setting setting = {.policy = &p->policy, .now = reading(p), .salt = p->salt};
+    trip_setting setting = {.policy = &p->policy, .now = reading(p), .salt = p->salt, .not_before = p->not_before};
     uint64_t word = p->twin.word;
-    trip_verdict verdict;
+    trip_verdict verdict = {0};
     const char *broken = twin_look(&p->twin, &setting);
     if (broken == NULL)
         broken = twin_step(&p->twin, event, permit, &setting, &verdict);
@@ -228,10 +255,27 @@ static void step(place *p)
         broken = judge_history(p);
     if (broken != NULL)
         tell(p, broken, word, (int)event, permit.epoch, setting.now);
+    return verdict;
+}
+
+static void step(place *p)
+{
+    bool asks = p->permit_count == 0 || (p->permit_count < PERMITS_MAX && below(8) >= p->settle_bias);
+    size_t which = asks ? 0 : below(p->permit_count);
+    trip_event event = asks ? TRIP_EVENT_PERMIT : any_settlement(p);
+    trip_verdict verdict = take(p, event, asks ? (twin_permit){0} : p->permits[which]);
     if (asks && verdict.status == TRIP_OK)
         p->permits[p->permit_count++] = (twin_permit){.era = p->twin.circuit.era, .epoch = p->twin.circuit.epoch};
-    if (!asks && event != TRIP_EVENT_RENEW)
+    if (!asks && event != TRIP_EVENT_RENEW && event != TRIP_EVENT_TRIP)
         p->permits[which] = p->permits[--p->permit_count];
+}
+
+/* Whoever has heard the provider ask may be late to say so, and settles nothing by it. */
+static void hint(place *p)
+{
+    ask_for_time(p);
+    if (below(4))
+        take(p, TRIP_EVENT_HINT, (twin_permit){.era = draw(), .epoch = draw()});
 }
 
 /* The child of a fork inherits probes that it cannot settle. */
@@ -254,6 +298,8 @@ START_TEST(a_word_lives_as_the_model_does)
     for (uint64_t i = 0; i < steps_wanted; i++) {
         move_clock(&p);
         step(&p);
+        if (p.hears && below(16) == 0)
+            hint(&p);
         uint64_t fate = below(2000);
         if (fate == 0)
             fork_child(&p);

@@ -26,9 +26,10 @@ static const trip_word_state STATE_OF[] = {
 
 uint64_t twin_word(const spelled *s)
 {
+    uint64_t tally = s->may_lose ? s->out << 14 | s->won << 10 | s->lost << 6 : s->out << 12 | s->won << 6;
     uint64_t payload = s->state == TRIP_WORD_CLOSED      ? s->failures
                        : s->state == TRIP_WORD_OPEN      ? s->level << 18 | s->units
-                       : s->state == TRIP_WORD_HALF_OPEN ? s->level << 18 | s->out << 12 | s->won << 6 | s->quarters
+                       : s->state == TRIP_WORD_HALF_OPEN ? s->level << 18 | tally | s->quarters
                                                          : 0;
     return (uint64_t)s->state << 62 | s->slow << SLOW_BIT | s->stamp << 23 | payload;
 }
@@ -38,10 +39,12 @@ static uint64_t bits(uint64_t word, unsigned lowest, unsigned count)
     return (word >> lowest) % (UINT64_C(1) << count);
 }
 
-spelled twin_spell(uint64_t word)
+spelled twin_spell(uint64_t word, const trip_policy *policy)
 {
-    spelled s = {
-        .state = (trip_word_state)bits(word, 62, 2), .slow = bits(word, SLOW_BIT, 1), .stamp = bits(word, 23, 38)};
+    spelled s = {.state = (trip_word_state)bits(word, 62, 2),
+                 .slow = bits(word, SLOW_BIT, 1),
+                 .stamp = bits(word, 23, 38),
+                 .may_lose = policy->half_open_probes > policy->half_open_successes};
     if (s.state == TRIP_WORD_CLOSED)
         s.failures = bits(word, 0, 23);
     if (s.state == TRIP_WORD_OPEN || s.state == TRIP_WORD_HALF_OPEN)
@@ -49,8 +52,9 @@ spelled twin_spell(uint64_t word)
     if (s.state == TRIP_WORD_OPEN)
         s.units = bits(word, 0, 18);
     if (s.state == TRIP_WORD_HALF_OPEN) {
-        s.out = bits(word, 12, 6);
-        s.won = bits(word, 6, 6);
+        s.out = s.may_lose ? bits(word, 14, 4) : bits(word, 12, 6);
+        s.won = s.may_lose ? bits(word, 10, 4) : bits(word, 6, 6);
+        s.lost = s.may_lose ? bits(word, 6, 4) : 0;
         s.quarters = bits(word, 0, 6);
     }
     return s;
@@ -88,6 +92,7 @@ twin twin_of(const spelled *s, const trip_policy *policy)
                                 .level = s->level,
                                 .out = s->out,
                                 .won = s->won,
+                                .lost = s->lost,
                                 .deadline = deadline_of(s, policy),
                                 .reach = stamp_ns(s->stamp) + lease_ns(policy, TWIN_QUARTERS),
                                 .epoch = twin_epoch(s->state, s->stamp)};
@@ -119,7 +124,8 @@ static const char *adopt_epoch(model_circuit *c, const sighting *from, const sig
         return to->stamp == from->stamp ? NULL : "an epoch lasts while its circuit stays in its state";
     bool rises = to->state == TRIP_WORD_OPEN || (change->begins && to->state == from->state);
     wide least = (wide)from->stamp + rises;
-    wide dated = milliseconds_up(change->timing == MODEL_OPENED ? c->deadline : change->moment);
+    bool is_period = change->timing == MODEL_OPENED || change->timing == MODEL_PUT_OFF;
+    wide dated = milliseconds_up(is_period ? c->deadline : change->moment);
     if (to->stamp < smaller(least, TRIP_STAMP_MAX))
         return "no epoch comes again";
     if (to->stamp < smaller(dated, TRIP_STAMP_MAX))
@@ -140,6 +146,7 @@ static const char *adopt_deadline(model_circuit *c, const sighting *from, const 
     c->deadline = to->deadline;
     switch (timing) {
     case MODEL_OPENED:
+    case MODEL_PUT_OFF:
         if (to->deadline < smaller(exact, stamp_ns(TRIP_STAMP_MAX)))
             return "an open period never ends early";
         if (to->deadline >= larger(exact, stamp_ns(from->stamp) + 1) + NS_PER_UNIT)
@@ -181,7 +188,7 @@ static const char *adopt(model_circuit *c, const sighting *from, const sighting 
 
 static sighting sighting_in_word(uint64_t word, const trip_policy *policy)
 {
-    spelled s = twin_spell(word);
+    spelled s = twin_spell(word, policy);
     return (sighting){.state = s.state, .stamp = s.stamp, .deadline = deadline_of(&s, policy)};
 }
 
@@ -194,17 +201,18 @@ static const char *expire(model_circuit *c, uint64_t word, const trip_setting *s
     trip_view view = trip_word_view(word, &then);
     sighting to = {.state = view.state,
                    .stamp = view.epoch % (TRIP_STAMP_MAX + 1),
-                   .deadline = (wide)then.now + view.retry_after_ns};
+                   .deadline = smaller((wide)then.now + view.retry_after_ns, stamp_ns(TRIP_STAMP_MAX))};
     *out_opened = change.timing == MODEL_OPENED;
     const char *broken = adopt(c, at, &to, &change, setting->policy);
     *at = to;
     return broken;
 }
 
-static const char *compare_counts(const model_circuit *c, uint64_t word, uint64_t word_before)
+static const char *compare_counts(const model_circuit *c, uint64_t word, uint64_t word_before,
+                                  const trip_policy *policy)
 {
-    spelled s = twin_spell(word);
-    if (s.slow != twin_spell(word_before).slow)
+    spelled s = twin_spell(word, policy);
+    if (s.slow != twin_spell(word_before, policy).slow)
         return "the slow bit is carried along";
     if (s.failures != c->failures)
         return "failures are counted as in the model";
@@ -212,6 +220,8 @@ static const char *compare_counts(const model_circuit *c, uint64_t word, uint64_
         return "the level is the model's";
     if (s.out != c->out)
         return "probes out are counted as in the model";
+    if (s.lost != c->lost)
+        return "probes lost are counted as in the model";
     return s.won == c->won ? NULL : "probes won are counted as in the model";
 }
 
@@ -256,7 +266,7 @@ const char *twin_step(twin *t, trip_event event, twin_permit permit, const trip_
     wide exact = c.deadline;
     broken = adopt(&c, &from, &to, &change, setting->policy);
     if (broken == NULL)
-        broken = compare_counts(&c, verdict.word, t->word);
+        broken = compare_counts(&c, verdict.word, t->word, setting->policy);
     *t = (twin){.word = verdict.word, .circuit = c, .timing = answer.timing};
     t->late = answer.timing != MODEL_KEPT && c.deadline > exact ? c.deadline - exact : 0;
     return broken;
@@ -265,15 +275,15 @@ const char *twin_step(twin *t, trip_event event, twin_permit permit, const trip_
 const char *twin_forget_probes(twin *t, const trip_policy *policy)
 {
     bool probing = t->circuit.state == MODEL_HALF_OPEN;
-    spelled from = twin_spell(t->word);
+    spelled from = twin_spell(t->word, policy);
     t->word = trip_word_forget_probes(t->word, policy);
-    spelled to = twin_spell(t->word);
+    spelled to = twin_spell(t->word, policy);
     t->circuit.out = 0;
     t->circuit.era += probing;
     if (to.stamp != smaller(from.stamp + probing, TRIP_STAMP_MAX) || to.units != from.units)
         return "half-open without its probes is a new epoch; any other word is left alone";
     t->circuit.epoch = twin_epoch(to.state, to.stamp);
-    return to.state == from.state ? compare_counts(&t->circuit, t->word, twin_word(&from))
+    return to.state == from.state ? compare_counts(&t->circuit, t->word, twin_word(&from), policy)
                                   : "forgetting probes keeps the state";
 }
 

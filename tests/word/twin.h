@@ -21,7 +21,9 @@ typedef struct spelled {
     uint64_t units;
     uint64_t out;
     uint64_t won;
+    uint64_t lost;
     uint64_t quarters;
+    bool may_lose; /* half-open, where a probe may fail: fields of 4 bits make room for one more */
 } spelled;
 
 typedef struct twin {
@@ -38,7 +40,7 @@ typedef struct twin_permit {
 } twin_permit;
 
 uint64_t twin_word(const spelled *s);
-spelled twin_spell(uint64_t word);
+spelled twin_spell(uint64_t word, const trip_policy *policy);
 uint64_t twin_epoch(trip_word_state state, uint64_t stamp);
 twin twin_of(const spelled *s, const trip_policy *policy);
 

@@ -104,6 +104,17 @@ class Replay:
         self.permits[step["as"]] = permit
         return {}
 
+    def ask(self, step: Step) -> dict[str, Any]:
+        granted, answers = 0, [{"status": "TRIP_OK"}]
+        for _ in range(step["times"]):
+            try:
+                granted += self.circuits[step["circuit"]].permit().record_success()
+            except trip.CircuitOpen as refusal:
+                answers.append(_rejection(refusal.rejection))
+        if len({answer["status"] for answer in answers}) > 2:
+            raise Mismatch(f"refused for several reasons: {answers}")
+        return {**answers[-1], "granted": granted}
+
     def peek(self, step: Step) -> dict[str, Any]:
         refused = self.circuits[step["circuit"]].peek()
         return _rejection(refused) if refused else {}

@@ -20,6 +20,7 @@ _OUTCOME = {"class", "http_status", "retry_after_ns"}
 STEPS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "circuit": ({"tenant", "provider"}, {"as"}, {"same_as", "not_same_as"}),
     "permit": ({"circuit"}, {"as"}, _REJECTION),
+    "ask": ({"circuit", "times"}, set(), _REJECTION | {"granted"}),
     "peek": ({"circuit"}, set(), _REJECTION),
     "inspect": ({"circuit"}, set(), _REJECTION | _COUNTERS | {"mode", "level", "probes_out", "epoch"}),
     "key": ({"circuit"}, set(), {"tenant", "provider"}),
