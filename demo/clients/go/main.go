@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -71,13 +70,6 @@ type record struct {
 	RetryAfterUs *int64  `json:"retry_after_us,omitempty"`
 	Class        string  `json:"class,omitempty"`
 	AskedWaitUs  int64   `json:"asked_wait_us,omitempty"`
-}
-
-// An answer is a response that was read to its end.
-type answer struct {
-	status  int
-	headers http.Header
-	body    []byte
 }
 
 // A client makes the calls of one side.
@@ -210,17 +202,11 @@ func (c *client) guarded(caller *lane, circuit *trip.Circuit, call *record) {
 	}
 	info, err := permit.Inspect() // stale when the circuit has moved on already, which it does not with a probe out
 	call.Probe = err == nil && info.IsProbe
-	got, err := c.unguarded(caller, call)
-	learned, err := classify(got, err)
-	if err != nil {
-		log.Fatal(err) // a program would go without the wait
-	}
+	learned := classify(c.unguarded(caller, call))
 	call.Class = strings.ReplaceAll(learned.Class.String(), " ", "-")
 	call.AskedWaitUs = learned.RetryAfter.Microseconds()
-	if call.Outcome == "answered" || call.Outcome == "mistaken" {
-		_ = permit.RecordSuccess() // stale is no error: the circuit has moved on meanwhile
-	} else {
-		_ = permit.RecordFailure()
+	if err := permit.Record(learned); err != nil && !errors.Is(err, trip.ErrStale) {
+		log.Fatal(err) // stale is no error: the circuit has moved on meanwhile
 	}
 }
 
@@ -231,50 +217,8 @@ func (c *client) unguarded(caller *lane, call *record) (*answer, error) {
 	if err == nil {
 		call.Status = got.status
 	}
-	call.Outcome = outcome(call.Status, err)
+	call.Outcome = outcome(got, err)
 	return got, err
-}
-
-// outcome is what both sides are counted by; libtrip has no part in it.
-func outcome(status int, err error) string {
-	switch {
-	case err != nil && isTimeout(err):
-		return "timeout"
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "unreachable"
-	case err != nil:
-		return "broken"
-	case status >= 500 || status == http.StatusTooManyRequests:
-		return "failed"
-	case status >= 400:
-		return "mistaken"
-	}
-	return "answered"
-}
-
-// classify is the same for the circuit, in the library's classes; its error, that a header asks for a wait that is none.
-func classify(got *answer, failed error) (trip.CallOutcome, error) {
-	if failed != nil && isTimeout(failed) {
-		return trip.CallOutcome{Class: trip.ClassTimeout}, nil
-	}
-	if failed != nil {
-		return trip.CallOutcome{Class: trip.ClassNetwork}, nil
-	}
-	learned := trip.ClassifyHTTP(got.status, got.body)
-	// The finer header first: the other knows nothing below a second.
-	for _, name := range []string{"retry-after-ms", "retry-after"} {
-		if value := got.headers.Get(name); value != "" {
-			var err error
-			learned.RetryAfter, err = trip.ParseRetryHint(name, value, time.Now())
-			return learned, err
-		}
-	}
-	return learned, nil
-}
-
-func isTimeout(err error) bool {
-	var failed net.Error
-	return errors.As(err, &failed) && failed.Timeout()
 }
 
 // send makes one call to the provider and reads the whole answer.

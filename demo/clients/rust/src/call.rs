@@ -1,13 +1,12 @@
 //! One call: with a permit or without, and the line that is told about it.
 
+use crate::outcome::{classified, outcome, Answer};
 use crate::scenario::{Lane, Request};
 use crate::LANGUAGE;
-use reqwest::header::HeaderMap;
 use serde::Serialize;
 use std::fmt::Debug;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use trip::classify::{self, Class};
 use trip::{Circuit, PermitError};
 
 /// Everything the calls of one lane share.
@@ -57,13 +56,6 @@ struct Course {
     class: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     asked_wait_us: Option<u128>,
-}
-
-/// A response that was read to its end.
-struct Answer {
-    status: u16,
-    headers: HeaderMap,
-    body: Vec<u8>,
 }
 
 impl Clock {
@@ -153,37 +145,6 @@ impl Caller {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Ok(Answer { status, headers, body: response.bytes().await?.to_vec() })
     }
-}
-
-/// What both sides are counted by; libtrip has no part in it.
-fn outcome(answer: &reqwest::Result<Answer>) -> &'static str {
-    match answer {
-        Err(error) if error.is_timeout() => "timeout",
-        Err(error) if error.is_connect() => "unreachable",
-        Err(_) => "broken",
-        Ok(Answer { status: 429 | 500.., .. }) => "failed",
-        Ok(Answer { status: 400.., .. }) => "mistaken",
-        Ok(_) => "answered",
-    }
-}
-
-/// The same for the circuit, in the library's classes.
-fn classified(answer: &reqwest::Result<Answer>) -> (Class, Option<Duration>) {
-    match answer {
-        Err(error) if error.is_timeout() => (Class::Timeout, None),
-        Err(_) => (Class::Network, None),
-        Ok(answer) => {
-            let learned = classify::http(answer.status, &answer.body);
-            (learned.class, asked_wait(&answer.headers).or(learned.retry_after))
-        }
-    }
-}
-
-/// How long the provider asks to stay away. The finer header first: the other knows nothing below a second.
-fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
-    let (name, value) = ["retry-after-ms", "retry-after"].iter().find_map(|name| Some((name, headers.get(*name)?)))?;
-    // A program would go without a wait that is none; a demo had better be seen to fail.
-    trip::parse_retry_hint(name, value, SystemTime::now()).expect("the stand-ins ask for waits that are some")
 }
 
 /// `HalfOpen` as the other clients call it: half-open.

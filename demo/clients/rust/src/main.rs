@@ -6,6 +6,7 @@
 //! time has come, and prints a JSON line about each.
 
 mod call;
+mod outcome;
 mod scenario;
 
 use call::{Caller, Clock};
