@@ -167,11 +167,11 @@ def lessons(scenario: Scenario, told: Figures) -> list[str]:
     statuses = ", ".join(map(str, mistakes["statuses"]))
     left = f"{mistakes['opened']:,} of them left a circuit that was not closed" if mistakes["opened"] else ""
     asked_us = waits["longest_us"]
-    sent = f"{waits['sent_within']:,} calls were" if waits["sent_within"] else "no call was"
+    sent = f"{waits['sent_within']:,} calls" if waits["sent_within"] else "no call"
     return [
         f"{mistakes['calls']:,} calls were the callers' own mistakes ({statuses}), and {left or 'opened no circuit'}.",
         f"{waits['asked']:,} answers asked to wait, {duration(asked_us)} ({provider_time(scenario, asked_us or 0)} of "
-        f"provider time): {sent} sent within that by a circuit that was open.",
+        f"provider time): open circuits sent {sent} before that was over.",
     ]
 
 
