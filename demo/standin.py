@@ -112,8 +112,8 @@ class Standin:
         if spell["mode"].isdigit():
             return endpoint.error(int(spell["mode"]), serial, wait_ms=spell["asks_wait_ms"])
         try:
-            asked = json.loads(request.body)
-        except ValueError:
+            asked = dict(json.loads(request.body))
+        except (TypeError, ValueError):
             return endpoint.error(400, serial)
         for name in endpoint.required:
             if name not in asked:
