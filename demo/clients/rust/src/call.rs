@@ -118,12 +118,9 @@ impl Caller {
         let probe = permit.inspect().is_ok_and(|permit| permit.is_probe);
         let (answer, course) = self.unguarded(request, call).await;
         let learned = classified(&answer);
-        let class = Some(kebab(learned.0));
-        let asked_wait_us = learned.1.map(|wait| wait.as_micros());
-        match course.outcome {
-            "answered" | "mistaken" => permit.record_success(),
-            _ => permit.record_failure(),
-        };
+        permit.record(learned);
+        let class = Some(kebab(learned.class));
+        let asked_wait_us = learned.retry_after.map(|wait| wait.as_micros());
         Course { probe, class, asked_wait_us, ..course }
     }
 

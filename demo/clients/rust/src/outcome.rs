@@ -2,7 +2,7 @@
 
 use reqwest::header::HeaderMap;
 use std::time::{Duration, SystemTime};
-use trip::classify::{self, Class};
+use trip::classify::{self, Class, Outcome};
 
 /// A response that was read to its end.
 pub struct Answer {
@@ -24,13 +24,13 @@ pub fn outcome(answer: &reqwest::Result<Answer>) -> &'static str {
 }
 
 /// The same for the circuit, in the library's classes.
-pub fn classified(answer: &reqwest::Result<Answer>) -> (Class, Option<Duration>) {
+pub fn classified(answer: &reqwest::Result<Answer>) -> Outcome {
     match answer {
-        Err(error) if error.is_timeout() => (Class::Timeout, None),
-        Err(_) => (Class::Network, None),
+        Err(error) if error.is_timeout() => Class::Timeout.into(),
+        Err(_) => Class::Network.into(),
         Ok(answer) => {
             let learned = classify::http(answer.status, &answer.body);
-            (learned.class, asked_wait(&answer.headers).or(learned.retry_after))
+            asked_wait(&answer.headers).map_or(learned, |wait| learned.retry_after(wait))
         }
     }
 }
