@@ -8,7 +8,6 @@ package trip
 import "C"
 
 import (
-	"cmp"
 	"time"
 	"unsafe"
 )
@@ -46,6 +45,62 @@ type Config struct {
 	// MaxCircuits is the number of circuits kept at most; 1 to 16777216, default 65536.
 	MaxCircuits uint32
 
+	// OnServerError and so on are what [Permit.Record] makes of each class; EffectDefault is what stands beside it.
+	OnServerError     Effect // a failure
+	OnRateLimited     Effect // a failure
+	OnOverloaded      Effect // a failure
+	OnNetwork         Effect // a failure
+	OnTimeout         Effect // a failure
+	OnQuota           Effect // a failure, which opens for QuotaOpen
+	OnAuth            Effect // a success, as all mistakes of the caller
+	OnInvalidRequest  Effect // a success
+	OnContextOverflow Effect // a success
+	OnNotFound        Effect // a success
+	OnContentFiltered Effect // a success
+	OnCancelled       Effect // nothing
+	OnUnknown         Effect // nothing
+
+	// HalfOpenProbes is the number of probes of which HalfOpenSuccesses must succeed: more than that, at most 15. Default
+	// 0: as many, so that the first that fails opens again.
+	HalfOpenProbes uint32
+	// QuotaOpen is how long a used-up quota keeps its circuit open where the provider does not say; above 0, at most one
+	// year, default 600 s.
+	QuotaOpen time.Duration
+	// MaxRetryAfter is the cap on what a provider may ask for; at most one year, default 1 h. Zero, with Exact: it is not
+	// heeded.
+	MaxRetryAfter time.Duration
+	// SlowCall is the time after which a call is slow; at most one year. Default 0: none is.
+	SlowCall time.Duration
+	// CountWindow judges the last so many calls; at most 2047. Default 0: they are not judged.
+	CountWindow uint32
+	// CountMinimum is the number of calls before which they are not judged; at most CountWindow, default 10.
+	CountMinimum uint32
+	// CountFailureRatio opens when such a share of them failed; 0 to 1, default 0.5. Zero, with Exact: never.
+	CountFailureRatio float64
+	// CountSlowRatio opens when such a share of them was slow; 0 to 1. Default 0: never.
+	CountSlowRatio float64
+	// TimeWindow judges the calls of so long; at most one year. Default 0: they are not judged.
+	TimeWindow time.Duration
+	// TimeBuckets is the number of its steps, each at least 10 ms; 1 to 64, default 10.
+	TimeBuckets uint32
+	// TimeMinimum is the number of calls before which they are not judged; above 0, default 10.
+	TimeMinimum uint32
+	// TimeFailureRatio is as CountFailureRatio; default 0.5.
+	TimeFailureRatio float64
+	// TimeSlowRatio is as CountSlowRatio; default 0.
+	TimeSlowRatio float64
+	// Hang is the time after which a call that has not ended hangs; at most one year, default 0.
+	Hang time.Duration
+	// HangCalls opens when so many calls hang; at most 1048576. Default 0: never.
+	HangCalls uint32
+	// RampSteps is the number of steps in which the share of admitted calls grows; 1 to 100, default 4.
+	RampSteps uint32
+	// Ramp is how long it grows after a circuit has closed again; at most one year. Default 0: all are admitted at once.
+	Ramp time.Duration
+	// Stall is the time without progress after which a stream has failed; at most one year. Default 0: it may take its
+	// time.
+	Stall time.Duration
+
 	// Exact takes zero fields as zero, not as their defaults.
 	Exact bool
 	// OnError is told when [Execute] makes a call unguarded, or cannot record its outcome, because the library failed.
@@ -55,23 +110,9 @@ type Config struct {
 
 // DefaultConfig returns the library's defaults, with Exact set.
 func DefaultConfig() Config {
-	config := defaults()
-	return Config{
-		FailureThreshold:  uint32(config.failure_threshold),
-		InitialOpen:       time.Duration(config.initial_open_ns),
-		MaxOpen:           time.Duration(config.max_open_ns),
-		BackoffMultiplier: float64(config.backoff_multiplier),
-		Backoff:           Backoff(config.backoff),
-		HalfOpenMaxProbes: uint32(config.half_open_max_probes),
-		HalfOpenSuccesses: uint32(config.half_open_successes),
-		OnDrop:            Drop(config.on_drop),
-		ProbeLease:        time.Duration(config.probe_lease_ns),
-		ProbeRetry:        time.Duration(config.probe_retry_ns),
-		Jitter:            float64(config.jitter),
-		Clock:             Clock(config.clock),
-		MaxCircuits:       uint32(config.max_circuits),
-		Exact:             true,
-	}
+	config, abi := Config{Exact: true}, defaults()
+	config.fields(&abi, &walk{does: read})
+	return config
 }
 
 func defaults() (config C.trip_config) {
@@ -81,65 +122,115 @@ func defaults() (config C.trip_config) {
 
 // abi is the config as the library reads it. A negative duration becomes more than a year and is refused there.
 func (c Config) abi() C.trip_config {
-	config := defaults()
-	assign(&config.failure_threshold, c.FailureThreshold, c.Exact)
-	assign(&config.initial_open_ns, c.InitialOpen, c.Exact)
-	assign(&config.max_open_ns, c.MaxOpen, c.Exact)
-	assign(&config.backoff_multiplier, c.BackoffMultiplier, c.Exact)
-	assign(&config.backoff, c.Backoff, c.Exact)
-	assign(&config.half_open_max_probes, c.HalfOpenMaxProbes, c.Exact)
-	assign(&config.half_open_successes, c.HalfOpenSuccesses, c.Exact)
-	assign(&config.on_drop, c.OnDrop, c.Exact)
-	assign(&config.probe_lease_ns, c.ProbeLease, c.Exact)
-	assign(&config.probe_retry_ns, c.ProbeRetry, c.Exact)
-	assign(&config.jitter, c.Jitter, c.Exact)
-	assign(&config.clock, c.Clock, c.Exact)
-	assign(&config.max_circuits, c.MaxCircuits, c.Exact)
-	return config
+	abi := defaults()
+	c.fields(&abi, &walk{does: write, isExact: c.Exact})
+	return abi
+}
+
+// fieldAt names the Config field at fault by its place in trip_config; none for UINT32_MAX and for fields unknown here.
+func fieldAt(offset C.uint32_t) string {
+	var config Config
+	var abi C.trip_config
+	w := walk{does: find, in: unsafe.Pointer(&abi), offset: uintptr(offset)}
+	config.fields(&abi, &w)
+	return w.found
+}
+
+// A walk goes through the fields of a Config and of a trip_config in pairs.
+type walk struct {
+	does    purpose
+	isExact bool           // write: zero is zero
+	in      unsafe.Pointer // find: the trip_config
+	offset  uintptr        // of a field in it
+	found   string         // and the name of its partner
+}
+
+func (w *walk) isAt(field unsafe.Pointer) bool {
+	return uintptr(field)-uintptr(w.in) == w.offset
+}
+
+type purpose int
+
+const (
+	read  purpose = iota // the trip_config into the Config
+	write                // the other way, where the Config says something
+	find                 // a name
+)
+
+func (c *Config) fields(abi *C.trip_config, w *walk) {
+	pair(w, "FailureThreshold", &abi.failure_threshold, &c.FailureThreshold)
+	pair(w, "InitialOpen", &abi.initial_open_ns, &c.InitialOpen)
+	pair(w, "MaxOpen", &abi.max_open_ns, &c.MaxOpen)
+	pair(w, "BackoffMultiplier", &abi.backoff_multiplier, &c.BackoffMultiplier)
+	pair(w, "Backoff", &abi.backoff, &c.Backoff)
+	pair(w, "HalfOpenMaxProbes", &abi.half_open_max_probes, &c.HalfOpenMaxProbes)
+	pair(w, "HalfOpenSuccesses", &abi.half_open_successes, &c.HalfOpenSuccesses)
+	pair(w, "OnDrop", &abi.on_drop, &c.OnDrop)
+	pair(w, "ProbeLease", &abi.probe_lease_ns, &c.ProbeLease)
+	pair(w, "ProbeRetry", &abi.probe_retry_ns, &c.ProbeRetry)
+	pair(w, "Jitter", &abi.jitter, &c.Jitter)
+	pair(w, "Clock", &abi.clock, &c.Clock)
+	pair(w, "MaxCircuits", &abi.max_circuits, &c.MaxCircuits)
+	c.effects(abi, w)
+	pair(w, "HalfOpenProbes", &abi.half_open_probes, &c.HalfOpenProbes)
+	pair(w, "QuotaOpen", &abi.quota_open_ns, &c.QuotaOpen)
+	pair(w, "MaxRetryAfter", &abi.max_retry_after_ns, &c.MaxRetryAfter)
+	pair(w, "SlowCall", &abi.slow_call_ns, &c.SlowCall)
+	pair(w, "CountWindow", &abi.count_window, &c.CountWindow)
+	pair(w, "CountMinimum", &abi.count_minimum, &c.CountMinimum)
+	pair(w, "CountFailureRatio", &abi.count_failure_ratio, &c.CountFailureRatio)
+	pair(w, "CountSlowRatio", &abi.count_slow_ratio, &c.CountSlowRatio)
+	pair(w, "TimeWindow", &abi.time_window_ns, &c.TimeWindow)
+	pair(w, "TimeBuckets", &abi.time_buckets, &c.TimeBuckets)
+	pair(w, "TimeMinimum", &abi.time_minimum, &c.TimeMinimum)
+	pair(w, "TimeFailureRatio", &abi.time_failure_ratio, &c.TimeFailureRatio)
+	pair(w, "TimeSlowRatio", &abi.time_slow_ratio, &c.TimeSlowRatio)
+	pair(w, "Hang", &abi.hang_ns, &c.Hang)
+	pair(w, "HangCalls", &abi.hang_calls, &c.HangCalls)
+	pair(w, "RampSteps", &abi.ramp_steps, &c.RampSteps)
+	pair(w, "Ramp", &abi.ramp_ns, &c.Ramp)
+	pair(w, "Stall", &abi.stall_ns, &c.Stall)
+}
+
+func (c *Config) effects(abi *C.trip_config, w *walk) {
+	pairEffect(w, "OnServerError", &abi.on_server_error, &c.OnServerError)
+	pairEffect(w, "OnRateLimited", &abi.on_rate_limited, &c.OnRateLimited)
+	pairEffect(w, "OnOverloaded", &abi.on_overloaded, &c.OnOverloaded)
+	pairEffect(w, "OnNetwork", &abi.on_network, &c.OnNetwork)
+	pairEffect(w, "OnTimeout", &abi.on_timeout, &c.OnTimeout)
+	pairEffect(w, "OnQuota", &abi.on_quota, &c.OnQuota)
+	pairEffect(w, "OnAuth", &abi.on_auth, &c.OnAuth)
+	pairEffect(w, "OnInvalidRequest", &abi.on_invalid_request, &c.OnInvalidRequest)
+	pairEffect(w, "OnContextOverflow", &abi.on_context_overflow, &c.OnContextOverflow)
+	pairEffect(w, "OnNotFound", &abi.on_not_found, &c.OnNotFound)
+	pairEffect(w, "OnContentFiltered", &abi.on_content_filtered, &c.OnContentFiltered)
+	pairEffect(w, "OnCancelled", &abi.on_cancelled, &c.OnCancelled)
+	pairEffect(w, "OnUnknown", &abi.on_unknown, &c.OnUnknown)
 }
 
 type number interface {
 	~uint32 | ~uint64 | ~int64 | ~float64
 }
 
-func assign[T, V number](field *T, value V, exact bool) {
-	if exact {
-		*field = T(value)
-	} else {
-		*field = cmp.Or(T(value), *field)
+func pair[T, V number](w *walk, name string, field *T, value *V) {
+	switch {
+	case w.does == read:
+		*value = V(*field)
+	case w.does == find && w.isAt(unsafe.Pointer(field)):
+		w.found = name
+	case w.does == write && (w.isExact || *value != 0):
+		*field = T(*value)
 	}
 }
 
-// fieldAt names the Config field at fault by its place in trip_config; none for UINT32_MAX and for fields unknown here.
-func fieldAt(offset C.uint32_t) string {
-	var config C.trip_config
-	switch uintptr(offset) {
-	case unsafe.Offsetof(config.failure_threshold):
-		return "FailureThreshold"
-	case unsafe.Offsetof(config.initial_open_ns):
-		return "InitialOpen"
-	case unsafe.Offsetof(config.max_open_ns):
-		return "MaxOpen"
-	case unsafe.Offsetof(config.backoff_multiplier):
-		return "BackoffMultiplier"
-	case unsafe.Offsetof(config.backoff):
-		return "Backoff"
-	case unsafe.Offsetof(config.half_open_max_probes):
-		return "HalfOpenMaxProbes"
-	case unsafe.Offsetof(config.half_open_successes):
-		return "HalfOpenSuccesses"
-	case unsafe.Offsetof(config.on_drop):
-		return "OnDrop"
-	case unsafe.Offsetof(config.probe_lease_ns):
-		return "ProbeLease"
-	case unsafe.Offsetof(config.probe_retry_ns):
-		return "ProbeRetry"
-	case unsafe.Offsetof(config.jitter):
-		return "Jitter"
-	case unsafe.Offsetof(config.clock):
-		return "Clock"
-	case unsafe.Offsetof(config.max_circuits):
-		return "MaxCircuits"
+// pairEffect is pair for an Effect, whose zero means the default even of an exact Config: nothing else would.
+func pairEffect(w *walk, name string, field *C.uint32_t, value *Effect) {
+	switch {
+	case w.does == read:
+		*value = EffectFailure + Effect(*field)
+	case w.does == find && w.isAt(unsafe.Pointer(field)):
+		w.found = name
+	case w.does == write && *value != EffectDefault:
+		*field = value.abi()
 	}
-	return ""
 }

@@ -98,13 +98,13 @@ func (r *runner) one(t *testing.T, here string, step contract.Step) contract.Obs
 		return classified(outcome)
 	case "retry_hint":
 		return hinted(t, step)
-	case "permit", "peek", "inspect", "key":
+	case "permit", "ask", "peek", "inspect", "key":
 		circuit, named := r.circuits[step.Circuit]
 		if !named {
 			t.Fatalf("step %s: no circuit is named %q", here, step.Circuit)
 		}
 		return r.onCircuit(t, step, circuit)
-	case "success", "failure", "drop", "cancel", "renew", "inspect_permit":
+	case "success", "failure", "drop", "cancel", "renew", "progress", "record", "inspect_permit":
 		permit, named := r.permits[step.Permit]
 		if !named {
 			t.Fatalf("step %s: no permit is named %q", here, step.Permit)
@@ -148,6 +148,8 @@ func (r *runner) onCircuit(t *testing.T, step contract.Step, circuit *trip.Circu
 			r.granted = append(r.granted, permit)
 		}
 		return observe(t, err)
+	case "ask":
+		return ask(t, circuit, step.Times)
 	case "peek":
 		return observe(t, circuit.Peek())
 	case "key":
@@ -163,6 +165,28 @@ func (r *runner) onCircuit(t *testing.T, step contract.Step, circuit *trip.Circu
 	if err == nil {
 		r.inspected(observed, circuit, info)
 	}
+	return observed
+}
+
+// ask asks for so many permits and settles each at once.
+func ask(t *testing.T, circuit *trip.Circuit, times int) contract.Observed {
+	observed, granted := observe(t, nil), uint64(0)
+	for range times {
+		permit, err := circuit.Permit()
+		if err == nil {
+			err = permit.RecordSuccess()
+		}
+		if err == nil {
+			granted++
+			continue
+		}
+		refusal := observe(t, err)
+		if before := observed["status"]; before != "TRIP_OK" && before != refusal["status"] {
+			t.Errorf("%s after %s", refusal["status"], before)
+		}
+		observed = refusal
+	}
+	observed["granted"] = granted
 	return observed
 }
 
@@ -204,6 +228,10 @@ func onPermit(t *testing.T, step contract.Step, permit trip.Permit) contract.Obs
 		return observe(t, permit.Cancel())
 	case "renew":
 		return observe(t, permit.Renew())
+	case "progress":
+		return observe(t, permit.Progress())
+	case "record":
+		return observe(t, permit.Record(outcomeOf(t, step)))
 	}
 	info, err := permit.Inspect()
 	observed := observe(t, err)
@@ -212,6 +240,21 @@ func onPermit(t *testing.T, step contract.Step, permit trip.Permit) contract.Obs
 		observed["lease_left_ns"] = uint64(info.LeaseLeft)
 	}
 	return observed
+}
+
+func outcomeOf(t *testing.T, step contract.Step) trip.CallOutcome {
+	for class, name := range classes {
+		if name == step.Class {
+			return trip.CallOutcome{
+				Class:      class,
+				HTTPStatus: int(step.Status),
+				RetryAfter: time.Duration(step.RetryAfter),
+				Duration:   time.Duration(step.Duration),
+			}
+		}
+	}
+	t.Fatalf("unknown class %q", step.Class)
+	return trip.CallOutcome{}
 }
 
 func classified(outcome trip.CallOutcome) contract.Observed {
@@ -292,6 +335,12 @@ var selectors = map[string]uint32{
 	"TRIP_CLOCK_MANUAL":     uint32(trip.ClockManual),
 }
 
+var effects = map[string]trip.Effect{
+	"TRIP_EFFECT_FAILURE": trip.EffectFailure,
+	"TRIP_EFFECT_SUCCESS": trip.EffectSuccess,
+	"TRIP_EFFECT_NOTHING": trip.EffectNothing,
+}
+
 // fields are the Config fields by their names in trip_config.
 var fields = map[string]string{
 	"failure_threshold":    "FailureThreshold",
@@ -307,6 +356,37 @@ var fields = map[string]string{
 	"jitter":               "Jitter",
 	"clock":                "Clock",
 	"max_circuits":         "MaxCircuits",
+	"on_server_error":      "OnServerError",
+	"on_rate_limited":      "OnRateLimited",
+	"on_overloaded":        "OnOverloaded",
+	"on_network":           "OnNetwork",
+	"on_timeout":           "OnTimeout",
+	"on_quota":             "OnQuota",
+	"on_auth":              "OnAuth",
+	"on_invalid_request":   "OnInvalidRequest",
+	"on_context_overflow":  "OnContextOverflow",
+	"on_not_found":         "OnNotFound",
+	"on_content_filtered":  "OnContentFiltered",
+	"on_cancelled":         "OnCancelled",
+	"on_unknown":           "OnUnknown",
+	"half_open_probes":     "HalfOpenProbes",
+	"quota_open_ns":        "QuotaOpen",
+	"max_retry_after_ns":   "MaxRetryAfter",
+	"slow_call_ns":         "SlowCall",
+	"count_window":         "CountWindow",
+	"count_minimum":        "CountMinimum",
+	"count_failure_ratio":  "CountFailureRatio",
+	"count_slow_ratio":     "CountSlowRatio",
+	"time_window_ns":       "TimeWindow",
+	"time_buckets":         "TimeBuckets",
+	"time_minimum":         "TimeMinimum",
+	"time_failure_ratio":   "TimeFailureRatio",
+	"time_slow_ratio":      "TimeSlowRatio",
+	"hang_ns":              "Hang",
+	"hang_calls":           "HangCalls",
+	"ramp_steps":           "RampSteps",
+	"ramp_ns":              "Ramp",
+	"stall_ns":             "Stall",
 }
 
 func configOf(t *testing.T, set contract.Config) trip.Config {
@@ -325,7 +405,60 @@ func configOf(t *testing.T, set contract.Config) trip.Config {
 	selectInto(t, &config.Backoff, set.Backoff)
 	selectInto(t, &config.OnDrop, set.OnDrop)
 	selectInto(t, &config.Clock, set.Clock)
+	setOutcomes(t, &config, set)
+	setWindows(&config, set)
 	return config
+}
+
+func setOutcomes(t *testing.T, config *trip.Config, set contract.Config) {
+	selectEffect(t, &config.OnServerError, set.OnServerError)
+	selectEffect(t, &config.OnRateLimited, set.OnRateLimited)
+	selectEffect(t, &config.OnOverloaded, set.OnOverloaded)
+	selectEffect(t, &config.OnNetwork, set.OnNetwork)
+	selectEffect(t, &config.OnTimeout, set.OnTimeout)
+	selectEffect(t, &config.OnQuota, set.OnQuota)
+	selectEffect(t, &config.OnAuth, set.OnAuth)
+	selectEffect(t, &config.OnInvalidRequest, set.OnInvalidRequest)
+	selectEffect(t, &config.OnContextOverflow, set.OnContextOverflow)
+	selectEffect(t, &config.OnNotFound, set.OnNotFound)
+	selectEffect(t, &config.OnContentFiltered, set.OnContentFiltered)
+	selectEffect(t, &config.OnCancelled, set.OnCancelled)
+	selectEffect(t, &config.OnUnknown, set.OnUnknown)
+	override(&config.QuotaOpen, set.QuotaOpenNs)
+	override(&config.MaxRetryAfter, set.MaxRetryAfterNs)
+}
+
+func setWindows(config *trip.Config, set contract.Config) {
+	override(&config.HalfOpenProbes, set.HalfOpenProbes)
+	override(&config.SlowCall, set.SlowCallNs)
+	override(&config.CountWindow, set.CountWindow)
+	override(&config.CountMinimum, set.CountMinimum)
+	override(&config.CountFailureRatio, set.CountFailureRatio)
+	override(&config.CountSlowRatio, set.CountSlowRatio)
+	override(&config.TimeWindow, set.TimeWindowNs)
+	override(&config.TimeBuckets, set.TimeBuckets)
+	override(&config.TimeMinimum, set.TimeMinimum)
+	override(&config.TimeFailureRatio, set.TimeFailureRatio)
+	override(&config.TimeSlowRatio, set.TimeSlowRatio)
+	override(&config.Hang, set.HangNs)
+	override(&config.HangCalls, set.HangCalls)
+	override(&config.RampSteps, set.RampSteps)
+	override(&config.Ramp, set.RampNs)
+	override(&config.Stall, set.StallNs)
+}
+
+func selectEffect(t *testing.T, field *trip.Effect, selector *contract.Selector) {
+	if selector == nil {
+		return
+	}
+	effect, known := effects[selector.Name]
+	if selector.Name == "" {
+		effect, known = trip.EffectFailure+trip.Effect(selector.Number), true
+	}
+	if !known {
+		t.Fatalf("unknown effect %q", selector.Name)
+	}
+	*field = effect
 }
 
 func override[F, V ~uint32 | ~int64 | ~float64](field *F, value *V) {

@@ -34,16 +34,51 @@ const (
 // A refused call is not made, and the error is an [*OpenError]; nor is it made when ctx is over before it begins. When
 // the library fails in any other way the call is made unguarded and the error reported to Config.OnError.
 //
-// Where some errors are not the provider's fault, such as that of a malformed request, use [ExecuteJudged].
+// Where some errors are not the provider's fault, such as that of a malformed request, use [ExecuteClassified] or
+// [ExecuteJudged].
 func Execute[T any](ctx context.Context, circuit *Circuit, call func(context.Context) (T, error)) (T, error) {
-	return ExecuteJudged(ctx, circuit, blame, call)
+	return execute(ctx, circuit, blame, call)
 }
 
-func blame(error) Outcome { return OutcomeFailure }
+func blame(error) settlement { return settlement{way: recordFailure} }
 
 // ExecuteJudged is Execute, but judge says what an error tells about the provider. It is not asked about nil, nor when
 // somebody gave up or another circuit refused.
 func ExecuteJudged[T any](ctx context.Context, circuit *Circuit, judge func(error) Outcome,
+	call func(context.Context) (T, error)) (T, error) {
+	return execute(ctx, circuit, func(err error) settlement { return judge(err).settlement() }, call)
+}
+
+// ExecuteClassified is ExecuteJudged with classes: classify says how the call went, and the Config what its class counts
+// as. [ClassifyHTTP], [ClassifyErrno] and [ClassifyText] know most of it. An outcome of no class is reported to
+// Config.OnError, and counts as a failure.
+func ExecuteClassified[T any](ctx context.Context, circuit *Circuit, classify func(error) CallOutcome,
+	call func(context.Context) (T, error)) (T, error) {
+	return execute(ctx, circuit, func(err error) settlement { return circuit.classified(classify(err)) }, call)
+}
+
+func (c *Circuit) classified(outcome CallOutcome) settlement {
+	settled, err := outcome.settlement()
+	if err != nil {
+		c.report(err)
+		return blame(err)
+	}
+	return settled
+}
+
+func (o Outcome) settlement() settlement {
+	switch o {
+	case OutcomeSuccess:
+		return settlement{way: recordSuccess}
+	case OutcomeCancel:
+		return settlement{way: cancel}
+	default:
+		return settlement{way: recordFailure}
+	}
+}
+
+// execute makes the call; judge is asked about the errors that may be the provider's fault.
+func execute[T any](ctx context.Context, circuit *Circuit, judge func(error) settlement,
 	call func(context.Context) (T, error)) (T, error) {
 	if err := ctx.Err(); err != nil {
 		var none T
@@ -53,9 +88,9 @@ func ExecuteJudged[T any](ctx context.Context, circuit *Circuit, judge func(erro
 	if lane == nil {
 		return executeByPermit(ctx, circuit, judge, call)
 	}
-	settled := drop // unless the call returns
+	settled := settlement{way: drop} // unless the call returns
 	defer func() {
-		if settled != recordSuccess || !lane.isHealthy() {
+		if settled.way != recordSuccess || !lane.isHealthy() {
 			lane.tracker.settle(lane.permit, settled)
 			return
 		}
@@ -68,7 +103,7 @@ func ExecuteJudged[T any](ctx context.Context, circuit *Circuit, judge func(erro
 	}()
 	result, err := call(ctx)
 	if err == nil {
-		settled = recordSuccess
+		settled.way = recordSuccess
 	} else {
 		settled = settlementOf(ctx, err, judge)
 	}
@@ -76,7 +111,7 @@ func ExecuteJudged[T any](ctx context.Context, circuit *Circuit, judge func(erro
 }
 
 // executeByPermit is for a circuit that must be asked.
-func executeByPermit[T any](ctx context.Context, circuit *Circuit, judge func(error) Outcome,
+func executeByPermit[T any](ctx context.Context, circuit *Circuit, judge func(error) settlement,
 	call func(context.Context) (T, error)) (T, error) {
 	permit, err := circuit.admit()
 	if errors.Is(err, ErrOpen) {
@@ -88,9 +123,9 @@ func executeByPermit[T any](ctx context.Context, circuit *Circuit, judge func(er
 		return call(ctx)
 	}
 
-	settled := drop // unless the call returns
+	settled := settlement{way: drop} // unless the call returns
 	defer func() {
-		if circuit.tracker.settle(permit, settled) == C.TRIP_OK && settled == recordSuccess {
+		if circuit.tracker.settle(permit, settled) == C.TRIP_OK && settled.succeeds() {
 			circuit.succeeded()
 		}
 	}()
@@ -99,21 +134,14 @@ func executeByPermit[T any](ctx context.Context, circuit *Circuit, judge func(er
 	return result, err
 }
 
-func settlementOf(ctx context.Context, err error, judge func(error) Outcome) settlement {
+func settlementOf(ctx context.Context, err error, judge func(error) settlement) settlement {
 	switch {
 	case err == nil:
-		return recordSuccess
+		return settlement{way: recordSuccess}
 	case ctx.Err() == context.Canceled, errors.Is(err, context.Canceled), errors.Is(err, ErrOpen):
-		return cancel
+		return settlement{way: cancel}
 	}
-	switch judge(err) {
-	case OutcomeSuccess:
-		return recordSuccess
-	case OutcomeCancel:
-		return cancel
-	default:
-		return recordFailure
-	}
+	return judge(err)
 }
 
 // settle settles a permit of the tracker's. Stale is no error: the circuit moved on without this call.

@@ -8,6 +8,9 @@ func (c *Circuit) FetchLane() { c.fetchLane() }
 // OnLane tells whether the next call would take the express lane.
 func (c *Circuit) OnLane() bool { return c.express() != nil }
 
+// NeverOnLane tells that the library has said that there is no lane, ever.
+func (c *Circuit) NeverOnLane() bool { return c.lane.Load() == noLane }
+
 // HasLedger tells whether a lane of the circuit may have counts that the library does not know.
 func HasLedger(circuit uint64) bool { return ledgerOf(circuit) != nil }
 

@@ -27,6 +27,9 @@ type lane struct {
 	tracker   *Tracker // kept alive: a closed one settles nothing
 }
 
+// noLane is that of a circuit that never has one: it admits nothing, and is not asked for again.
+var noLane = &lane{word: new(uint64), value: 1}
+
 // admits tells that a call may be made now.
 func (l *lane) admits() bool {
 	return atomic.LoadUint64(l.word)&l.admitMask == l.value
@@ -55,7 +58,7 @@ const successesBeforeLane = 8
 // closed then; a lane that does not admit is dead.
 func (c *Circuit) succeeded() {
 	switch l := c.lane.Load(); {
-	case l != nil && l.admits():
+	case l == noLane, l != nil && l.admits():
 	case l == nil && c.successes.Add(1)%successesBeforeLane != 0:
 	default:
 		c.fetchLane()
@@ -67,7 +70,13 @@ func (c *Circuit) fetchLane() {
 	told := C.trip_express{struct_size: C.sizeof_trip_express}
 	status := C.trip_circuit_express(C.trip_circuit(handle), &told)
 	runtime.KeepAlive(c.tracker)
-	if status != C.TRIP_OK || told.layout != C.TRIP_EXPRESS_LAYOUT_WORD || told.permit == 0 {
+	switch {
+	case status != C.TRIP_OK:
+		return
+	case told.layout != C.TRIP_EXPRESS_LAYOUT_WORD:
+		c.lane.Store(noLane)
+		return
+	case told.permit == 0:
 		return
 	}
 	ledger := openLedger(handle)

@@ -1,4 +1,5 @@
-// This file owns what providers say: the class of an outcome, and how long they ask to wait. It knows no circuit.
+// This file owns what providers say: the class of an outcome, and how long they ask to wait; and outcomes on their way
+// to the library. It knows no circuit.
 
 package trip
 
@@ -19,6 +20,7 @@ type CallOutcome struct {
 	HTTPStatus int           // of the response, or the one that a text names
 	Errno      int           // of the system or, negative, of the resolver
 	RetryAfter time.Duration // what the provider asks to wait, where the body or the text says so
+	Duration   time.Duration // how long the call took; no classification knows that
 }
 
 // ClassifyHTTP is the class of a response, by its status and by the error in its body, as much of it as there is.
@@ -63,6 +65,28 @@ func ParseRetryHint(name, value string, now time.Time) (time.Duration, error) {
 	status := C.trip_parse_retry_hint(said(name), C.size_t(len(name)), said(value), C.size_t(len(value)),
 		unixNs(now), &wait)
 	return time.Duration(wait), answer(status)
+}
+
+// settlement is how a permit is settled with the outcome. [ErrInvalid]: its class is none, or another member is out of
+// range; that is found before the permit is given up for it.
+func (o CallOutcome) settlement() (settlement, error) {
+	if o.RetryAfter < 0 || o.Duration < 0 || o.Errno != int(int32(o.Errno)) ||
+		o.HTTPStatus < 0 || uint64(o.HTTPStatus) > math.MaxUint32 {
+		return settlement{}, ErrInvalid
+	}
+	told := &C.trip_outcome{
+		struct_size:    C.sizeof_trip_outcome,
+		status_class:   C.uint32_t(o.Class),
+		http_status:    C.uint32_t(o.HTTPStatus),
+		sys_errno:      C.int32_t(o.Errno),
+		retry_after_ns: C.uint64_t(o.RetryAfter),
+		duration_ns:    C.uint64_t(o.Duration),
+	}
+	// A class that is unknown here may be that of a newer library. With no permit it settles none.
+	if int(o.Class) >= len(classTexts) && C.trip_permit_record(0, told) == C.TRIP_E_INVALID {
+		return settlement{}, ErrInvalid
+	}
+	return settlement{way: recordOutcome, outcome: told}, nil
 }
 
 func said(text string) *C.char {

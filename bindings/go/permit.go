@@ -15,8 +15,8 @@ import (
 	"unsafe"
 )
 
-// Permit is the right to make one call. It is settled once, by RecordSuccess, RecordFailure, Cancel or Drop, on any
-// goroutine; settling it again answers [ErrConsumed] and changes nothing, so that
+// Permit is the right to make one call. It is settled once, by Record, RecordSuccess, RecordFailure, Cancel or Drop, on
+// any goroutine; settling it again answers [ErrConsumed] and changes nothing, so that
 //
 //	defer permit.Drop()
 //
@@ -84,7 +84,7 @@ func (p Permit) leave() {
 // forgotten drops what nobody settled. The place is garbage, as are all its Permits, and has no finalizer any more.
 func (p *place) forgotten() {
 	if p.grant != (grant{}) {
-		p.grant.settle(drop)
+		p.grant.settle(settlement{way: drop})
 	}
 }
 
@@ -105,17 +105,28 @@ func (p Permit) Detach() uint64 {
 // RecordSuccess settles the permit: the provider answered as it should. Like every settlement it returns nil;
 // [ErrStale] when the circuit has moved on, which callers may ignore; [ErrConsumed] when the permit was settled before;
 // [ErrHandle] when there is no such permit or its tracker is closed.
-func (p Permit) RecordSuccess() error { return p.settle(recordSuccess) }
+func (p Permit) RecordSuccess() error { return p.settle(settlement{way: recordSuccess}) }
 
 // RecordFailure settles the permit: the provider failed.
-func (p Permit) RecordFailure() error { return p.settle(recordFailure) }
+func (p Permit) RecordFailure() error { return p.settle(settlement{way: recordFailure}) }
+
+// Record settles the permit with how its call went: as the config's OnAuth, OnTimeout and so on say of its class. What
+// the provider asked to wait, with a class that counts as a failure, keeps the circuit open at least as long. Without a
+// Duration the library takes the time since the permit. [ErrInvalid]: the outcome is none, and the permit is still out.
+func (p Permit) Record(outcome CallOutcome) error {
+	settled, err := outcome.settlement()
+	if err != nil {
+		return err
+	}
+	return p.settle(settled)
+}
 
 // Cancel settles a permit whose call told nothing about the provider: it was not made, or its caller gave up. It
 // changes no failure count and frees a probe.
-func (p Permit) Cancel() error { return p.settle(cancel) }
+func (p Permit) Cancel() error { return p.settle(settlement{way: cancel}) }
 
 // Drop settles a permit that nobody recorded. It counts as the config's OnDrop says.
-func (p Permit) Drop() error { return p.settle(drop) }
+func (p Permit) Drop() error { return p.settle(settlement{way: drop}) }
 
 // Renew starts the lease of a probe again, for a call that takes long; it does nothing for other permits. [ErrStale]:
 // the circuit has moved on. [ErrCapacity]: the lease cannot be extended any further and stays as it is.
@@ -124,6 +135,18 @@ func (p Permit) Renew() error {
 		return err
 	}
 	status := C.trip_permit_renew(p.handle)
+	runtime.KeepAlive(p.place)
+	return answer(status)
+}
+
+// Progress tells that a long response goes on: at its first token, and as often after it as the caller likes. A probe
+// whose response has begun counts as a success at once and frees its place. [ErrStale]: the circuit has moved on, or the
+// stream was silent for longer than the config's Stall.
+func (p Permit) Progress() error {
+	if err := p.unsettled(); err != nil {
+		return err
+	}
+	status := C.trip_permit_progress(p.handle)
 	runtime.KeepAlive(p.place)
 	return answer(status)
 }
@@ -153,22 +176,35 @@ func (p Permit) unsettled() error {
 	return nil
 }
 
-// A settlement is one of the four ways to settle a permit.
-type settlement int
+// A settlement is what a permit is settled with.
+type settlement struct {
+	way     way
+	outcome *C.trip_outcome // of recordOutcome
+}
+
+type way int
 
 const (
-	recordSuccess settlement = iota
+	recordSuccess way = iota
 	recordFailure
+	recordOutcome
 	cancel
 	drop
 )
 
+// succeeds tells that the call did what it was asked to do.
+func (s settlement) succeeds() bool {
+	return s.way == recordSuccess || (s.way == recordOutcome && s.outcome.status_class == C.TRIP_CLASS_SUCCESS)
+}
+
 func (s settlement) of(permit C.trip_permit) C.trip_status {
-	switch s {
+	switch s.way {
 	case recordSuccess:
 		return C.trip_permit_record_success(permit)
 	case recordFailure:
 		return C.trip_permit_record_failure(permit)
+	case recordOutcome:
+		return C.trip_permit_record(permit, s.outcome)
 	case cancel:
 		return C.trip_permit_cancel(permit)
 	}
@@ -192,7 +228,7 @@ func (p Permit) settle(settled settlement) error {
 }
 
 func (g *grant) settle(settled settlement) C.trip_status {
-	if g.lane != nil && settled == recordSuccess && g.lane.isHealthy() {
+	if g.lane != nil && settled.succeeds() && g.lane.isHealthy() {
 		g.lane.count(successes)
 		return C.TRIP_OK
 	}
@@ -200,7 +236,7 @@ func (g *grant) settle(settled settlement) C.trip_status {
 	switch {
 	case g.lane != nil:
 		g.lane.count(settlements)
-	case settled == recordSuccess && status == C.TRIP_OK && g.circuit != nil:
+	case settled.succeeds() && status == C.TRIP_OK && g.circuit != nil:
 		g.circuit.succeeded()
 	}
 	runtime.KeepAlive(g)

@@ -23,6 +23,8 @@ const (
 	ErrProbing Status = C.TRIP_REJECTED_PROBING
 	// ErrForced: the refusal of a circuit that an operator has forced open.
 	ErrForced Status = C.TRIP_REJECTED_FORCED
+	// ErrRamp: the refusal of a circuit that has just closed and admits a growing share of the calls.
+	ErrRamp Status = C.TRIP_REJECTED_RAMP
 	// ErrStale: the circuit has moved on since the permit was granted. The settlement is counted and has changed no
 	// state; callers may ignore it.
 	ErrStale Status = C.TRIP_STALE
@@ -53,6 +55,7 @@ var statusTexts = map[Status]string{
 	ErrOpen:        "circuit open",
 	ErrProbing:     "circuit half-open, all probes out",
 	ErrForced:      "circuit forced open",
+	ErrRamp:        "circuit has just closed, a part of the calls is admitted",
 	ErrStale:       "circuit has moved on since the permit was granted",
 	ErrNoHint:      "no hint when to come back",
 	ErrInvalid:     "invalid argument",
@@ -82,7 +85,7 @@ func (s Status) Name() string {
 // OpenError is a refused call: an answer, not a failure of the provider. Several callers may get the same one: nobody
 // changes it.
 type OpenError struct {
-	Reason       Status        // ErrOpen, ErrProbing or ErrForced
+	Reason       Status        // ErrOpen, ErrProbing, ErrForced or ErrRamp
 	RetryAfter   time.Duration // ask again after this; never too short
 	OpenDuration time.Duration // this open period, or the last one, before jitter
 	State        State
@@ -130,7 +133,7 @@ func answer(status C.trip_status) error {
 // a coarse clock for most refusals, so that all within one of its ticks are the same and one error serves them.
 func (c *Circuit) refusal(status C.trip_status, rejection *C.trip_rejection) error {
 	switch status {
-	case C.TRIP_REJECTED_OPEN, C.TRIP_REJECTED_PROBING, C.TRIP_REJECTED_FORCED:
+	case C.TRIP_REJECTED_OPEN, C.TRIP_REJECTED_PROBING, C.TRIP_REJECTED_FORCED, C.TRIP_REJECTED_RAMP:
 	default:
 		return answer(status)
 	}

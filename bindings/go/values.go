@@ -7,7 +7,10 @@ package trip
 */
 import "C"
 
-import "strconv"
+import (
+	"math"
+	"strconv"
+)
 
 // State is the state of a circuit.
 type State uint32
@@ -53,6 +56,25 @@ const (
 	DropFailure Drop = C.TRIP_DROP_FAILURE // a failure
 	DropCancel  Drop = C.TRIP_DROP_CANCEL  // nothing; it frees its probe
 )
+
+// Effect is what an outcome counts as.
+type Effect int
+
+// The library's values are one less: a Config that says nothing of a class leaves it its default.
+const (
+	EffectDefault Effect = iota
+	EffectFailure        // a failure
+	EffectSuccess        // a success: the provider is up, whatever it thought of the request
+	EffectNothing        // nothing; it frees a probe
+)
+
+// abi makes of an effect that does not exist one that the library does not have either.
+func (e Effect) abi() C.uint32_t {
+	if effect := e - EffectFailure + C.TRIP_EFFECT_FAILURE; effect >= 0 && uint64(effect) <= math.MaxUint32 {
+		return C.uint32_t(effect)
+	}
+	return math.MaxUint32
+}
 
 // Clock is what measures the time of a tracker.
 type Clock uint32
@@ -114,4 +136,5 @@ const (
 	FeatureCircuits Feature = C.TRIP_FEATURE_CIRCUITS // trackers, circuits and permits: always there
 	FeatureOutcomes Feature = C.TRIP_FEATURE_OUTCOMES // classification of outcomes, and hints when to come back
 	FeatureExpress  Feature = C.TRIP_FEATURE_EXPRESS  // calls to a healthy circuit without a call into the library
+	FeatureWindows  Feature = C.TRIP_FEATURE_WINDOWS  // windows, slow and hung calls, ramps and streams
 )

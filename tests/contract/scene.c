@@ -133,6 +133,8 @@ static void do_ask(scene *s, const json_t *step, facts *found)
     trip_rejection refused = unwritten, last = unwritten;
     trip_status answer = TRIP_OK;
     json_int_t times = number_member(&s->where, step, "times"), granted = 0;
+    if (times == 0)
+        wrong(&s->where, "to ask no times shows nothing");
     for (json_int_t i = 0; i < times && answer >= TRIP_OK; i++) {
         trip_permit permit = 0;
         refused = unwritten;

@@ -17,10 +17,22 @@ import trip
 from trip import _abi, _config
 from trip._library import library
 
-SECONDS = ["initial_open", "max_open", "probe_lease", "probe_retry"]
+SECONDS = [
+    *("initial_open", "max_open", "probe_lease", "probe_retry", "quota_open", "max_retry_after"),
+    *("slow_call", "time_window", "hang", "ramp", "stall"),
+]
 COUNTS = ["failure_threshold", "half_open_max_probes", "half_open_successes", "max_circuits"]
-SELECTORS = ["backoff", "on_drop", "clock"]
-RATIOS = ["backoff_multiplier", "jitter"]
+# The largest count that 32 bits hold is legal for a minimum.
+LATER_COUNTS = [
+    *("half_open_probes", "count_window", "count_minimum"),
+    *("time_buckets", "time_minimum", "hang_calls", "ramp_steps"),
+]
+EFFECTS = [f"on_{each.name.lower()}" for each in trip.StatusClass if each is not trip.StatusClass.SUCCESS]
+SELECTORS = ["backoff", "on_drop", "clock", *EFFECTS]
+RATIOS = [
+    *("backoff_multiplier", "jitter"),
+    *(f"{window}_{kind}_ratio" for window in ("count", "time") for kind in ("failure", "slow")),
+]
 
 
 def open_period(tracker: trip.Tracker) -> int:
@@ -35,6 +47,12 @@ def test_config_has_the_fields_and_the_defaults_of_the_library() -> None:
     members = [field[0] for field in _abi.trip_config._fields_ if field[0] != "struct_size"]
     assert dataclasses.asdict(trip.Config()) == {name: getattr(native, name) for name in members}
     assert [field.name for field in dataclasses.fields(trip.Config)] == members
+
+
+def test_every_option_is_a_field_of_the_config() -> None:
+    every = SECONDS + COUNTS + LATER_COUNTS + SELECTORS + RATIOS
+    assert sorted(every) == sorted(trip.Options.__annotations__)
+    assert {name.removesuffix("_ns") for name in trip.Config.__dataclass_fields__} == set(every)
 
 
 def test_every_option_reaches_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,16 +78,39 @@ def test_every_option_reaches_the_library(monkeypatch: pytest.MonkeyPatch) -> No
         jitter=0.5,
         clock=trip.Clock.MANUAL,
         max_circuits=10,
+        on_quota=trip.Effect.NOTHING,
+        half_open_probes=11,
+        quota_open=12,
+        max_retry_after=timedelta(seconds=13),
+        slow_call=14,
+        count_window=15,
+        count_minimum=16,
+        count_failure_ratio=0.17,
+        count_slow_ratio=0.18,
+        time_window=19,
+        time_buckets=20,
+        time_minimum=21,
+        time_failure_ratio=0.22,
+        time_slow_ratio=0.23,
+        hang=24,
+        hang_calls=25,
+        ramp_steps=26,
+        ramp=27,
+        stall=28,
     )
     s = 1_000_000_000
-    assert seen == [
-        trip.Config(),
-        trip.Config(1, 2 * s, 3 * s, 4.0, trip.Backoff.COMPOUND, 6, 7, trip.OnDrop.CANCEL, 8 * s, 9 * s, 0.5, 1, 10),
-    ]
+    first = (1, 2 * s, 3 * s, 4.0, trip.Backoff.COMPOUND, 6, 7, trip.OnDrop.CANCEL, 8 * s, 9 * s, 0.5, 1, 10)
+    effects = [getattr(trip.Config(), effect) for effect in EFFECTS]
+    effects[EFFECTS.index("on_quota")] = trip.Effect.NOTHING
+    windows = (15, 16, 0.17, 0.18, 19 * s, 20, 21, 0.22, 0.23)
+    rest: list[Any] = [*first, *effects, 11, 12 * s, 13 * s, 14 * s, *windows, 24 * s, 25, 26, 27 * s, 28 * s]
+    assert seen == [trip.Config(), trip.Config(*rest)]
 
 
 def test_a_config_reaches_c_field_by_field(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = trip.Config(1, 2, 3, 4.5, 5, 6, 7, 8, 9, 10, 11.5, 12, 13)
+    fields = enumerate(dataclasses.fields(trip.Config), 1)
+    values: dict[str, Any] = {field.name: number + 0.5 if field.type == "float" else number for number, field in fields}
+    config = trip.Config(**values)
     seen: list[dict[str, Any]] = []
 
     def create(native: Any, tracker: Any, error: Any) -> int:
@@ -109,7 +150,7 @@ def test_a_duration_out_of_range_is_refused(option: str, value: Any) -> None:
     assert (raised.value.field, raised.value.name, raised.value.status) == (f"{option}_ns", "TRIP_E_CONFIG", -6)
 
 
-@pytest.mark.parametrize("option", SECONDS + COUNTS + SELECTORS + RATIOS)
+@pytest.mark.parametrize("option", SECONDS + COUNTS + LATER_COUNTS + SELECTORS + RATIOS)
 @pytest.mark.parametrize("value", ["1", None, True, b"1", [1], 1j])
 def test_an_option_of_another_type_is_refused(option: str, value: Any) -> None:
     with pytest.raises(TypeError, match=option):
@@ -124,7 +165,15 @@ def test_an_int_is_not_cut_down_to_its_low_bits(option: str, value: int) -> None
     assert raised.value.field == option
 
 
-@pytest.mark.parametrize("option", [*COUNTS, *SELECTORS])
+@pytest.mark.parametrize("option", LATER_COUNTS)
+@pytest.mark.parametrize("value", [-1, 2**32, 2**32 + 1, 10**30])
+def test_nor_is_a_later_count(option: str, value: Any) -> None:
+    with pytest.raises(trip.ConfigError, match=option) as raised:
+        trip.Tracker(**{option: value})
+    assert raised.value.field == option
+
+
+@pytest.mark.parametrize("option", [*COUNTS, *LATER_COUNTS, *SELECTORS])
 def test_a_count_is_an_int(option: str) -> None:
     with pytest.raises(TypeError, match=option):
         trip.Tracker(**{option: 1.0})  # type: ignore[arg-type]
@@ -158,7 +207,7 @@ def test_a_config_cannot_be_changed() -> None:
 
 def test_options_are_named() -> None:
     with pytest.raises(TypeError):
-        trip.Tracker(5)  # type: ignore[call-arg]
+        trip.Tracker(5)  # type: ignore[arg-type, call-arg]
 
 
 def test_advance_moves_the_manual_clock(tracker: trip.Tracker) -> None:
@@ -236,6 +285,8 @@ def test_a_tracker_that_was_not_made_is_collected_in_silence() -> None:
         trip.Tracker(failure_threshold=0)
     with pytest.raises(TypeError):
         trip.Tracker(bogus=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="initial_open_ns"):
+        trip.Tracker(initial_open_ns=1)  # type: ignore[call-arg]
     gc.collect()  # pytest makes an exception in a destructor an error
 
 

@@ -50,6 +50,37 @@ type Config struct {
 	Jitter            *Double   `json:"jitter"`
 	Clock             *Selector `json:"clock"`
 	MaxCircuits       *uint32   `json:"max_circuits"`
+	OnServerError     *Selector `json:"on_server_error"`
+	OnRateLimited     *Selector `json:"on_rate_limited"`
+	OnOverloaded      *Selector `json:"on_overloaded"`
+	OnNetwork         *Selector `json:"on_network"`
+	OnTimeout         *Selector `json:"on_timeout"`
+	OnQuota           *Selector `json:"on_quota"`
+	OnAuth            *Selector `json:"on_auth"`
+	OnInvalidRequest  *Selector `json:"on_invalid_request"`
+	OnContextOverflow *Selector `json:"on_context_overflow"`
+	OnNotFound        *Selector `json:"on_not_found"`
+	OnContentFiltered *Selector `json:"on_content_filtered"`
+	OnCancelled       *Selector `json:"on_cancelled"`
+	OnUnknown         *Selector `json:"on_unknown"`
+	HalfOpenProbes    *uint32   `json:"half_open_probes"`
+	QuotaOpenNs       *int64    `json:"quota_open_ns"`
+	MaxRetryAfterNs   *int64    `json:"max_retry_after_ns"`
+	SlowCallNs        *int64    `json:"slow_call_ns"`
+	CountWindow       *uint32   `json:"count_window"`
+	CountMinimum      *uint32   `json:"count_minimum"`
+	CountFailureRatio *Double   `json:"count_failure_ratio"`
+	CountSlowRatio    *Double   `json:"count_slow_ratio"`
+	TimeWindowNs      *int64    `json:"time_window_ns"`
+	TimeBuckets       *uint32   `json:"time_buckets"`
+	TimeMinimum       *uint32   `json:"time_minimum"`
+	TimeFailureRatio  *Double   `json:"time_failure_ratio"`
+	TimeSlowRatio     *Double   `json:"time_slow_ratio"`
+	HangNs            *int64    `json:"hang_ns"`
+	HangCalls         *uint32   `json:"hang_calls"`
+	RampSteps         *uint32   `json:"ramp_steps"`
+	RampNs            *int64    `json:"ramp_ns"`
+	StallNs           *int64    `json:"stall_ns"`
 }
 
 // Create is what creating the tracker must answer.
@@ -60,29 +91,33 @@ type Create struct {
 
 // Step is one call, or other steps repeated.
 type Step struct {
-	Do       string `json:"do"`
-	Tenant   Text   `json:"tenant"`
-	Provider Text   `json:"provider"`
-	Circuit  string `json:"circuit"`
-	Permit   string `json:"permit"`
-	As       string `json:"as"`
-	Ns       int64  `json:"ns"`
-	Status   uint32 `json:"http_status"`
-	Body     Text   `json:"body"`
-	Text     Text   `json:"text"`
-	Errno    int32  `json:"errno"`
-	Name     string `json:"name"`
-	Value    Text   `json:"value"`
-	Now      int64  `json:"now_unix_ns"`
-	Times    int    `json:"times"`
-	Steps    []Step `json:"steps"`
-	Expect   Expect `json:"expect"`
+	Do         string `json:"do"`
+	Tenant     Text   `json:"tenant"`
+	Provider   Text   `json:"provider"`
+	Circuit    string `json:"circuit"`
+	Permit     string `json:"permit"`
+	As         string `json:"as"`
+	Ns         int64  `json:"ns"`
+	Status     uint32 `json:"http_status"`
+	Body       Text   `json:"body"`
+	Text       Text   `json:"text"`
+	Errno      int32  `json:"errno"`
+	Name       string `json:"name"`
+	Value      Text   `json:"value"`
+	Now        int64  `json:"now_unix_ns"`
+	Class      string `json:"class"`
+	RetryAfter int64  `json:"retry_after_ns"`
+	Duration   int64  `json:"duration_ns"`
+	Times      int    `json:"times"`
+	Steps      []Step `json:"steps"`
+	Expect     Expect `json:"expect"`
 }
 
 // arguments are the keys that each kind of step has beside do and expect.
 var arguments = map[string][]string{
 	"circuit":        {"tenant", "provider", "as"},
 	"permit":         {"circuit", "as"},
+	"ask":            {"circuit", "times"},
 	"peek":           {"circuit"},
 	"inspect":        {"circuit"},
 	"key":            {"circuit"},
@@ -91,6 +126,8 @@ var arguments = map[string][]string{
 	"drop":           {"permit"},
 	"cancel":         {"permit"},
 	"renew":          {"permit"},
+	"progress":       {"permit"},
+	"record":         {"permit", "class"},
 	"inspect_permit": {"permit"},
 	"advance":        {"ns"},
 	"destroy":        {},
@@ -100,6 +137,9 @@ var arguments = map[string][]string{
 	"retry_hint":     {"name", "value", "now_unix_ns"},
 	"repeat":         {"times", "steps"},
 }
+
+// optional are those that it may have beside.
+var optional = map[string][]string{"record": {"http_status", "retry_after_ns", "duration_ns"}}
 
 // Load reads all vectors of a folder. A mistake in any of them is an error for all.
 func Load(folder string) ([]Vector, error) {
@@ -216,11 +256,17 @@ func (s *Step) UnmarshalJSON(text []byte) error {
 		}
 		delete(keys, key)
 	}
+	for _, key := range optional[s.Do] {
+		delete(keys, key)
+	}
 	for key := range keys {
 		return fmt.Errorf("step %q with %q", s.Do, key)
 	}
 	if s.Do == "repeat" && (s.Times < 1 || len(s.Steps) == 0) {
 		return errors.New("a repeat of nothing")
+	}
+	if s.Do == "ask" && s.Times < 1 {
+		return errors.New("an ask for nothing")
 	}
 	return nil
 }

@@ -15,7 +15,10 @@ const sound = `{"name": "a-1", "source": {"design": "section 4"}, "config": {"ba
 		"expect": {"status": "TRIP_OK"}},
 	{"do": "repeat", "times": 2, "steps": [
 		{"do": "permit", "circuit": "c",
-			"expect": {"status": "TRIP_REJECTED_OPEN", "failures": {"min": 1, "max": 2}}}]}]}`
+			"expect": {"status": "TRIP_REJECTED_OPEN", "failures": {"min": 1, "max": 2}}}]},
+	{"do": "ask", "circuit": "c", "times": 5, "expect": {"status": "TRIP_STALE"}},
+	{"do": "record", "permit": "p", "class": "TRIP_CLASS_AUTH", "duration_ns": 1, "expect": {"status": "TRIP_STALE"}}
+	]}`
 
 func load(t *testing.T, vectors string) ([]Vector, error) {
 	t.Helper()
@@ -52,6 +55,9 @@ func TestUnsoundVectorsAreRefused(t *testing.T) {
 		"expect": {"status": "TRIP_OK"}`, `"as": "c"`},
 		"repeat with an expect":       {`"times": 2`, `"expect": {"status": "TRIP_OK"}, "times": 2`},
 		"repeat of nothing":           {`"times": 2`, `"times": 0`},
+		"ask for nothing":             {`"times": 5`, `"times": 0`},
+		"record without a class":      {`"class": "TRIP_CLASS_AUTH", `, ``},
+		"record with an errno":        {`"duration_ns": 1`, `"errno": 1`},
 		"range upside down":           {`"min": 1`, `"min": 3`},
 		"range with half its ends":    {`"min": 1, `, ``},
 		"number with a fraction":      {`{"min": 1, "max": 2}`, `1.5`},

@@ -47,6 +47,11 @@ def test_a_vector_that_is_kept_passes() -> None:
         changed(1, expect={"status": "TRIP_REJECTED_OPEN"}),
         changed(1, expect={"status": "TRIP_OK", "failures": 0}),  # nothing is told of a permit that is granted
         changed(2, expect={"status": "TRIP_STALE"}),
+        changed(2, do="record", **{"class": "TRIP_CLASS_AUTH"}),  # a success, after which nothing is open
+        changed(2, do="record", **{"class": "TRIP_CLASS_TIMEOUT"}, expect={"status": "TRIP_STALE"}),
+        changed(2, do="progress", expect={"status": "TRIP_STALE"}),
+        changed(3, do="ask", times=3, expect={"status": "TRIP_OK", "granted": 3}),
+        changed(3, do="ask", times=3, expect={"status": "TRIP_REJECTED_OPEN", "granted": 1}),
         changed(3, expect={"status": "TRIP_OK"}),
         changed(3, expect={"status": "TRIP_REJECTED_OPEN", "failures": 2}),
         changed(3, expect={"status": "TRIP_REJECTED_OPEN", "failures": {"min": 2, "max": 3}}),
@@ -93,6 +98,11 @@ def test_a_permit_nobody_named_fails() -> None:
         {**KEPT, "create": {"status": "TRIP_OK", "field": "jitter"}},
         changed(1, do="unknown"),
         changed(1, unknown="argument"),
+        changed(2, do="record"),
+        changed(2, do="record", **{"class": "TRIP_CLASS_AUTH", "errno": 5}),
+        changed(2, do="progress", **{"class": "TRIP_CLASS_AUTH"}),
+        changed(3, do="ask"),
+        changed(3, do="ask", times=0, expect={"status": "TRIP_OK", "granted": 0}),
         changed(1, expect={}),
         changed(2, expect={"status": "TRIP_OK", "state": "TRIP_STATE_OPEN"}),
         changed(3, do="repeat", times=2, steps=[]),

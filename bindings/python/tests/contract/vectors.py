@@ -92,6 +92,7 @@ def check_step(name: str, step: Step) -> None:
     must, may, observable = STEPS[step["do"]]
     arguments = step.keys() - {"do", "expect"}
     _require(must <= arguments <= must | may, f"{name}: {step['do']} with {sorted(arguments)}")
+    _require(step.get("times", 1) > 0, f"{name}: {step['do']} no times")
     expected = step.get("expect", {}).keys()
     _require("status" in expected, f"{name}: {step['do']} expects no status")
     _require(expected <= observable | {"status"}, f"{name}: {step['do']} cannot show {expected - observable}")
