@@ -4,6 +4,7 @@
 //! unguarded.
 
 use crate::circuit::Circuit;
+use crate::classify;
 use crate::permit::{Permit, Settled};
 use crate::rejection::{PermitError, Rejected};
 use std::fmt;
@@ -32,7 +33,8 @@ pub enum Outcome {
 
 impl Circuit {
     /// Makes a call under a permit. `Ok` is recorded as a success, and every `Err` as a failure: where some errors are
-    /// the caller's own fault, use [`call_judged`](Self::call_judged). A panic drops the permit.
+    /// the caller's own fault, use [`call_classified`](Self::call_classified) or [`call_judged`](Self::call_judged). A
+    /// panic drops the permit.
     ///
     /// ```
     /// # let tracker = trip::Tracker::new(&trip::Config::default())?;
@@ -50,7 +52,7 @@ impl Circuit {
     /// [`CallError::Rejected`]: the circuit refused. [`CallError::Inner`]: the call's own error.
     #[inline]
     pub fn call<T, E>(&self, call: impl FnOnce() -> Result<T, E>) -> Result<T, CallError<E>> {
-        self.call_judged(|_| Outcome::Failure, call)
+        self.guarded(|permit, _| permit.record_failure(), call)
     }
 
     /// Makes a call under a permit, and records each error as `judge` says.
@@ -76,6 +78,40 @@ impl Circuit {
         judge: impl FnOnce(&E) -> Outcome,
         call: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, CallError<E>> {
+        self.guarded(|permit, error| judge(error).settle(permit), call)
+    }
+
+    /// Makes a call under a permit, and records each error as `classify` says: as its class counts in the
+    /// [`Config`](crate::Config). [`classify`](crate::classify) knows most of what providers say.
+    ///
+    /// ```
+    /// # let tracker = trip::Tracker::new(&trip::Config::default())?;
+    /// # let circuit = tracker.circuit("acme", "llm")?;
+    /// # struct Refused(u16, &'static str);
+    /// # let ask = || Err::<(), _>(Refused(401, ""));
+    /// let answer = circuit.call_classified(|error: &Refused| trip::classify::http(error.0, error.1), ask);
+    /// # assert!(answer.is_err());
+    /// assert_eq!(circuit.inspect()?.failures, 0);
+    /// # Ok::<_, trip::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    #[inline]
+    pub fn call_classified<T, E, O: Into<classify::Outcome>>(
+        &self,
+        classify: impl FnOnce(&E) -> O,
+        call: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, CallError<E>> {
+        self.guarded(|permit, error| permit.record(classify(error)), call)
+    }
+
+    #[inline]
+    fn guarded<T, E>(
+        &self,
+        settle_failed: impl FnOnce(Permit, &E) -> Settled,
+        call: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, CallError<E>> {
         let permit = match self.permit() {
             Ok(permit) => permit,
             Err(PermitError::Rejected(rejected)) => return Err(CallError::Rejected(rejected)),
@@ -85,8 +121,7 @@ impl Circuit {
             }
         };
         let result = call();
-        let outcome = result.as_ref().map_or_else(judge, |_| Outcome::Success);
-        self.record(permit, outcome);
+        self.settle(permit, &result, settle_failed);
         result.map_err(CallError::Inner)
     }
 
@@ -96,7 +131,7 @@ impl Circuit {
     /// # Errors
     /// As [`call`](Self::call).
     pub async fn call_async<T, E>(&self, call: impl Future<Output = Result<T, E>>) -> Result<T, CallError<E>> {
-        self.call_async_judged(|_| Outcome::Failure, call).await
+        self.guarded_async(|permit, _| permit.record_failure(), call).await
     }
 
     /// [`call_judged`](Self::call_judged) for a future, as [`call_async`](Self::call_async).
@@ -108,6 +143,26 @@ impl Circuit {
         judge: impl FnOnce(&E) -> Outcome,
         call: impl Future<Output = Result<T, E>>,
     ) -> Result<T, CallError<E>> {
+        self.guarded_async(|permit, error| judge(error).settle(permit), call).await
+    }
+
+    /// [`call_classified`](Self::call_classified) for a future, as [`call_async`](Self::call_async).
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub async fn call_async_classified<T, E, O: Into<classify::Outcome>>(
+        &self,
+        classify: impl FnOnce(&E) -> O,
+        call: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, CallError<E>> {
+        self.guarded_async(|permit, error| permit.record(classify(error)), call).await
+    }
+
+    async fn guarded_async<T, E>(
+        &self,
+        settle_failed: impl FnOnce(Permit, &E) -> Settled,
+        call: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, CallError<E>> {
         let mut calling = Calling { permit: self.admit().map_err(CallError::Rejected)?, is_waiting: false };
         let mut call = pin!(call);
         let result = poll_fn(|context| {
@@ -117,9 +172,8 @@ impl Circuit {
             poll
         })
         .await;
-        let outcome = result.as_ref().map_or_else(judge, |_| Outcome::Success);
         if let Some(permit) = calling.permit.take() {
-            self.record(permit, outcome);
+            self.settle(permit, &result, settle_failed);
         }
         result.map_err(CallError::Inner)
     }
@@ -137,14 +191,24 @@ impl Circuit {
     }
 
     #[inline]
-    fn record(&self, permit: Permit, outcome: Outcome) {
-        let settled = match outcome {
-            Outcome::Success => permit.record_success(),
-            Outcome::Failure => permit.record_failure(),
-            Outcome::Cancel => permit.cancel(),
+    fn settle<T, E>(&self, permit: Permit, result: &Result<T, E>, settle_failed: impl FnOnce(Permit, &E) -> Settled) {
+        let settled = match result {
+            Ok(_) => permit.record_success(),
+            Err(error) => settle_failed(permit, error),
         };
         if let Settled::Failed(error) = settled {
             self.report(&error);
+        }
+    }
+}
+
+impl Outcome {
+    #[inline]
+    fn settle(self, permit: Permit) -> Settled {
+        match self {
+            Outcome::Success => permit.record_success(),
+            Outcome::Failure => permit.record_failure(),
+            Outcome::Cancel => permit.cancel(),
         }
     }
 }

@@ -12,12 +12,22 @@
 //! assert_eq!(classify::text("max_tokens must be <= 500").class, Class::Unknown);
 //! ```
 
+use crate::config::nanoseconds;
 use crate::ffi;
 pub use crate::selector::Class;
 use std::time::Duration;
 use trip_sys as sys;
 
-/// How a call went.
+/// How a call went: what a classification tells, or what a program knows by itself.
+///
+/// ```
+/// use std::time::Duration;
+/// use trip::classify::{self, Class, Outcome};
+///
+/// let slow = Outcome::new(Class::Success).duration(Duration::from_secs(40));
+/// let limited = classify::http(429_u16, "").retry_after(Duration::from_secs(20));
+/// assert_eq!((slow.class, limited.class), (Class::Success, Class::RateLimited));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
@@ -29,9 +39,41 @@ pub struct Outcome {
     pub sys_errno: Option<i32>,
     /// What the provider asks to wait, where the body or the text says so.
     pub retry_after: Option<Duration>,
+    /// How long the call took; no classification knows that.
+    pub duration: Option<Duration>,
 }
 
 impl Outcome {
+    /// One of which nothing is known but its class.
+    #[must_use]
+    pub const fn new(class: Class) -> Self {
+        Outcome { class, http_status: None, sys_errno: None, retry_after: None, duration: None }
+    }
+
+    /// With what the provider asks to wait, where a header says it: see [`parse_retry_hint`](crate::parse_retry_hint).
+    #[must_use]
+    pub const fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// With how long the call took. Without, the library takes the time since the permit.
+    #[must_use]
+    pub const fn duration(mut self, duration: Duration) -> Self {
+        self.duration = Some(duration);
+        self
+    }
+
+    pub(crate) fn to_raw(self) -> sys::trip_outcome {
+        let mut raw = ffi::no_outcome();
+        raw.status_class = self.class.into();
+        raw.http_status = self.http_status.unwrap_or(0);
+        raw.sys_errno = self.sys_errno.unwrap_or(0);
+        raw.retry_after_ns = self.retry_after.map_or(0, nanoseconds);
+        raw.duration_ns = self.duration.map_or(0, nanoseconds);
+        raw
+    }
+
     fn of(told: Option<sys::trip_outcome>) -> Self {
         let told = told.unwrap_or(sys::trip_outcome { status_class: sys::TRIP_CLASS_UNKNOWN, ..Default::default() });
         Outcome {
@@ -39,7 +81,20 @@ impl Outcome {
             http_status: (told.http_status != 0).then_some(told.http_status),
             sys_errno: (told.sys_errno != 0).then_some(told.sys_errno),
             retry_after: (told.retry_after_ns != 0).then(|| Duration::from_nanos(told.retry_after_ns)),
+            duration: None,
         }
+    }
+}
+
+impl From<Class> for Outcome {
+    fn from(class: Class) -> Self {
+        Outcome::new(class)
+    }
+}
+
+impl From<&Outcome> for Outcome {
+    fn from(outcome: &Outcome) -> Self {
+        *outcome
     }
 }
 

@@ -1,7 +1,7 @@
 //! How the circuits of a tracker behave: `trip_config`, with durations and enums.
 
 use crate::ffi;
-use crate::selector::{Backoff, Clock, OnDrop};
+use crate::selector::{Backoff, Clock, Effect, OnDrop};
 use std::mem::offset_of;
 use std::time::Duration;
 use trip_sys as sys;
@@ -33,6 +33,7 @@ field!(Duration: u64, nanoseconds, Duration::from_nanos);
 field!(Backoff: u32, u32::from, Backoff::from);
 field!(OnDrop: u32, u32::from, OnDrop::from);
 field!(Clock: u32, u32::from, Clock::from);
+field!(Effect: u32, u32::from, Effect::from);
 
 /// What does not fit into 64 bits, 584 years, is as good as their largest value: the library allows a year at most.
 pub(crate) fn nanoseconds(duration: Duration) -> u64 {
@@ -120,4 +121,69 @@ config! {
     clock: Clock = clock,
     /// Circuits kept at most: 1 to 16777216, 65536 by default.
     max_circuits: u32 = max_circuits,
+    /// What [`Class::ServerError`](crate::classify::Class) counts as: [`Effect::Failure`] by default.
+    on_server_error: Effect = on_server_error,
+    /// What [`Class::RateLimited`](crate::classify::Class) counts as: [`Effect::Failure`] by default.
+    on_rate_limited: Effect = on_rate_limited,
+    /// What [`Class::Overloaded`](crate::classify::Class) counts as: [`Effect::Failure`] by default.
+    on_overloaded: Effect = on_overloaded,
+    /// What [`Class::Network`](crate::classify::Class) counts as: [`Effect::Failure`] by default.
+    on_network: Effect = on_network,
+    /// What [`Class::Timeout`](crate::classify::Class) counts as: [`Effect::Failure`] by default.
+    on_timeout: Effect = on_timeout,
+    /// What [`Class::Quota`](crate::classify::Class) counts as: [`Effect::Failure`] by default.
+    on_quota: Effect = on_quota,
+    /// What [`Class::Auth`](crate::classify::Class) counts as: [`Effect::Success`] by default.
+    on_auth: Effect = on_auth,
+    /// What [`Class::InvalidRequest`](crate::classify::Class) counts as: [`Effect::Success`] by default.
+    on_invalid_request: Effect = on_invalid_request,
+    /// What [`Class::ContextOverflow`](crate::classify::Class) counts as: [`Effect::Success`] by default.
+    on_context_overflow: Effect = on_context_overflow,
+    /// What [`Class::NotFound`](crate::classify::Class) counts as: [`Effect::Success`] by default.
+    on_not_found: Effect = on_not_found,
+    /// What [`Class::ContentFiltered`](crate::classify::Class) counts as: [`Effect::Success`] by default.
+    on_content_filtered: Effect = on_content_filtered,
+    /// What [`Class::Cancelled`](crate::classify::Class) counts as: [`Effect::Nothing`] by default.
+    on_cancelled: Effect = on_cancelled,
+    /// What [`Class::Unknown`](crate::classify::Class) counts as: [`Effect::Nothing`] by default.
+    on_unknown: Effect = on_unknown,
+    /// Of so many probes `half_open_successes` must succeed: more than that, at most 15. 0, the default: as many, so
+    /// that the first that fails opens again.
+    half_open_probes: u32 = half_open_probes,
+    /// How long a used-up quota keeps its circuit open where the provider does not say: above 0, at most one year,
+    /// 600 s by default.
+    quota_open: Duration = quota_open_ns,
+    /// The cap on what a provider may ask for: at most one year, 1 h by default. Zero: it is not heeded.
+    max_retry_after: Duration = max_retry_after_ns,
+    /// A call that takes longer is slow: at most one year. Zero, the default: none is.
+    slow_call: Duration = slow_call_ns,
+    /// Judges the last so many calls: at most 2047. 0, the default: it does not.
+    count_window: u32 = count_window,
+    /// Not before there are so many: at most `count_window`, 10 by default.
+    count_minimum: u32 = count_minimum,
+    /// Opens when such a share of them failed: 0 to 1, 0.5 by default. 0: never.
+    count_failure_ratio: f64 = count_failure_ratio,
+    /// Opens when such a share of them was slow: 0 to 1. 0, the default: never.
+    count_slow_ratio: f64 = count_slow_ratio,
+    /// Judges the calls of so long: at most one year. Zero, the default: it does not.
+    time_window: Duration = time_window_ns,
+    /// In so many steps, each at least 10 ms: 1 to 64, 10 by default.
+    time_buckets: u32 = time_buckets,
+    /// Not before there are so many calls: above 0, 10 by default.
+    time_minimum: u32 = time_minimum,
+    /// As `count_failure_ratio`: 0.5 by default.
+    time_failure_ratio: f64 = time_failure_ratio,
+    /// As `count_slow_ratio`: 0 by default.
+    time_slow_ratio: f64 = time_slow_ratio,
+    /// A call that has not ended after this hangs: at most one year, zero by default.
+    hang: Duration = hang_ns,
+    /// Opens when so many calls hang: at most 1048576. 0, the default: never.
+    hang_calls: u32 = hang_calls,
+    /// Steps in which the share of admitted calls grows: 1 to 100, 4 by default.
+    ramp_steps: u32 = ramp_steps,
+    /// How long it grows after a circuit has closed again: at most one year. Zero, the default: all calls are admitted
+    /// at once.
+    ramp: Duration = ramp_ns,
+    /// A stream without progress for so long has failed: at most one year. Zero, the default: it may take its time.
+    stall: Duration = stall_ns,
 }

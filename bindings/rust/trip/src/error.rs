@@ -14,7 +14,7 @@ use trip_sys as sys;
 pub enum Error {
     /// The circuit has moved on since this permit was granted. The call may go on; its outcome will change nothing.
     Stale,
-    /// A tenant or a provider is longer than 255 bytes.
+    /// A tenant or a provider is longer than 255 bytes, or an outcome is of no class.
     Invalid,
     /// No such tracker, circuit or permit: the handle is garbage, or its tracker is destroyed, or the circuit evicted.
     Handle,
@@ -95,7 +95,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             Error::Stale => "the circuit has moved on since the permit was granted",
-            Error::Invalid => "a tenant or provider is longer than 255 bytes",
+            Error::Invalid => "a tenant or provider is longer than 255 bytes, or an outcome is of no class",
             Error::Handle => "no such tracker, circuit or permit",
             Error::Consumed => "the permit has been settled before",
             Error::NoMemory => "out of memory",

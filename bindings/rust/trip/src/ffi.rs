@@ -8,6 +8,15 @@ use std::ffi::CStr;
 use std::sync::atomic::AtomicU64;
 use trip_sys as sys;
 
+/// Whether a circuit has a lane.
+pub(crate) enum Lanes {
+    Open(Express),
+    /// Not now.
+    Closed,
+    /// It never has one.
+    None,
+}
+
 /// A lane: what the word of its circuit must be, and the permit that admits its calls.
 pub(crate) struct Express {
     pub(crate) word: &'static AtomicU64,
@@ -22,6 +31,7 @@ pub(crate) struct Status(i32);
 
 impl Status {
     pub(crate) const OK: Status = Status(sys::TRIP_OK);
+    pub(crate) const INVALID: Status = Status(sys::TRIP_E_INVALID);
 
     #[inline]
     pub(crate) fn check(self) -> Result<(), Error> {
@@ -160,17 +170,20 @@ pub(crate) fn circuit_key(circuit: u64) -> Result<Key, Error> {
 
 /// The lane of a circuit, if it has one that this crate knows how to use. A mask for successes that leaves bits out
 /// would cost every call another step, and no library has one.
-pub(crate) fn circuit_express(circuit: u64) -> Option<Express> {
+pub(crate) fn circuit_express(circuit: u64) -> Lanes {
     let mut express = empty!(trip_express);
     // SAFETY: any value is a legal handle; the output is valid.
     let status = unsafe { sys::trip_circuit_express(circuit, &raw mut express) };
-    if status != sys::TRIP_OK || express.layout != sys::TRIP_EXPRESS_LAYOUT_WORD || express.mask != u64::MAX {
-        return None;
+    if status == sys::TRIP_OK && express.layout != sys::TRIP_EXPRESS_LAYOUT_WORD {
+        return Lanes::None;
+    }
+    if status != sys::TRIP_OK || express.mask != u64::MAX {
+        return Lanes::Closed;
     }
     // SAFETY: an aligned word in the library's own memory, which stays there while the library is loaded, that is for
     // ever: it cannot be unloaded. All access to it is atomic.
     let word = unsafe { AtomicU64::from_ptr(express.word.cast_mut()) };
-    Some(Express { word, value: express.value, admit_mask: express.admit_mask, permit: express.permit })
+    Lanes::Open(Express { word, value: express.value, admit_mask: express.admit_mask, permit: express.permit })
 }
 
 pub(crate) fn circuit_count(circuit: u64, permits: u64, successes: u64) -> Result<(), Error> {
@@ -186,6 +199,20 @@ pub(crate) fn permit_record_success(permit: u64) -> Status {
 pub(crate) fn permit_record_failure(permit: u64) -> Status {
     // SAFETY: any value is a legal handle.
     Status(unsafe { sys::trip_permit_record_failure(permit) })
+}
+
+pub(crate) fn no_outcome() -> sys::trip_outcome {
+    empty!(trip_outcome)
+}
+
+pub(crate) fn permit_record(permit: u64, outcome: &sys::trip_outcome) -> Status {
+    // SAFETY: any value is a legal handle; the outcome tells its size.
+    Status(unsafe { sys::trip_permit_record(permit, outcome) })
+}
+
+pub(crate) fn permit_progress(permit: u64) -> Result<(), Error> {
+    // SAFETY: any value is a legal handle.
+    Error::check(unsafe { sys::trip_permit_progress(permit) })
 }
 
 pub(crate) fn permit_drop(permit: u64) -> Status {
@@ -211,7 +238,7 @@ pub(crate) fn permit_renew(permit: u64) -> Result<(), Error> {
 
 /// The class of a response; `None` where the library gives none, which it always does.
 pub(crate) fn classify_http(http_status: u32, body: &[u8]) -> Option<sys::trip_outcome> {
-    let mut outcome = empty!(trip_outcome);
+    let mut outcome = no_outcome();
     // SAFETY: the length is that of the slice, which is never SIZE_MAX; the output is valid.
     let status = unsafe { sys::trip_classify_http(http_status, body.as_ptr().cast(), body.len(), &raw mut outcome) };
     (status == sys::TRIP_OK).then_some(outcome)
@@ -219,7 +246,7 @@ pub(crate) fn classify_http(http_status: u32, body: &[u8]) -> Option<sys::trip_o
 
 /// As [`classify_http`], of an errno.
 pub(crate) fn classify_errno(sys_errno: i32) -> Option<sys::trip_outcome> {
-    let mut outcome = empty!(trip_outcome);
+    let mut outcome = no_outcome();
     // SAFETY: any number is legal; the output is valid.
     let status = unsafe { sys::trip_classify_errno(sys_errno, &raw mut outcome) };
     (status == sys::TRIP_OK).then_some(outcome)
@@ -227,7 +254,7 @@ pub(crate) fn classify_errno(sys_errno: i32) -> Option<sys::trip_outcome> {
 
 /// As [`classify_http`], of a text.
 pub(crate) fn classify_text(text: &[u8]) -> Option<sys::trip_outcome> {
-    let mut outcome = empty!(trip_outcome);
+    let mut outcome = no_outcome();
     // SAFETY: the length is that of the slice, which is never SIZE_MAX; the output is valid.
     let status = unsafe { sys::trip_classify_text(text.as_ptr().cast(), text.len(), &raw mut outcome) };
     (status == sys::TRIP_OK).then_some(outcome)

@@ -3,7 +3,7 @@
 //! reads alone, so that word, value and permit always belong together.
 #![allow(unsafe_code)]
 
-use crate::ffi::{self, Express};
+use crate::ffi::{self, Express, Lanes};
 use crate::permit::Permit;
 use crate::{seat, strays};
 use std::ptr;
@@ -55,6 +55,15 @@ impl Lane {
         self.value.store(express.value, Ordering::Relaxed);
         self.admit_mask.store(express.admit_mask, Ordering::Relaxed);
         self.permit.store(express.permit, Ordering::Relaxed);
+    }
+
+    /// Of a circuit that never has a lane.
+    fn set_none(&self) {
+        self.set(&Express { word: &NOWHERE, value: Sign::NONE.value, admit_mask: 0, permit: 0 });
+    }
+
+    fn is_none(&self) -> bool {
+        ptr::eq(self.word.load(Ordering::Relaxed), &raw const NOWHERE)
     }
 
     /// The sign by which successes are recorded, if calls are admitted now.
@@ -112,7 +121,7 @@ pub(crate) fn consider(circuit: u64) {
     let seat = seat::of(circuit);
     let is_wanted = if seat.tally.circuit() == circuit {
         // SAFETY: it has this circuit, and 0 is none.
-        unsafe { seat.lane.sign() }.is_none()
+        !seat.lane.is_none() && unsafe { seat.lane.sign() }.is_none()
     } else {
         seat.tally.gives_way_to(circuit)
     };
@@ -123,10 +132,66 @@ pub(crate) fn consider(circuit: u64) {
 
 #[cold]
 fn open(circuit: u64) {
-    let Some(express) = ffi::circuit_express(circuit) else { return };
+    let lanes = ffi::circuit_express(circuit);
     let Some(seat) = seat::own(circuit) else { return };
-    seat.lane.set(&express);
+    match lanes {
+        Lanes::Open(express) => seat.lane.set(&express),
+        Lanes::Closed => return,
+        Lanes::None => seat.lane.set_none(), // and takes its seat, so as not to be asked for again
+    }
     if seat.tally.circuit() != circuit {
         seat.tally.give_to(circuit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, Tracker};
+    use std::time::Duration;
+
+    #[test]
+    fn a_circuit_without_lanes_is_asked_for_one_once() {
+        let second = Duration::from_secs(1);
+        let configs = [
+            Config::default().count_window(100),
+            Config::default().time_window(second),
+            Config::default().hang(second).hang_calls(100),
+            Config::default().ramp(second),
+            Config::default().stall(second),
+        ];
+        for config in configs {
+            let circuit = Tracker::new(&config).unwrap().circuit("acme", "llm").unwrap();
+            let is_known = || {
+                let seat = seat::of(circuit.handle());
+                seat.tally.circuit() == circuit.handle() && seat.lane.is_none()
+            };
+            for _ in 0..100 {
+                circuit.permit().unwrap().record_success();
+            }
+            assert!(is_known(), "{config:?}");
+            assert!(admit(circuit.handle()).is_none());
+            assert_eq!(circuit.inspect().unwrap().successes, 100);
+        }
+    }
+
+    #[test]
+    fn a_circuit_with_lanes_takes_over_the_seat_of_one_without() {
+        let window = Tracker::new(&Config::default().count_window(100)).unwrap().circuit("acme", "llm").unwrap();
+        window.permit().unwrap().record_success();
+        let tracker = Tracker::new(&Config::default()).unwrap();
+        let circuits = (0..2000_u32).map(|number| tracker.circuit("acme", number.to_le_bytes()).unwrap());
+        let same_seat = |handle: u64| ptr::eq(seat::of(handle), seat::of(window.handle()));
+        let Some(other) = circuits.into_iter().find(|circuit| same_seat(circuit.handle())) else {
+            panic!("no circuit has that seat");
+        };
+        for _ in 0..3 {
+            other.permit().unwrap().record_success();
+        }
+        let permit = admit(other.handle()).expect("it has its lane");
+        permit.record_success();
+        window.permit().unwrap().record_success();
+        assert_eq!(other.inspect().unwrap().successes, 4);
+        assert_eq!(window.inspect().unwrap().successes, 2);
     }
 }

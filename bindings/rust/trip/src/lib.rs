@@ -71,7 +71,7 @@ pub use error::{ConfigError, Error};
 pub use hint::{parse_retry_hint, InvalidHint};
 pub use permit::{Permit, PermitInfo, Settled};
 pub use rejection::{PermitError, Rejected};
-pub use selector::{Backoff, Clock, Mode, OnDrop, Reason, State};
+pub use selector::{Backoff, Clock, Effect, Mode, OnDrop, Reason, State};
 pub use tracker::Tracker;
 
 /// The version of the installed library, such as `"1.0.0"`.

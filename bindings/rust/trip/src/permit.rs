@@ -1,5 +1,6 @@
 //! Permits: the right to make one call, settled once.
 
+use crate::classify::{Class, Outcome};
 use crate::error::Error;
 use crate::ffi::{self, Status};
 use crate::lane::{self, Sign};
@@ -30,7 +31,7 @@ pub enum Settled {
     /// Counted in the statistics, but the circuit has moved on and no state has changed.
     Stale,
     /// Not settled: [`Error::Consumed`], it was settled before, through its handle; [`Error::Handle`], its tracker is
-    /// destroyed.
+    /// destroyed. [`Error::Invalid`]: the outcome was of no class, and the permit was dropped.
     Failed(Error),
 }
 
@@ -56,6 +57,37 @@ impl Permit {
         self.settle(|handle| {
             let status = ffi::permit_record_success(handle);
             if circuit != 0 && status == Status::OK {
+                lane::consider(circuit);
+            }
+            status
+        })
+    }
+
+    /// The call went so. What that counts as, [`Config::on_auth`](crate::Config::on_auth) and so on say of its class.
+    /// What the provider asks to wait, with a class that counts as a failure, keeps the circuit open at least as long.
+    ///
+    /// ```
+    /// # let tracker = trip::Tracker::new(&trip::Config::default())?;
+    /// # let circuit = tracker.circuit("acme", "llm")?;
+    /// # if let Ok(permit) = circuit.permit() {
+    /// permit.record(trip::classify::http(401_u16, "")); // a wrong key: the provider is up
+    /// # }
+    /// assert_eq!(circuit.inspect()?.successes, 1);
+    /// # Ok::<_, trip::Error>(())
+    /// ```
+    pub fn record(self, outcome: impl Into<Outcome>) -> Settled {
+        let outcome = outcome.into();
+        let succeeds = outcome.class == Class::Success;
+        if succeeds && self.sign.is_of_a_lane() {
+            return self.record_success(); // where there are lanes nobody asks for how long calls take
+        }
+        let (circuit, raw) = (self.circuit, outcome.to_raw());
+        self.settle(|handle| {
+            let status = ffi::permit_record(handle, &raw);
+            if status == Status::INVALID {
+                ffi::permit_drop(handle);
+            }
+            if succeeds && circuit != 0 && status == Status::OK {
                 lane::consider(circuit);
             }
             status
@@ -88,6 +120,17 @@ impl Permit {
     /// the lease cannot be extended any further. [`Error::Consumed`], [`Error::Handle`]: the permit is gone.
     pub fn renew(&self) -> Result<(), Error> {
         ffi::permit_renew(self.handle)
+    }
+
+    /// A long response goes on: at its first token, and as often after it as the caller likes. A probe whose response
+    /// has begun counts as a success at once and frees its place.
+    ///
+    /// # Errors
+    /// None of them is a reason to give up the call. [`Error::Stale`]: the circuit has moved on, or the stream was
+    /// silent for longer than [`Config::stall`](crate::Config::stall). [`Error::Consumed`], [`Error::Handle`]: the
+    /// permit is gone.
+    pub fn progress(&self) -> Result<(), Error> {
+        ffi::permit_progress(self.handle)
     }
 
     /// Whether it is a probe, and how much of its lease is left, so that nobody need probe with their longest call.

@@ -64,6 +64,7 @@ impl fmt::Display for Rejected {
             Reason::Open => "is open",
             Reason::Probing => "is being probed",
             Reason::Forced => "is forced open",
+            Reason::Ramp => "has just closed and admits a part of the calls",
             Reason::Other(_) => "grants no permit",
         };
         let (tenant, provider) = (self.tenant().escape_ascii(), self.provider().escape_ascii());

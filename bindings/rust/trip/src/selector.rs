@@ -58,6 +58,18 @@ selector! {
 }
 
 selector! {
+    /// What an outcome counts as.
+    Effect: u32 {
+        /// A failure of the provider.
+        Failure = sys::TRIP_EFFECT_FAILURE,
+        /// A success: the provider is up, whatever it thought of the request.
+        Success = sys::TRIP_EFFECT_SUCCESS,
+        /// Nothing; a probe becomes free.
+        Nothing = sys::TRIP_EFFECT_NOTHING,
+    }
+}
+
+selector! {
     /// What measures a tracker's time.
     Clock: u32 {
         /// The machine's monotonic clock; it stands still while the machine is suspended.
@@ -96,6 +108,8 @@ selector! {
         Probing = sys::TRIP_REJECTED_PROBING,
         /// An operator has forced the circuit open.
         Forced = sys::TRIP_REJECTED_FORCED,
+        /// The circuit has just closed and admits a growing share of the calls.
+        Ramp = sys::TRIP_REJECTED_RAMP,
     }
 }
 

@@ -203,8 +203,8 @@ fn the_defaults_are_the_librarys() {
 }
 
 /// `fault` is out of range; the refusal must name `field`.
-fn assert_refused(field: &str, fault: Config) {
-    match Tracker::new(&fault) {
+fn assert_refused(field: &str, fault: &Config) {
+    match Tracker::new(fault) {
         Err(Error::Config(refused)) => {
             assert_eq!(refused.field, Some(field));
             assert!(!refused.message.is_empty());
@@ -217,21 +217,21 @@ fn assert_refused(field: &str, fault: Config) {
 #[test]
 fn a_config_out_of_range_is_refused_by_its_field() {
     let good = Config::default();
-    assert_refused("failure_threshold", good.failure_threshold(0));
-    assert_refused("initial_open", good.initial_open(Duration::ZERO));
-    assert_refused("max_open", good.max_open(Duration::MAX));
+    assert_refused("failure_threshold", &good.failure_threshold(0));
+    assert_refused("initial_open", &good.initial_open(Duration::ZERO));
+    assert_refused("max_open", &good.max_open(Duration::MAX));
     let more_than_64_bits = Duration::from_nanos(u64::MAX) + Duration::from_secs(60);
-    assert_refused("max_open", good.max_open(more_than_64_bits));
-    assert_refused("backoff_multiplier", good.backoff_multiplier(f64::NAN));
-    assert_refused("backoff", good.backoff(Backoff::Other(7)));
-    assert_refused("half_open_max_probes", good.half_open_max_probes(64));
-    assert_refused("half_open_successes", good.half_open_successes(0));
-    assert_refused("on_drop", good.on_drop(trip::OnDrop::Other(2)));
-    assert_refused("probe_lease", good.probe_lease(Duration::from_millis(3)));
-    assert_refused("probe_retry", good.probe_retry(Duration::MAX));
-    assert_refused("jitter", good.jitter(f64::INFINITY));
-    assert_refused("clock", good.clock(Clock::Other(9)));
-    assert_refused("max_circuits", good.max_circuits(0));
+    assert_refused("max_open", &good.max_open(more_than_64_bits));
+    assert_refused("backoff_multiplier", &good.backoff_multiplier(f64::NAN));
+    assert_refused("backoff", &good.backoff(Backoff::Other(7)));
+    assert_refused("half_open_max_probes", &good.half_open_max_probes(64));
+    assert_refused("half_open_successes", &good.half_open_successes(0));
+    assert_refused("on_drop", &good.on_drop(trip::OnDrop::Other(2)));
+    assert_refused("probe_lease", &good.probe_lease(Duration::from_millis(3)));
+    assert_refused("probe_retry", &good.probe_retry(Duration::MAX));
+    assert_refused("jitter", &good.jitter(f64::INFINITY));
+    assert_refused("clock", &good.clock(Clock::Other(9)));
+    assert_refused("max_circuits", &good.max_circuits(0));
 }
 
 #[test]

@@ -37,6 +37,10 @@ impl Fields {
         value.as_u64().ok_or_else(|| format!("`{key}` must be a number from 0 on: {value}"))
     }
 
+    pub fn optional_number(&mut self, key: &str) -> Result<Option<u64>, String> {
+        self.0.contains_key(key).then(|| self.number(key)).transpose()
+    }
+
     pub fn text(&mut self, key: &str) -> Result<String, String> {
         self.optional_text(key)?.ok_or_else(|| format!("`{key}` is missing"))
     }

@@ -72,6 +72,21 @@ const STEPS: &[(&str, &str, &str)] = &[
         "TRIP_NO_HINT came back",
     ),
     (
+        "record-of-no-class",
+        r#"{"do": "record", "permit": "p", "class": "TRIP_CLASS_NONE", "expect": {"status": "TRIP_OK"}}"#,
+        "there is no class",
+    ),
+    (
+        "ask-for-nothing",
+        r#"{"do": "ask", "circuit": "c", "times": 0, "expect": {"status": "TRIP_OK"}}"#,
+        "shows nothing",
+    ),
+    (
+        "wrong-count-of-what-was-granted",
+        r#"{"do": "ask", "circuit": "c", "times": 3, "expect": {"status": "TRIP_OK", "granted": 2}}"#,
+        "`granted` is expected to be 2, and is 3",
+    ),
+    (
         "failure-within-a-repetition",
         r#"{"do": "repeat", "times": 2, "steps": [{"do": "advance", "ns": 1, "expect": {"status": "TRIP_STALE"}}]}"#,
         "TRIP_OK came back",

@@ -1,4 +1,4 @@
-//! The steps that need no tracker: what a provider said, and what the library reads in it.
+//! What a provider said: the steps that need no tracker, and the outcome that a step records.
 
 use crate::expectation::Seen;
 use crate::fields::Fields;
@@ -33,6 +33,19 @@ pub fn retry_hint(fields: &mut Fields) -> Result<Seen, String> {
         Ok(None) => Seen::status("TRIP_NO_HINT"),
         Err(trip::InvalidHint) => Seen::status("TRIP_E_INVALID"),
     })
+}
+
+/// The outcome of a step that records.
+pub fn outcome(fields: &mut Fields) -> Result<Outcome, String> {
+    let name = fields.text("class")?;
+    let class = (0..=u32::from(Class::Unknown)).map(Class::from).find(|&class| class_name(class) == name);
+    let mut outcome = Outcome::new(class.ok_or_else(|| format!("there is no class {name}"))?);
+    if let Some(status) = fields.optional_number("http_status")? {
+        outcome.http_status = Some(u32::try_from(status).map_err(|error| error.to_string())?);
+    }
+    outcome.retry_after = fields.optional_number("retry_after_ns")?.map(Duration::from_nanos);
+    outcome.duration = fields.optional_number("duration_ns")?.map(Duration::from_nanos);
+    Ok(outcome)
 }
 
 fn seen(outcome: &Outcome) -> Seen {

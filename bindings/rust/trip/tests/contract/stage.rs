@@ -53,6 +53,7 @@ impl Stage {
         let seen = match what.as_str() {
             "circuit" => self.circuit(&mut fields, &mut expected)?,
             "permit" => self.permit(&mut fields)?,
+            "ask" => ask(self.named_circuit(&mut fields)?, fields.number("times")?)?,
             "peek" => permission(self.named_circuit(&mut fields)?.peek()).0,
             "inspect" => self.inspect(&mut fields)?,
             "key" => key(self.named_circuit(&mut fields)?),
@@ -61,6 +62,8 @@ impl Stage {
             "drop" => self.settle(&mut fields, Permit::abandon)?,
             "cancel" => self.settle(&mut fields, Permit::cancel)?,
             "renew" => with_permit(self.named_permit(&mut fields)?, |permit| outcome(permit.renew())),
+            "progress" => with_permit(self.named_permit(&mut fields)?, |permit| outcome(permit.progress())),
+            "record" => self.record(&mut fields)?,
             "inspect_permit" => with_permit(self.named_permit(&mut fields)?, inspect_permit),
             "advance" => outcome(self.tracker.advance(Duration::from_nanos(fields.number("ns")?))),
             "destroy" => outcome(self.tracker.destroy()),
@@ -131,7 +134,12 @@ impl Stage {
         })
     }
 
-    fn settle(&mut self, fields: &mut Fields, settle: fn(Permit) -> Settled) -> Result<Seen, String> {
+    fn record(&mut self, fields: &mut Fields) -> Result<Seen, String> {
+        let outcome = said::outcome(fields)?;
+        self.settle(fields, |permit| permit.record(outcome))
+    }
+
+    fn settle(&mut self, fields: &mut Fields, settle: impl FnOnce(Permit) -> Settled) -> Result<Seen, String> {
         let permit = Permit::from_handle(self.named_permit(fields)?);
         Ok(Seen::status(match settle(permit) {
             Settled::Counted => "TRIP_OK".into(),
@@ -192,11 +200,35 @@ fn permission<T>(answer: Result<T, PermitError>) -> (Seen, Option<T>) {
     }
 }
 
+/// So many permits, one after the other, each settled at once.
+fn ask(circuit: &Circuit, times: u64) -> Result<Seen, String> {
+    let (mut seen, mut granted) = (None::<Seen>, 0_u32);
+    for _ in 0..times {
+        match permission(circuit.permit()) {
+            (_, Some(permit)) => match permit.record_success() {
+                Settled::Counted => granted += 1,
+                other => return Err(format!("a success came to {other:?}")),
+            },
+            (refusal, None) => {
+                if let Some(before) = seen.filter(|before| before.status != refusal.status) {
+                    return Err(format!("{} came after {}", refusal.status, before.status));
+                }
+                seen = Some(refusal);
+            }
+        }
+    }
+    if times == 0 {
+        return Err("to ask no times shows nothing".into());
+    }
+    Ok(seen.unwrap_or_else(|| Seen::status("TRIP_OK")).with("granted", granted))
+}
+
 fn rejection(rejected: &Rejected) -> Seen {
     Seen::status(match rejected.reason {
         Reason::Open => "TRIP_REJECTED_OPEN",
         Reason::Probing => "TRIP_REJECTED_PROBING",
         Reason::Forced => "TRIP_REJECTED_FORCED",
+        Reason::Ramp => "TRIP_REJECTED_RAMP",
         _ => "a rejection of another kind",
     })
     .with("state", state_name(rejected.state))
@@ -264,7 +296,8 @@ fn error_name(error: &Error) -> String {
 /// C's name of a config field: durations tell their unit.
 fn c_name(field: &str) -> String {
     match field {
-        "initial_open" | "max_open" | "probe_lease" | "probe_retry" => format!("{field}_ns"),
+        "initial_open" | "max_open" | "probe_lease" | "probe_retry" | "quota_open" | "max_retry_after"
+        | "slow_call" | "time_window" | "hang" | "ramp" | "stall" => format!("{field}_ns"),
         _ => field.into(),
     }
 }

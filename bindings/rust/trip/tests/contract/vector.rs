@@ -6,7 +6,7 @@ use crate::stage::{self, Stage};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::path::Path;
-use trip::{Backoff, Clock, Config, OnDrop, Tracker};
+use trip::{Backoff, Clock, Config, Effect, OnDrop, Tracker};
 
 pub struct Vector {
     pub name: String,
@@ -142,9 +142,57 @@ fn set(config: &mut Config, field: &str, value: &Value) -> Result<(), String> {
                 selector(value, &[("TRIP_CLOCK_MONOTONIC", Clock::Monotonic), ("TRIP_CLOCK_MANUAL", Clock::Manual)])?;
         }
         "max_circuits" => config.max_circuits = count(value)?,
+        _ => return set_later(config, field, value),
+    }
+    Ok(())
+}
+
+/// The fields of ABI 1.2.
+fn set_later(config: &mut Config, field: &str, value: &Value) -> Result<(), String> {
+    match field {
+        "on_server_error" => config.on_server_error = effect(value)?,
+        "on_rate_limited" => config.on_rate_limited = effect(value)?,
+        "on_overloaded" => config.on_overloaded = effect(value)?,
+        "on_network" => config.on_network = effect(value)?,
+        "on_timeout" => config.on_timeout = effect(value)?,
+        "on_quota" => config.on_quota = effect(value)?,
+        "on_auth" => config.on_auth = effect(value)?,
+        "on_invalid_request" => config.on_invalid_request = effect(value)?,
+        "on_context_overflow" => config.on_context_overflow = effect(value)?,
+        "on_not_found" => config.on_not_found = effect(value)?,
+        "on_content_filtered" => config.on_content_filtered = effect(value)?,
+        "on_cancelled" => config.on_cancelled = effect(value)?,
+        "on_unknown" => config.on_unknown = effect(value)?,
+        "half_open_probes" => config.half_open_probes = count(value)?,
+        "quota_open_ns" => config.quota_open = stage::nanoseconds(value)?,
+        "max_retry_after_ns" => config.max_retry_after = stage::nanoseconds(value)?,
+        "slow_call_ns" => config.slow_call = stage::nanoseconds(value)?,
+        "count_window" => config.count_window = count(value)?,
+        "count_minimum" => config.count_minimum = count(value)?,
+        "count_failure_ratio" => config.count_failure_ratio = ratio(value)?,
+        "count_slow_ratio" => config.count_slow_ratio = ratio(value)?,
+        "time_window_ns" => config.time_window = stage::nanoseconds(value)?,
+        "time_buckets" => config.time_buckets = count(value)?,
+        "time_minimum" => config.time_minimum = count(value)?,
+        "time_failure_ratio" => config.time_failure_ratio = ratio(value)?,
+        "time_slow_ratio" => config.time_slow_ratio = ratio(value)?,
+        "hang_ns" => config.hang = stage::nanoseconds(value)?,
+        "hang_calls" => config.hang_calls = count(value)?,
+        "ramp_steps" => config.ramp_steps = count(value)?,
+        "ramp_ns" => config.ramp = stage::nanoseconds(value)?,
+        "stall_ns" => config.stall = stage::nanoseconds(value)?,
         _ => return Err("there is no such field".into()),
     }
     Ok(())
+}
+
+fn effect(value: &Value) -> Result<Effect, String> {
+    let names = [
+        ("TRIP_EFFECT_FAILURE", Effect::Failure),
+        ("TRIP_EFFECT_SUCCESS", Effect::Success),
+        ("TRIP_EFFECT_NOTHING", Effect::Nothing),
+    ];
+    selector(value, &names)
 }
 
 fn count(value: &Value) -> Result<u32, String> {
