@@ -66,7 +66,24 @@ static void remember_wait(trip_hearing *hearing, uint64_t wait)
         ;
 }
 
-/* Whether the calls of the time window are too many failures, or too slow, now that there is one more. */
+/* Whether the calls of the time window are too many failures, or too slow. One more success can open the circuit only where
+   it is the one that makes the calls enough to be judged, or where others have left the window, as they do from step to
+   step: until then there is nothing to judge. */
+static __attribute__((noinline)) bool judge_lately(const trip_hearing *hearing, trip_annex *annex, trip_present present,
+                                                   uint64_t step)
+{
+    const trip_policy *policy = hearing->setting.policy;
+    uint64_t mark = trip_window_mark(present, step);
+    atomic_store_explicit(&annex->calm, mark, memory_order_seq_cst); /* whoever fails from now on takes it back */
+    trip_tally sum = trip_window_sum(annex, policy, present, step);
+    sum.calls += trip_magazines_calls(hearing->circuit, present.epoch, step, policy->lately.size);
+    bool is_calm = sum.calls >= policy->lately.minimum || (sum.failures == 0 && sum.slow == 0);
+    if (!is_calm)
+        atomic_store_explicit(&annex->calm, 0, memory_order_release);
+    return trip_window_is_over(sum, &policy->lately);
+}
+
+/* Let the time window have one more call: is it too much now? */
 static inline bool are_over_lately(const trip_hearing *hearing, trip_annex *annex, trip_present present,
                                    unsigned outcome)
 {
@@ -79,19 +96,8 @@ static inline bool are_over_lately(const trip_hearing *hearing, trip_annex *anne
         trip_tally one = {1, (outcome & TRIP_CALL_FAILED) != 0, (outcome & TRIP_CALL_SLOW) != 0};
         trip_window_add_bucket(annex, policy, present, step, step, one);
     }
-    uint64_t mark = trip_window_mark(present, step);
-    if (outcome == 0 && atomic_load_explicit(&annex->calm, memory_order_acquire) == mark)
-        return false;
-
-    /* One more success can open the circuit only where it is the one that makes the calls enough to be judged; or where
-       others have left the window, as they do from step to step. */
-    atomic_store_explicit(&annex->calm, mark, memory_order_seq_cst); /* whoever fails from now on takes it back */
-    trip_tally sum = trip_window_sum(annex, policy, present, step);
-    sum.calls += trip_magazines_calls(hearing->circuit, present.epoch, step, policy->lately.size);
-    bool is_calm = sum.calls >= policy->lately.minimum || (sum.failures == 0 && sum.slow == 0);
-    if (!is_calm)
-        atomic_store_explicit(&annex->calm, 0, memory_order_release);
-    return trip_window_is_over(sum, &policy->lately);
+    bool is_calm = atomic_load_explicit(&annex->calm, memory_order_acquire) == trip_window_mark(present, step);
+    return (outcome != 0 || !is_calm) && judge_lately(hearing, annex, present, step);
 }
 
 /* Let the windows have the outcome of a call that a closed circuit granted, and open it if that is too much. The setting

@@ -121,44 +121,31 @@ config! {
     clock: Clock = clock,
     /// Circuits kept at most: 1 to 16777216, 65536 by default.
     max_circuits: u32 = max_circuits,
-    /// What [`Permit::record`](crate::Permit::record) makes of [`Class::ServerError`](crate::classify::Class::ServerError):
-    /// [`Effect::Failure`] by default.
+    /// What [`Class::ServerError`](crate::classify::Class) counts as: [`Effect::Failure`] by default.
     on_server_error: Effect = on_server_error,
-    /// What [`Permit::record`](crate::Permit::record) makes of [`Class::RateLimited`](crate::classify::Class::RateLimited):
-    /// [`Effect::Failure`] by default.
+    /// What [`Class::RateLimited`](crate::classify::Class) counts as: [`Effect::Failure`] by default.
     on_rate_limited: Effect = on_rate_limited,
-    /// What [`Permit::record`](crate::Permit::record) makes of [`Class::Overloaded`](crate::classify::Class::Overloaded):
-    /// [`Effect::Failure`] by default.
+    /// What [`Class::Overloaded`](crate::classify::Class) counts as: [`Effect::Failure`] by default.
     on_overloaded: Effect = on_overloaded,
-    /// What [`Permit::record`](crate::Permit::record) makes of [`Class::Network`](crate::classify::Class::Network):
-    /// [`Effect::Failure`] by default.
+    /// What [`Class::Network`](crate::classify::Class) counts as: [`Effect::Failure`] by default.
     on_network: Effect = on_network,
-    /// What [`Permit::record`](crate::Permit::record) makes of [`Class::Timeout`](crate::classify::Class::Timeout):
-    /// [`Effect::Failure`] by default.
+    /// What [`Class::Timeout`](crate::classify::Class) counts as: [`Effect::Failure`] by default.
     on_timeout: Effect = on_timeout,
-    /// What [`Permit::record`](crate::Permit::record) makes of [`Class::Quota`](crate::classify::Class::Quota):
-    /// [`Effect::Failure`] by default.
+    /// What [`Class::Quota`](crate::classify::Class) counts as: [`Effect::Failure`] by default.
     on_quota: Effect = on_quota,
-    /// What [`Permit::record`](crate::Permit::record) makes of [`Class::Auth`](crate::classify::Class::Auth):
-    /// [`Effect::Success`] by default.
+    /// What [`Class::Auth`](crate::classify::Class) counts as: [`Effect::Success`] by default.
     on_auth: Effect = on_auth,
-    /// What [`Permit::record`](crate::Permit::record) makes of [`Class::InvalidRequest`](crate::classify::Class::InvalidRequest):
-    /// [`Effect::Success`] by default.
+    /// What [`Class::InvalidRequest`](crate::classify::Class) counts as: [`Effect::Success`] by default.
     on_invalid_request: Effect = on_invalid_request,
-    /// What [`Permit::record`](crate::Permit::record) makes of [`Class::ContextOverflow`](crate::classify::Class::ContextOverflow):
-    /// [`Effect::Success`] by default.
+    /// What [`Class::ContextOverflow`](crate::classify::Class) counts as: [`Effect::Success`] by default.
     on_context_overflow: Effect = on_context_overflow,
-    /// What [`Permit::record`](crate::Permit::record) makes of [`Class::NotFound`](crate::classify::Class::NotFound):
-    /// [`Effect::Success`] by default.
+    /// What [`Class::NotFound`](crate::classify::Class) counts as: [`Effect::Success`] by default.
     on_not_found: Effect = on_not_found,
-    /// What [`Permit::record`](crate::Permit::record) makes of [`Class::ContentFiltered`](crate::classify::Class::ContentFiltered):
-    /// [`Effect::Success`] by default.
+    /// What [`Class::ContentFiltered`](crate::classify::Class) counts as: [`Effect::Success`] by default.
     on_content_filtered: Effect = on_content_filtered,
-    /// What [`Permit::record`](crate::Permit::record) makes of [`Class::Cancelled`](crate::classify::Class::Cancelled):
-    /// [`Effect::Nothing`] by default.
+    /// What [`Class::Cancelled`](crate::classify::Class) counts as: [`Effect::Nothing`] by default.
     on_cancelled: Effect = on_cancelled,
-    /// What [`Permit::record`](crate::Permit::record) makes of [`Class::Unknown`](crate::classify::Class::Unknown):
-    /// [`Effect::Nothing`] by default.
+    /// What [`Class::Unknown`](crate::classify::Class) counts as: [`Effect::Nothing`] by default.
     on_unknown: Effect = on_unknown,
     /// Of so many probes `half_open_successes` must succeed: more than that, at most 15. 0, the default: as many, so
     /// that the first that fails opens again.

@@ -63,8 +63,8 @@ impl Permit {
         })
     }
 
-    /// The call went so. What that counts as, [`Config::on_auth`](crate::Config::on_auth) and so on say of its class. What
-    /// the provider asks to wait, with a class that counts as a failure, keeps the circuit open at least as long.
+    /// The call went so. What that counts as, [`Config::on_auth`](crate::Config::on_auth) and so on say of its class.
+    /// What the provider asks to wait, with a class that counts as a failure, keeps the circuit open at least as long.
     ///
     /// ```
     /// # let tracker = trip::Tracker::new(&trip::Config::default())?;
@@ -122,12 +122,13 @@ impl Permit {
         ffi::permit_renew(self.handle)
     }
 
-    /// A long response goes on: at its first token, and as often after it as the caller likes. A probe whose response has
-    /// begun counts as a success at once and frees its place.
+    /// A long response goes on: at its first token, and as often after it as the caller likes. A probe whose response
+    /// has begun counts as a success at once and frees its place.
     ///
     /// # Errors
-    /// None of them is a reason to give up the call. [`Error::Stale`]: the circuit has moved on, or the stream was silent
-    /// for longer than [`Config::stall`](crate::Config::stall). [`Error::Consumed`], [`Error::Handle`]: the permit is gone.
+    /// None of them is a reason to give up the call. [`Error::Stale`]: the circuit has moved on, or the stream was
+    /// silent for longer than [`Config::stall`](crate::Config::stall). [`Error::Consumed`], [`Error::Handle`]: the
+    /// permit is gone.
     pub fn progress(&self) -> Result<(), Error> {
         ffi::permit_progress(self.handle)
     }

@@ -1,5 +1,5 @@
-//! Outcomes recorded, streams that tell of progress, and classifiers, as Rust takes them. What each class does to a circuit
-//! is the contract's.
+//! Outcomes recorded, streams that tell of progress, and classifiers, as Rust takes them. What each class does to a
+//! circuit is the contract's.
 
 mod common;
 
@@ -36,7 +36,7 @@ fn an_outcome_counts_as_its_class_says() {
     every_way(|_, circuit| {
         let before = circuit.inspect().unwrap().successes;
         assert_eq!(record(circuit, Class::Overloaded), Settled::Counted);
-        assert_eq!(record(circuit, &Outcome::new(Class::Cancelled)), Settled::Counted);
+        assert_eq!(record(circuit, Outcome::new(Class::Cancelled)), Settled::Counted);
         assert_eq!(circuit.inspect().unwrap().failures, 1);
         record(circuit, classify::http(401_u16, ""));
         record(circuit, Outcome::new(Class::Success).duration(Duration::from_secs(1)));
@@ -184,12 +184,13 @@ fn a_classifier_says_what_an_error_tells() {
         for status in [400, 401] {
             let answer = circuit.call_classified(of_response, || Err::<(), _>(Refused(status)));
             assert!(matches!(answer, Err(CallError::Inner(Refused(told))) if told == status));
-            assert!(block_on(circuit.call_async_classified(of_response, ready(Err::<(), _>(Refused(status))))).is_err());
+            let call = ready(Err::<(), _>(Refused(status)));
+            assert!(block_on(circuit.call_async_classified(of_response, call)).is_err());
         }
         assert!(circuit.call_classified(|_: &io::Error| Class::Unknown, || Ok(42)).is_ok());
         let info = circuit.inspect().unwrap();
         assert_eq!((info.successes, info.failures_total), (before + 5, 0));
-        assert!(circuit.call_classified(|_| Class::Timeout, || Err::<(), _>(())).is_err());
+        assert!(circuit.call_classified(|()| Class::Timeout, || Err::<(), _>(())).is_err());
         assert!(block_on(circuit.call_async_classified(of_response, ready(Err::<(), _>(Refused(503))))).is_err());
         assert_eq!(state(circuit), State::Open);
         assert!(matches!(circuit.call_classified(of_response, || Ok(())), Err(CallError::Rejected(_))));
@@ -199,7 +200,7 @@ fn a_classifier_says_what_an_error_tells() {
 #[test]
 fn a_classifier_that_names_no_class_drops_the_permit() {
     every_way(|_, circuit| {
-        assert!(circuit.call_classified(|_| Class::Other(99), || Err::<(), _>(())).is_err());
+        assert!(circuit.call_classified(|()| Class::Other(99), || Err::<(), _>(())).is_err());
         assert_eq!(circuit.inspect().unwrap().drops, 1);
     });
 }
@@ -207,7 +208,7 @@ fn a_classifier_that_names_no_class_drops_the_permit() {
 #[test]
 fn a_classifier_that_panics_drops_the_permit() {
     every_way(|_, circuit| {
-        let no_idea = |_: &()| -> Class { panic!("no idea") };
+        let no_idea = |(): &()| -> Class { panic!("no idea") };
         let call = || circuit.call_classified(no_idea, || Err::<(), _>(()));
         assert!(catch_unwind(AssertUnwindSafe(call)).is_err());
         let waiting = poll_fn(|_| Poll::Ready(Err::<(), _>(())));
