@@ -77,6 +77,42 @@ func ExampleExecuteJudged() {
 	// <nil>
 }
 
+// The library knows what most errors tell about a provider.
+func ExampleExecuteClassified() {
+	tracker, _ := trip.NewTracker(trip.Config{FailureThreshold: 1})
+	defer tracker.Close()
+	circuit, _ := tracker.Circuit("acme", "openai")
+
+	classify := func(err error) trip.CallOutcome { return trip.ClassifyText(err.Error()) }
+	for _, answer := range []string{"HTTP 400: max_tokens must be <= 500", "HTTP 503: overloaded"} {
+		ask := func(context.Context) (string, error) { return "", errors.New(answer) }
+		trip.ExecuteClassified(context.Background(), circuit, classify, ask)
+		info, _ := circuit.Inspect()
+		fmt.Println(info.State)
+	}
+	// Output:
+	// closed
+	// open
+}
+
+// A long response tells of its progress, so that a stall is noticed, and a probe known by its first token.
+func ExamplePermit_Progress() {
+	tracker, _ := trip.NewTracker(trip.Config{FailureThreshold: 1, Stall: 5 * time.Second, Clock: trip.ClockManual})
+	defer tracker.Close()
+	circuit, _ := tracker.Circuit("acme", "openai")
+	permit, _ := circuit.Permit()
+
+	fmt.Println(permit.Progress())
+	tracker.Advance(5 * time.Second) // and no more tokens
+	_, err := circuit.Permit()
+	fmt.Println(errors.Is(err, trip.ErrOpen))
+	fmt.Println(permit.RecordSuccess())
+	// Output:
+	// <nil>
+	// true
+	// trip: circuit has moved on since the permit was granted
+}
+
 // Code that is not one function takes a permit and settles it where the call ends. Without a permit, because the library
 // failed, the same code runs unguarded: settling a nil Permit is no more than an error.
 func ExampleCircuit_Permit() {

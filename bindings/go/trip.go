@@ -20,6 +20,9 @@
 // [Execute] does the right thing with errors, cancelled contexts and panics. Code that is not shaped like one function
 // takes a [Permit] and settles it itself, on any goroutine.
 //
+// [ClassifyHTTP], [ClassifyErrno] and [ClassifyText] tell what kind of failure it was, and [Permit.Record] and
+// [ExecuteClassified] settle by that: a caller's mistake does not count against the provider.
+//
 // The breaker must never be the outage. Only an error that is [ErrOpen] refuses a call; on any other error of this
 // package let the call through unguarded and report the error, as Execute does. So that such code needs no branches, a
 // nil *Circuit or *Permit is a legal receiver everywhere: it answers [ErrHandle].

@@ -253,7 +253,7 @@ def walk(number):
             steps.append({"do": "advance", "ns": ns, "expect": OK})
     steps.append(look(model, model.counts))
     why = "What a model says that keeps every call in a list."
-    source = {"design": "issue 4, when to open and recovery"}
+    source = {"design": "docs/outcomes.md, When to open"}
     return {"name": f"walk-{number}", "source": source, "why": why, "config": model.config, "steps": steps}
 
 

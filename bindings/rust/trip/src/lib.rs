@@ -45,6 +45,9 @@
 //! # assert_eq!(circuit.inspect()?.successes, 1);
 //! # Ok::<_, trip::Error>(())
 //! ```
+//!
+//! What kind of failure it was, [`classify`] tells, and [`Permit::record`] and [`Circuit::call_classified`] settle by that:
+//! a caller's mistake does not count against the provider. A long response tells of its [progress](Permit::progress).
 #![deny(unsafe_code)]
 
 mod call;
