@@ -243,7 +243,7 @@ static void *insist(void *argument)
             continue;
         }
         trip_tally tally;
-        while (add_in(&s->pane, present, TRIP_CALL_FAILED, &tally))
+        while (!atomic_load(&s->is_over) && add_in(&s->pane, present, TRIP_CALL_FAILED, &tally))
             atomic_fetch_add(&s->admitted, 1);
     }
     return NULL;
