@@ -69,6 +69,85 @@ START_TEST(each_allocation_may_fail_once)
 }
 END_TEST
 
+static bool is_refused(trip_status status, int *refused)
+{
+    if (status != TRIP_OK)
+        ck_assert_int_eq(status, TRIP_E_NOMEM);
+    *refused += status != TRIP_OK;
+    return status != TRIP_OK;
+}
+
+/* Half of its calls fail, and their provider asks for ten minutes. False: there was no memory for a permit. */
+static bool fail_every_other_call(trip_circuit circuit, int calls, int *refused)
+{
+    trip_outcome failure = {
+        .struct_size = sizeof failure, .status_class = TRIP_CLASS_OVERLOADED, .retry_after_ns = 600 * SECOND};
+    for (int i = 0; i < calls; i++) {
+        trip_permit permit;
+        if (is_refused(trip_circuit_permit(circuit, &permit, NULL), refused))
+            return false;
+        ck_assert_int_eq(i % 2 == 0 ? trip_permit_record_success(permit) : trip_permit_record(permit, &failure),
+                         TRIP_OK);
+    }
+    return true;
+}
+
+/* A circuit has its windows from the beginning or is not made: with nothing left they count and open all the same. */
+static int live_with_windows(void)
+{
+    int refused = 0;
+    trip_config config = manual_config();
+    config.failure_threshold = 1000;
+    config.count_window = config.time_minimum = 10;
+    config.time_window_ns = 10 * SECOND;
+    config.jitter = 0.1;
+    trip_tracker tracker;
+    if (is_refused(trip_tracker_create(&config, &tracker, NULL), &refused))
+        return refused;
+    for (uint32_t i = 0; i < 40; i++) {
+        trip_circuit circuit;
+        if (is_refused(trip_tracker_circuit(tracker, "acme", 4, (char *)&i, sizeof i, &circuit), &refused) ||
+            !fail_every_other_call(circuit, 10, &refused))
+            continue;
+        ck_assert_uint_eq(info_of(circuit).state, TRIP_STATE_OPEN);
+        ck_assert_uint_ge(info_of(circuit).retry_after_ns, 600 * SECOND);
+    }
+    ck_assert_int_eq(trip_tracker_destroy(tracker), TRIP_OK);
+    return refused;
+}
+
+START_TEST(each_allocation_of_a_life_with_windows_may_fail_once)
+{
+    atomic_store(&allocations_left, _i);
+    int refused = live_with_windows();
+    bool reached = atomic_load(&allocations_left) < 0;
+    atomic_store(&allocations_left, INT64_MAX);
+    ck_assert(reached || _i > 0);
+    ck_assert(!reached || _i < ALLOCATIONS - 1);
+    ck_assert(reached || refused == 0);
+    if (reached)
+        ck_assert_int_eq(live_with_windows(), 0);
+}
+END_TEST
+
+/* A plain circuit gets its annex when its provider first asks for time. */
+START_TEST(without_memory_for_what_a_provider_asks_a_circuit_opens_for_as_long_as_others)
+{
+    trip_tracker tracker = fragile_tracker();
+    trip_circuit forgetful = circuit_of(tracker, "acme", "openai"), mindful = circuit_of(tracker, "acme", "anthropic");
+    trip_permit permits[2] = {permit_of(forgetful), permit_of(mindful)};
+    trip_outcome failure = {
+        .struct_size = sizeof failure, .status_class = TRIP_CLASS_OVERLOADED, .retry_after_ns = 600 * SECOND};
+    atomic_store(&allocations_left, 0);
+    ck_assert_int_eq(trip_permit_record(permits[0], &failure), TRIP_OK);
+    atomic_store(&allocations_left, INT64_MAX);
+    ck_assert_int_eq(trip_permit_record(permits[1], &failure), TRIP_OK);
+    ck_assert_uint_eq(info_of(forgetful).state, TRIP_STATE_OPEN);
+    ck_assert_uint_eq(info_of(forgetful).retry_after_ns, SECOND);
+    ck_assert_uint_ge(info_of(mindful).retry_after_ns, 600 * SECOND);
+}
+END_TEST
+
 START_TEST(a_destroyed_tracker_leaves_nothing_behind_but_what_is_used_again)
 {
     int refused;
@@ -382,6 +461,8 @@ static Suite *faults_suite(void)
     TCase *memory = tcase_create("memory");
     tcase_set_timeout(memory, 300);
     tcase_add_loop_test(memory, each_allocation_may_fail_once, 0, ALLOCATIONS);
+    tcase_add_loop_test(memory, each_allocation_of_a_life_with_windows_may_fail_once, 0, ALLOCATIONS);
+    tcase_add_test(memory, without_memory_for_what_a_provider_asks_a_circuit_opens_for_as_long_as_others);
     tcase_add_test(memory, a_destroyed_tracker_leaves_nothing_behind_but_what_is_used_again);
     tcase_add_test(memory, a_name_that_cannot_be_entered_evicts_nobody);
     tcase_add_test(memory, without_huge_pages_there_is_room_all_the_same);
