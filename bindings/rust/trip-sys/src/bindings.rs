@@ -737,7 +737,8 @@ extern "C" {
     /// response has begun counts as a success at once and frees its place: the provider is back, however long the rest
     /// takes. Where the config has a stall_ns, a permit that has told of progress and then is silent for that long
     /// counts as a failure, be it that nobody ever settles it; when it is settled after all, that is TRIP_STALE.
-    /// Whether a stream stalls is looked at when a permit of its circuit is asked for.
+    /// Whether a stream stalls is looked at when a permit of its circuit is asked for. The counters count it as they do
+    /// others: when it is settled.
     ///
     /// - permit \[handle\] the permit, which stays unsettled
     /// - returns TRIP_OK;
