@@ -207,7 +207,7 @@ def test_a_config_cannot_be_changed() -> None:
 
 def test_options_are_named() -> None:
     with pytest.raises(TypeError):
-        trip.Tracker(5)  # type: ignore[call-arg]
+        trip.Tracker(5)  # type: ignore[arg-type]
 
 
 def test_advance_moves_the_manual_clock(tracker: trip.Tracker) -> None:
