@@ -426,7 +426,8 @@ TRIP_API trip_status trip_tracker_advance(trip_tracker tracker, uint64_t ns);
 TRIP_API trip_status trip_circuit_permit(trip_circuit circuit, trip_permit *out_permit, trip_rejection *out_rejection);
 
 /**
- * What trip_circuit_permit would answer now. Changes nothing, counts nothing.
+ * What trip_circuit_permit would answer now. Changes nothing, counts nothing. It does not look for calls that hang and
+ * streams that stall: a circuit that such a look would open is closed until a permit is asked for.
  *
  * @param circuit [handle] the circuit
  * @param out_rejection [trip_rejection] may be NULL; written on a rejection only
@@ -555,8 +556,8 @@ TRIP_API trip_status trip_permit_record(trip_permit permit, const trip_outcome *
 /**
  * Tell that a long response goes on: at its first token, and as often after it as the caller likes. A probe whose
  * response has begun counts as a success at once and frees its place: the provider is back, however long the rest takes.
- * Where the config has a stall_ns, a permit that has told of progress and then is silent for that long counts as a
- * failure, be it that nobody ever settles it; when it is settled after all, that is TRIP_STALE. Whether a stream
+ * Where the config has a stall_ns, a permit that has told of progress and then is silent for that long counts as
+ * TRIP_CLASS_TIMEOUT, be it that nobody ever settles it; when it is settled after all, that is TRIP_STALE. Whether a stream
  * stalls is looked at when a permit of its circuit is asked for. The counters count it as they do others: when it is
  * settled.
  *

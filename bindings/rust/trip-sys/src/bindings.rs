@@ -618,7 +618,8 @@ extern "C" {
         out_permit: *mut trip_permit,
         out_rejection: *mut trip_rejection,
     ) -> trip_status;
-    /// What trip_circuit_permit would answer now. Changes nothing, counts nothing.
+    /// What trip_circuit_permit would answer now. Changes nothing, counts nothing. It does not look for calls that hang
+    /// and streams that stall: a circuit that such a look would open is closed until a permit is asked for.
     ///
     /// - circuit \[handle\] the circuit
     /// - out_rejection \[trip_rejection\] may be NULL; written on a rejection only
@@ -736,9 +737,9 @@ extern "C" {
     /// Tell that a long response goes on: at its first token, and as often after it as the caller likes. A probe whose
     /// response has begun counts as a success at once and frees its place: the provider is back, however long the rest
     /// takes. Where the config has a stall_ns, a permit that has told of progress and then is silent for that long
-    /// counts as a failure, be it that nobody ever settles it; when it is settled after all, that is TRIP_STALE.
-    /// Whether a stream stalls is looked at when a permit of its circuit is asked for. The counters count it as they do
-    /// others: when it is settled.
+    /// counts as TRIP_CLASS_TIMEOUT, be it that nobody ever settles it; when it is settled after all, that is
+    /// TRIP_STALE. Whether a stream stalls is looked at when a permit of its circuit is asked for. The counters count
+    /// it as they do others: when it is settled.
     ///
     /// - permit \[handle\] the permit, which stays unsettled
     /// - returns TRIP_OK;
