@@ -1,6 +1,7 @@
 /* Windows: next to plain ones of one thread's, exact at rest whatever the threads did, and opening once. */
 #include "fixture.h"
 
+#include "alloc.h"
 #include "circuit.h"
 #include "window.h"
 
@@ -35,6 +36,11 @@ static void prepare(pane *p, uint32_t last_calls, uint32_t steps)
     *p = (pane){.policy.last_calls.size = last_calls, .policy.lately.size = steps};
     atomic_store(&p->word, trip_word_closed(1, TRIP_WORD_SLOW));
     ck_assert(trip_annex_prepare(&p->annex, &p->policy));
+}
+
+static void discard(pane *p)
+{
+    trip_release(atomic_load(&p->annex));
 }
 
 static trip_present present_of(const pane *p)
@@ -124,6 +130,7 @@ START_TEST(the_last_calls_are_those_of_a_plain_window)
         trip_tally wanted = add_plainly(&w, size, outcome);
         require_tally(add(&p, outcome), wanted.calls, wanted.failures, wanted.slow);
     }
+    discard(&p);
 }
 END_TEST
 
@@ -142,6 +149,7 @@ START_TEST(the_numbers_of_calls_may_begin_anew)
         trip_tally wanted = add_plainly(&w, SIZE, outcome);
         require_tally(add(&p, outcome), wanted.calls, wanted.failures, wanted.slow);
     }
+    discard(&p);
 }
 END_TEST
 
@@ -200,6 +208,7 @@ START_TEST(a_window_that_holds_every_call_of_all_threads_has_all_of_them)
         trip_tally tally = add(&c.pane, 0);
         require_tally(tally, 200 * (uint64_t)count + 1, c.failures, c.slow);
         drain(&c.pane, tally);
+        discard(&c.pane);
     }
 }
 END_TEST
@@ -227,6 +236,7 @@ START_TEST(the_last_calls_of_all_threads_push_out_all_others)
         trip_tally tally = add(&c.pane, TRIP_CALL_FAILED);
         require_tally(tally, size, size, 0);
         drain(&c.pane, tally);
+        discard(&c.pane);
     }
 }
 END_TEST
@@ -274,6 +284,7 @@ START_TEST(nobody_counts_in_an_epoch_that_is_not_his)
     atomic_store(&s.is_over, true);
     for (int i = 0; i < INSISTING; i++)
         ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+    discard(&s.pane);
 }
 END_TEST
 
@@ -329,6 +340,7 @@ START_TEST(the_calls_of_a_time_are_those_of_a_plain_window)
             require_tally(sum_at(&p, now), wanted.calls, wanted.failures, wanted.slow);
         }
     }
+    discard(&p);
 }
 END_TEST
 
@@ -351,6 +363,7 @@ START_TEST(the_calls_of_a_time_are_exact_at_rest)
         require_tally(sum_at(&c.pane, 7), 400 * THREADS_MAX, 200 * THREADS_MAX, 100 * THREADS_MAX);
         begin_again(&c.pane);
         require_tally(sum_at(&c.pane, 7), 0, 0, 0);
+        discard(&c.pane);
     }
 }
 END_TEST
@@ -364,6 +377,7 @@ START_TEST(a_step_counts_no_further_than_it_can)
     count_in(&p, 1, 0, (trip_tally){7, UINT64_C(1) << 40, 0});
     count_in(&p, 1, 1, (trip_tally){1, 1, 1});
     require_tally(sum_at(&p, 1), most + 1, most + 1, 1);
+    discard(&p);
 }
 END_TEST
 
