@@ -472,7 +472,7 @@ MUTANTS = [
         "== TRIP_WORD_HALF_OPEN && p.out > 0)\n        return lease_deadline(&p, policy);",
         "== TRIP_WORD_HALF_OPEN)\n        return lease_deadline(&p, policy);",
     ),
-    ("a view does not apply expiry", "    word = expire(word, setting, &view.opened);\n", ""),
+    ("a view does not apply expiry", "    word = expire(word, setting, &opened);\n", "    opened = false;\n"),
     (
         "a view hides the failures in a row",
         "view.failures = (uint32_t)(word & TRIP_WORD_PAYLOAD);",
