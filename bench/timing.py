@@ -25,6 +25,8 @@ MOST_CALLS = {"failure": 8_000_000}
 TRIES, UNDISTURBED = 4, 0.02
 # Two threads meet, or miss one another, as luck will have it: a round of theirs is the median of so many runs.
 TWO_THREADS_RUNS = 3
+# What is timed is a circuit that has been in use: a binding may make itself at home only after some successes.
+FIRST_CALLS, SHORT_RUNS = 64, 8
 # How many times as long as others a run takes: beside a busy thread, Python gives and takes its lock every 5 ms.
 LENGTHS = {**dict.fromkeys(TWO_THREADS, 2), "pair_busy": 25, "call_busy": 25}
 # How much later than that a sitting may end that takes as long as the one before: each makes at least one round.
@@ -164,12 +166,13 @@ def start(recipes: Sequence[Recipe], stack: ExitStack, measured: Measured) -> di
 
 def prepare(columns: Mapping[Key, Stand], plan: Plan, measured: Measured) -> None:
     """What is asked for the first time is prepared; and only a warm run says how many calls make a long one. Later
-    sittings make the same number again, so that they too begin warm."""
+    sittings make the same number again after some short runs, so that they too begin warm."""
     for position, (key, stand) in enumerate(columns.items(), 1):
         tell(f"preparing {position} of {len(columns)}: {key.peer} {key.column}")
         try:
             if key in measured.calls:
-                stand.ns_per_call(key.peer, key.column, measured.calls[key])
+                for calls in (*[FIRST_CALLS] * SHORT_RUNS, measured.calls[key]):
+                    stand.ns_per_call(key.peer, key.column, calls)
             else:
                 measured.calls[key] = calibrate(stand, key, plan.run_ns * LENGTHS.get(key.column, 1))
                 measured.samples[key] = []
@@ -179,7 +182,7 @@ def prepare(columns: Mapping[Key, Stand], plan: Plan, measured: Measured) -> Non
 
 def calibrate(stand: Stand, key: Key, run_ns: float) -> int:
     """How many calls take about `run_ns`, once all is warm: a compiler that learns makes the same calls ever faster."""
-    calls = 64
+    calls = FIRST_CALLS
     while True:
         ns = stand.ns_per_call(key.peer, key.column, calls)
         wanted = max(1, round(min(run_ns / ns, MOST_CALLS.get(key.column, run_ns / ns))))

@@ -189,6 +189,12 @@ bool trip_circuit_learn(trip_hearing *hearing, const trip_report *report, trip_e
 
 bool trip_circuit_tell(trip_hearing *hearing, const trip_report *report, trip_status *out_status)
 {
+    bool is_failure = report->outcome == NULL && report->event == TRIP_EVENT_FAILURE;
+    if (is_failure && count_failure(hearing, report->epoch)) {
+        count(hearing, TRIP_COUNT_FAILURES);
+        *out_status = TRIP_OK;
+        return true;
+    }
     trip_event event = trip_circuit_event(hearing, report);
     if (!trip_circuit_learn(hearing, report, event, out_status))
         return false;
