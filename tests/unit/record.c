@@ -219,6 +219,23 @@ START_TEST(a_hint_has_a_cap_of_its_own)
 }
 END_TEST
 
+START_TEST(a_hint_that_is_refused_leaves_the_period_as_it_is)
+{
+    static const char *const refused[] = {"Infinity", "-1", "1e99", "Sun, 06 Nov 1994 08:49:37 GMT",
+                                          "Fri, 31 Dec 9999 23:59:59 GMT"};
+    const uint64_t now = UINT64_C(1700000000) * SECOND; /* November 2023 */
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        trip_outcome outcome = outcome_of(TRIP_CLASS_RATE_LIMITED);
+        ck_assert_int_eq(
+            trip_parse_retry_hint("Retry-After", SIZE_MAX, refused[i], SIZE_MAX, now, &outcome.retry_after_ns),
+            TRIP_E_INVALID);
+        trip_circuit circuit = circuit_of(fragile_tracker(), "acme", "openai");
+        ck_assert_int_eq(trip_permit_record(permit_of(circuit), &outcome), TRIP_OK);
+        require_retry_after(circuit, SECOND);
+    }
+}
+END_TEST
+
 START_TEST(a_used_up_quota_has_a_period_of_its_own)
 {
     trip_tracker tracker = fragile_tracker();
@@ -262,6 +279,7 @@ static Suite *record_suite(void)
     tcase_add_test(hints, a_later_hint_lengthens_an_open_period_and_never_shortens_it);
     tcase_add_test(hints, a_failed_probe_stays_away_as_long_as_the_provider_asks);
     tcase_add_test(hints, a_hint_has_a_cap_of_its_own);
+    tcase_add_test(hints, a_hint_that_is_refused_leaves_the_period_as_it_is);
     tcase_add_test(hints, a_used_up_quota_has_a_period_of_its_own);
     tcase_add_test(hints, what_a_provider_asked_for_dies_with_its_circuit);
     suite_add_tcase(suite, hints);

@@ -1,8 +1,9 @@
-"""Owns what every test needs: the library that was just built, a tracker on a manual clock, the count of vectors."""
+"""Owns what every test needs: the library that was just built, a manual clock, restless threads, vectors counted."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,15 @@ def tracker() -> Iterator[trip.Tracker]:
 @pytest.fixture
 def circuit(tracker: trip.Tracker) -> trip.Circuit:
     return tracker.circuit("acme", "openai")
+
+
+@pytest.fixture
+def switching_often() -> Iterator[None]:
+    """Threads take the interpreter from one another all the time."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

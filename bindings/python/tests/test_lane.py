@@ -9,7 +9,6 @@ import ctypes
 import gc
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -91,15 +90,6 @@ def tracker() -> trip.Tracker:
 @pytest.fixture
 def circuit(tracker: trip.Tracker) -> trip.Circuit:
     return on_lane(tracker)
-
-
-@pytest.fixture
-def switching_often() -> Iterator[None]:
-    """Threads take the interpreter from one another all the time."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    yield
-    sys.setswitchinterval(before)
 
 
 @pytest.fixture

@@ -5,10 +5,8 @@ from __future__ import annotations
 import gc
 import operator
 import random
-import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -24,15 +22,6 @@ ROOM = 16
 @pytest.fixture(autouse=True)
 def little_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_remembered, "ROOM", ROOM)
-
-
-@pytest.fixture
-def switching_often() -> Iterator[None]:
-    """Threads take the interpreter from one another all the time."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    yield
-    sys.setswitchinterval(before)
 
 
 @pytest.fixture
