@@ -22,9 +22,10 @@
  *   - Texts are a pointer and a length in bytes, at most 255, of any content. NULL with length 0 is the empty text; the
  *     length SIZE_MAX means that the text ends with a NUL. What a provider said (a body, the text of an error, the value
  *     of a header) may have any length; of it the first 65536 bytes are read.
- *   - Times are nanoseconds of the tracker's own monotonic clock and end in _ns; only now_unix_ns is a time of day. A
- *     year is 365 days.
- *   - Structs begin with struct_size. The caller sets it to sizeof(the struct) before each call.
+ *   - Times are nanoseconds of the tracker's own monotonic clock and end in _ns; those that end in _unix_ns are times of
+ *     day, since 1970 UTC. A year is 365 days.
+ *   - Structs begin with struct_size. The caller sets it to sizeof(the struct) before each call. Of an array of structs the
+ *     call has the size, and the library writes it into each.
  *   - errno is preserved.
  *
  * Each comment ends with the tags that hold for the function, always in these words:
@@ -65,7 +66,7 @@ enum {
     TRIP_OK = 0,               /**< Done; for a permit: go ahead. */
     TRIP_REJECTED_OPEN = 1,    /**< Refused: the circuit is open. Come back after retry_after_ns. */
     TRIP_REJECTED_PROBING = 2, /**< Refused: the circuit is half-open and all its probes are out. */
-    TRIP_REJECTED_FORCED = 3,  /**< Refused: an operator has forced the circuit open. No function returns it yet. */
+    TRIP_REJECTED_FORCED = 3,  /**< Refused: an operator has forced the circuit open. */
     TRIP_STALE = 4,            /**< The circuit has moved on since this permit was granted; no state has changed. */
     TRIP_NO_HINT = 5,          /**< What was read says nothing about when to come back; nothing is wrong with it. */
     TRIP_REJECTED_RAMP = 6,    /**< Refused: the circuit has just closed and admits a growing share of the calls. */
@@ -101,7 +102,17 @@ enum {
 };
 
 enum {
-    TRIP_MODE_AUTO = 0 /**< The circuit decides for itself. */
+    TRIP_MODE_AUTO = 0,          /**< The circuit decides for itself. */
+    TRIP_MODE_FORCED_OPEN = 1,   /**< Every permit is refused. */
+    TRIP_MODE_FORCED_CLOSED = 2, /**< Every permit is granted. */
+    TRIP_MODE_OBSERVE = 3        /**< Every permit is granted; the circuit decides and counts as if it had a say. */
+};
+
+enum {
+    TRIP_SCOPE_TRACKER = 0,  /**< All circuits of a tracker. */
+    TRIP_SCOPE_PROVIDER = 1, /**< Those of a provider. */
+    TRIP_SCOPE_TENANT = 2,   /**< Those of a tenant. */
+    TRIP_SCOPE_CIRCUIT = 3   /**< That of a tenant and a provider. */
 };
 
 enum {
@@ -129,7 +140,42 @@ enum {
     TRIP_FEATURE_CIRCUITS = 1, /**< Trackers, circuits and permits: always there. */
     TRIP_FEATURE_EXPRESS = 2,  /**< trip_circuit_express and trip_circuit_count. */
     TRIP_FEATURE_OUTCOMES = 3, /**< trip_outcome: trip_permit_record, the classifications, trip_parse_retry_hint. */
-    TRIP_FEATURE_WINDOWS = 4   /**< Windows, slow and hung calls, ramps and streams: trip_permit_progress. */
+    TRIP_FEATURE_WINDOWS = 4,  /**< Windows, slow and hung calls, ramps and streams: trip_permit_progress. */
+    TRIP_FEATURE_STEERING = 5, /**< Modes, trip_circuit_trip, _reset and _remove, trip_tracker_configure. */
+    TRIP_FEATURE_SEEING = 6,   /**< trip_tracker_circuits, trip_circuit_explain, events, metrics. */
+    TRIP_FEATURE_SNAPSHOTS = 7 /**< trip_tracker_snapshot and trip_tracker_restore. */
+};
+
+enum {
+    TRIP_EVENT_OPENED = 1,        /**< A circuit has opened, or opened again. */
+    TRIP_EVENT_HALF_OPENED = 2,   /**< An open circuit has let its first probe through. */
+    TRIP_EVENT_CLOSED = 3,        /**< A circuit has closed. */
+    TRIP_EVENT_REFUSED_FIRST = 4, /**< An open circuit has refused a permit for the first time since it opened. */
+    TRIP_EVENT_PROBE_LOST = 5,    /**< The lease of a probe ran out before anybody settled it. */
+    TRIP_EVENT_FORCED = 6,        /**< A mode was set, or its time ran out: then mode is TRIP_MODE_AUTO. */
+    TRIP_EVENT_EVICTED = 7,       /**< A circuit is gone: removed, or evicted from a full tracker. */
+    TRIP_EVENT_DROPPED_LATE = 8,  /**< A permit was settled too late to change anything: that was TRIP_STALE. */
+    TRIP_EVENT_LOCK_WAITED = 9,   /**< A call has waited for a lock of the tracker for more than 5 ms. */
+    TRIP_EVENT_CONFIGURED = 10    /**< The policy of the tracker, a provider, a tenant or a circuit was replaced. */
+};
+
+enum {
+    TRIP_CAUSE_NONE = 0,         /**< The event says all there is to say. */
+    TRIP_CAUSE_FAILURES = 1,     /**< Failures in a row. */
+    TRIP_CAUSE_COUNT_WINDOW = 2, /**< What became of the last calls. */
+    TRIP_CAUSE_TIME_WINDOW = 3,  /**< What became of the calls of a time. */
+    TRIP_CAUSE_HANGING = 4,      /**< Calls that hang. */
+    TRIP_CAUSE_PROBE = 5,        /**< What became of a probe. */
+    TRIP_CAUSE_LEASE = 6,        /**< The lease of a probe ran out. */
+    TRIP_CAUSE_TIME = 7,         /**< A time is over: an open period, that of a mode. */
+    TRIP_CAUSE_OPERATOR = 8,     /**< Somebody called a function that does this. */
+    TRIP_CAUSE_RESTORED = 9,     /**< trip_tracker_restore. */
+    TRIP_CAUSE_CAPACITY = 10     /**< Another circuit needed the place. */
+};
+
+enum {
+    TRIP_LABELS_PROVIDER = 0, /**< Metrics are told per provider. */
+    TRIP_LABELS_TENANT = 1    /**< Metrics are told per tenant and provider. */
 };
 
 enum {
@@ -213,7 +259,7 @@ typedef struct trip_config {
                                         default: it may take its time */
 } trip_config;
 
-/** Why trip_tracker_create failed. The one output that is written on failure, and only then. */
+/** Why trip_tracker_create, _configure or _restore failed. Written on failure, and only then. */
 typedef struct trip_error {
     uint32_t struct_size;  /**< [bytes] sizeof(trip_error) */
     trip_status status;    /**< [TRIP_*] what the function returned */
@@ -254,6 +300,7 @@ typedef struct trip_circuit_info {
     uint64_t rejections;       /**< [count] permits refused */
     uint64_t stale;            /**< [count] settlements that came too late to change anything */
     uint64_t opens;            /**< [count] times the circuit opened or opened again */
+    uint64_t mode_left_ns;     /**< [ns] until the mode ends by itself; 0: it does not */
 } trip_circuit_info;
 
 /** A permit seen from outside. */
@@ -295,6 +342,33 @@ typedef struct trip_outcome {
     uint64_t retry_after_ns; /**< [ns] what the provider asks to wait, where the body or the text says so */
     uint64_t duration_ns;    /**< [ns] how long the call took; no classification knows that */
 } trip_outcome;
+
+/**
+ * Something that happened to a circuit, or to its tracker. Texts are in the text that comes with the events: so many bytes
+ * from such an offset, without a NUL.
+ */
+typedef struct trip_event {
+    uint32_t struct_size;   /**< [bytes] written by the library: the size that the caller said */
+    uint32_t kind;          /**< [TRIP_EVENT_*] what happened; who does not know it passes over it */
+    uint64_t number;        /**< [count] the tracker's events are numbered from 1, without gaps: lost ones have none */
+    uint64_t at_ns;         /**< [ns] when, by the tracker's clock */
+    uint64_t at_unix_ns;    /**< [ns] when, as a time of day */
+    trip_circuit circuit;   /**< [handle] to which circuit; 0: to the tracker */
+    uint64_t epoch;         /**< [epoch] its epoch after the event, which orders the events of one circuit */
+    uint64_t duration_ns;   /**< [ns] opened: how long it will be open; forced: how long, 0 without end; the wait */
+    uint32_t state;         /**< [TRIP_STATE_*] its state after the event */
+    uint32_t mode;          /**< [TRIP_MODE_*] its mode after the event */
+    uint32_t cause;         /**< [TRIP_CAUSE_*] why */
+    uint32_t scope;         /**< [TRIP_SCOPE_*] configured: of what; else TRIP_SCOPE_CIRCUIT, or _TRACKER without one */
+    uint32_t failures;      /**< [count] as in trip_circuit_info, after the event */
+    uint32_t reserved;      /**< [none] always 0 */
+    uint32_t tenant_offset; /**< [bytes] where the tenant begins in the text */
+    uint32_t tenant_len;    /**< [bytes] its length */
+    uint32_t provider_offset; /**< [bytes] where the provider begins */
+    uint32_t provider_len;    /**< [bytes] its length */
+    uint32_t reason_offset;   /**< [bytes] where the operator's reason begins */
+    uint32_t reason_len;      /**< [bytes] its length */
+} trip_event;
 
 /* ---- The library ------------------------------------------------------------------------------------------------- */
 
@@ -678,6 +752,233 @@ TRIP_API trip_status trip_classify_text(const char *text, size_t text_len, trip_
  */
 TRIP_API trip_status trip_parse_retry_hint(const char *name, size_t name_len, const char *value, size_t value_len,
                                            uint64_t now_unix_ns, uint64_t *out_retry_after_ns);
+
+/* ---- Steering ---------------------------------------------------------------------------------------------------- */
+
+/**
+ * Set who decides about a circuit's permits. While it is forced a circuit keeps its state, and calls that were admitted
+ * before still count in it; what is granted by force is counted by the counters alone. TRIP_MODE_OBSERVE lets the circuit
+ * decide and counts its refusals, but grants what it refuses, as by force. Another mode, or TRIP_MODE_AUTO, ends this one.
+ * The express lane ends with TRIP_MODE_AUTO and comes back with it. A circuit in another mode is not evicted.
+ *
+ * @param circuit [handle] the circuit
+ * @param mode [TRIP_MODE_*] who decides from now on
+ * @param ttl_ns [ns] after this the mode is TRIP_MODE_AUTO again; at most one year; 0: until it is set again
+ * @param reason [text] for people: told by trip_circuit_explain and in the event
+ * @param reason_len [bytes] length of reason
+ * @return TRIP_OK;
+ *         TRIP_E_INVALID: no such mode, a ttl_ns of more than a year, reason longer than 255 bytes, or NULL with a length;
+ *         TRIP_E_HANDLE: no such circuit;
+ *         TRIP_E_NOMEM: out of memory
+ * [since 1.3] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_circuit_set_mode(trip_circuit circuit, uint32_t mode, uint64_t ttl_ns, const char *reason,
+                                           size_t reason_len);
+
+/**
+ * Open a circuit now, for the period of its level: the first one if it is closed, else that of the one that goes on or
+ * went before. Its mode stays as it is. Permits that are out become TRIP_STALE.
+ *
+ * @param circuit [handle] the circuit
+ * @return TRIP_OK; TRIP_E_HANDLE: no such circuit
+ * [since 1.3] [thread-safe] [fork-safe] [non-blocking]
+ */
+TRIP_API trip_status trip_circuit_trip(trip_circuit circuit);
+
+/**
+ * Close a circuit and let it forget its failures: in a row, in its windows, its level, and what its provider asked to
+ * wait. The counters go on, its mode stays as it is. Permits that are out become TRIP_STALE.
+ *
+ * @param circuit [handle] the circuit
+ * @return TRIP_OK; TRIP_E_HANDLE: no such circuit
+ * [since 1.3] [thread-safe] [fork-safe] [non-blocking]
+ */
+TRIP_API trip_status trip_circuit_reset(trip_circuit circuit);
+
+/**
+ * Remove a circuit, such as that of a tenant who is gone. Its handle gets TRIP_E_HANDLE from then on, its permits settle
+ * as TRIP_STALE; who asks for its name makes it anew. A policy that was set for it stays.
+ *
+ * @param circuit [handle] the circuit
+ * @return TRIP_OK; TRIP_E_HANDLE: no such circuit
+ * [since 1.3] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_circuit_remove(trip_circuit circuit);
+
+/**
+ * Replace a policy while calls run. A circuit goes by the most specific policy that was set, whole: its own, else its
+ * tenant's, else its provider's, else the tracker's; nothing is merged. The policy also holds for circuits that are made
+ * later. What circuits have counted stays, so do levels and deadlines: a lower threshold acts at the next failure, a new
+ * lease on probes that are out too, a new open period at the next opening. A window of another size begins empty. Takes
+ * time in proportion to the circuits of the tracker.
+ *
+ * @param tracker [handle] the tracker
+ * @param scope [TRIP_SCOPE_*] whose policy
+ * @param tenant [text] for TRIP_SCOPE_TENANT and _CIRCUIT; else empty
+ * @param tenant_len [bytes] length of tenant
+ * @param provider [text] for TRIP_SCOPE_PROVIDER and _CIRCUIT; else empty
+ * @param provider_len [bytes] length of provider
+ * @param config [trip_config] read during the call only. NULL: the policy is withdrawn; the tracker's becomes what it was
+ *        created with
+ * @param out_error [trip_error] may be NULL; written on failure: which field, and why
+ * @return TRIP_OK;
+ *         TRIP_E_INVALID: no such scope, a text that does not belong to it, is longer than 255 bytes, or NULL with a
+ *         length, or a struct_size is out of range;
+ *         TRIP_E_HANDLE: no such tracker;
+ *         TRIP_E_TOO_NEW: config has members that this library does not know, and they are not zero;
+ *         TRIP_E_CONFIG: a field is out of range; or clock or max_circuits is not the tracker's; or half_open_max_probes
+ *         or half_open_successes is above 15 and the tracker was not created so, or half_open_probes asks for probes that
+ *         may fail and the tracker was. The policy stays as it was;
+ *         TRIP_E_NOMEM: out of memory; the policy stays as it was;
+ *         TRIP_E_CAPACITY: max_circuits policies exist beside the tracker's
+ * [since 1.3] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_tracker_configure(trip_tracker tracker, uint32_t scope, const char *tenant, size_t tenant_len,
+                                            const char *provider, size_t provider_len, const trip_config *config,
+                                            trip_error *out_error);
+
+/* ---- Seeing ------------------------------------------------------------------------------------------------------ */
+
+/**
+ * The circuits of a tracker, and what trip_circuit_inspect says of each: a page of them, in an order in which each comes
+ * once. Ask again with the last one of a page until a page is not full; it may be gone by then. Circuits that come or go
+ * meanwhile may be there or not.
+ *
+ * @param tracker [handle] the tracker
+ * @param after [handle] where the page begins: behind this circuit; 0: with the first
+ * @param out_circuits [handle] room for capacity handles
+ * @param out_infos [trip_circuit_info] room for as many; may be NULL
+ * @param info_size [bytes] sizeof(trip_circuit_info); written into each
+ * @param capacity [count] how many at most; above 0
+ * @param out_count [count] how many there were
+ * @return TRIP_OK;
+ *         TRIP_E_INVALID: out_circuits or out_count is NULL, capacity is 0, info_size is out of range, or after is not 0
+ *         and never was a circuit;
+ *         TRIP_E_HANDLE: no such tracker
+ * [since 1.3] [thread-safe] [fork-safe] [non-blocking]
+ */
+TRIP_API trip_status trip_tracker_circuits(trip_tracker tracker, trip_circuit after, trip_circuit *out_circuits,
+                                           trip_circuit_info *out_infos, size_t info_size, size_t capacity,
+                                           size_t *out_count);
+
+/**
+ * One paragraph for people: what the circuit does and why, who or what opened it, when, after which calls, and what comes
+ * next and when. Its wording may change.
+ *
+ * @param circuit [handle] the circuit
+ * @param out_text [text] where the bytes go, without a NUL; may be NULL when capacity is 0
+ * @param capacity [bytes] room in out_text; 4096 always suffice
+ * @param out_len [bytes] how many there are; written with TRIP_E_CAPACITY too
+ * @return TRIP_OK;
+ *         TRIP_E_INVALID: out_len is NULL, or out_text is NULL and capacity is not 0;
+ *         TRIP_E_HANDLE: no such circuit;
+ *         TRIP_E_CAPACITY: the text is longer than capacity; nothing else was written
+ * [since 1.3] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_circuit_explain(trip_circuit circuit, char *out_text, size_t capacity, size_t *out_len);
+
+/**
+ * Take the events that have happened since they were taken last, the oldest first. The tracker keeps 4096; when it has so
+ * many, what happens is lost and counted. No event is told twice, be it that several threads take them; those of one
+ * circuit that happen at once may come in another order than their epochs. The child of a fork begins with none.
+ *
+ * @param tracker [handle] the tracker
+ * @param out_events [trip_event] room for capacity events; those behind out_count are untouched
+ * @param event_size [bytes] sizeof(trip_event); written into each
+ * @param capacity [count] how many to take at most; above 0
+ * @param out_text [text] where keys and reasons go
+ * @param text_capacity [bytes] room in out_text; what does not fit stays for the next call; 765 suffice for one event
+ * @param out_count [count] how many were taken; fewer than capacity: there were no more, or out_text is full
+ * @param out_lost [count] how many were lost ever
+ * @return TRIP_OK: out_count may be 0;
+ *         TRIP_E_INVALID: out_events, out_text, out_count or out_lost is NULL, capacity is 0, or event_size is out of
+ *         range;
+ *         TRIP_E_HANDLE: no such tracker;
+ *         TRIP_E_CAPACITY: the texts of the next event are longer than text_capacity; it stays
+ * [since 1.3] [thread-safe] [fork-safe] [non-blocking]
+ */
+TRIP_API trip_status trip_tracker_events(trip_tracker tracker, trip_event *out_events, size_t event_size,
+                                         size_t capacity, char *out_text, size_t text_capacity, size_t *out_count,
+                                         uint64_t *out_lost);
+
+/**
+ * A descriptor that is readable while events wait, for poll, epoll and what is built on them. It belongs to the tracker,
+ * which closes it when it is destroyed: do not read it, do not close it, take the events. The same for every caller.
+ *
+ * @param tracker [handle] the tracker
+ * @param out_fd [fd] the descriptor: an eventfd, non-blocking, closed on exec
+ * @return TRIP_OK;
+ *         TRIP_E_INVALID: out_fd is NULL;
+ *         TRIP_E_HANDLE: no such tracker;
+ *         TRIP_E_SYSTEM: the system gave no descriptor
+ * [since 1.3] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_tracker_event_fd(trip_tracker tracker, int32_t *out_fd);
+
+/**
+ * The metrics of a tracker as OpenMetrics text, for a scrape: docs/operating.md has their names. Counters never go back,
+ * whatever is evicted. With TRIP_LABELS_TENANT the circuits beyond max_series are told in one series of their provider,
+ * labelled overflow="true"; so are providers beyond it, without their names. Who has a series keeps it.
+ *
+ * @param tracker [handle] the tracker
+ * @param labels [TRIP_LABELS_*] what is told apart
+ * @param max_series [count] at most so many label sets of a metric, beside those with overflow; 0: 1000
+ * @param out_text [text] where the bytes go, without a NUL; may be NULL when capacity is 0
+ * @param capacity [bytes] room in out_text
+ * @param out_len [bytes] how many there are; written with TRIP_E_CAPACITY too
+ * @return TRIP_OK;
+ *         TRIP_E_INVALID: out_len is NULL, out_text is NULL and capacity is not 0, or no such labels;
+ *         TRIP_E_HANDLE: no such tracker;
+ *         TRIP_E_NOMEM: out of memory;
+ *         TRIP_E_CAPACITY: the text is longer than capacity; nothing else was written. It may have grown when you ask again
+ * [since 1.3] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_tracker_metrics(trip_tracker tracker, uint32_t labels, uint64_t max_series, char *out_text,
+                                          size_t capacity, size_t *out_len);
+
+/* ---- Snapshots --------------------------------------------------------------------------------------------------- */
+
+/**
+ * Everything that the circuits of a tracker know and that outlives their process, as bytes: states, failures in a row,
+ * levels, how long they stay open, counters, modes with their reasons. Not their policies, windows, and permits. The
+ * bytes begin with the version of their layout, are the same on every machine, and end with a checksum.
+ *
+ * @param tracker [handle] the tracker
+ * @param now_unix_ns [ns] the time of day, which the bytes keep; 0: the system's
+ * @param out_bytes [text] where they go; may be NULL when capacity is 0
+ * @param capacity [bytes] room in out_bytes
+ * @param out_len [bytes] how many there are; written with TRIP_E_CAPACITY too
+ * @return TRIP_OK;
+ *         TRIP_E_INVALID: out_len is NULL, or out_bytes is NULL and capacity is not 0;
+ *         TRIP_E_HANDLE: no such tracker;
+ *         TRIP_E_CAPACITY: there are more than capacity; nothing else was written. They may have grown when you ask again
+ * [since 1.3] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_tracker_snapshot(trip_tracker tracker, uint64_t now_unix_ns, char *out_bytes, size_t capacity,
+                                           size_t *out_len);
+
+/**
+ * Bring the circuits of a snapshot into a tracker, as if they had been there all the time: open ones stay open for what is
+ * left of their period by the time of day, half-open ones may be probed at once, modes end when they would have. A
+ * circuit that is there already becomes what the snapshot says, in a new epoch, and its counters grow by what it had counted;
+ * others stay as they are. Where the time of day is before that of the snapshot no time has passed. Either all of it
+ * happens, or nothing.
+ *
+ * @param tracker [handle] the tracker
+ * @param now_unix_ns [ns] the time of day; 0: the system's
+ * @param bytes [text] what trip_tracker_snapshot of this or an earlier library wrote
+ * @param bytes_len [bytes] how many
+ * @param out_error [trip_error] may be NULL; written on failure: why
+ * @return TRIP_OK;
+ *         TRIP_E_INVALID: bytes is NULL, they are damaged or cut off, or the struct_size of out_error is out of range;
+ *         TRIP_E_HANDLE: no such tracker;
+ *         TRIP_E_TOO_NEW: a later library has written them;
+ *         TRIP_E_NOMEM: out of memory;
+ *         TRIP_E_CAPACITY: with them there would be more than max_circuits circuits
+ * [since 1.3] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_tracker_restore(trip_tracker tracker, uint64_t now_unix_ns, const char *bytes,
+                                          size_t bytes_len, trip_error *out_error);
 
 #ifdef __cplusplus
 }

@@ -5,7 +5,7 @@
 
 uint32_t trip_abi_version(void)
 {
-    return UINT32_C(1) << 16 | 2;
+    return UINT32_C(1) << 16 | 3;
 }
 
 const char *trip_version(void)
@@ -43,7 +43,7 @@ const char *trip_status_name(trip_status status)
 
 uint32_t trip_has_feature(uint32_t feature)
 {
-    return feature >= TRIP_FEATURE_CIRCUITS && feature <= TRIP_FEATURE_WINDOWS;
+    return feature >= TRIP_FEATURE_CIRCUITS && feature <= TRIP_FEATURE_SNAPSHOTS;
 }
 
 /* ---- Structs ----------------------------------------------------------------------------------------------------- */

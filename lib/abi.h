@@ -18,6 +18,7 @@
 #define TRIP_PERMIT_INFO_SIZE_1_0 16
 #define TRIP_EXPRESS_SIZE_1_1 sizeof(trip_express) /* holds a pointer: 48 bytes where pointers are 8 */
 #define TRIP_OUTCOME_SIZE_1_2 32
+#define TRIP_EVENT_SIZE_1_3 104
 
 #define TRIP_STRUCT_SIZE_MAX 4096
 

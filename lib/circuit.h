@@ -65,6 +65,11 @@ static inline bool trip_record_lives(const trip_record *record, trip_circuit cir
     return life == (trip_handle_generation(circuit, TRIP_CIRCUIT_SLOT_BITS) << 1 | 1);
 }
 
+static inline trip_tracker trip_record_tracker(const trip_record *record)
+{
+    return atomic_load_explicit(&record->tracker, memory_order_acquire);
+}
+
 /* What an annex adds to a setting. */
 static inline void trip_record_add_to(trip_setting *setting, trip_record *record)
 {
@@ -106,7 +111,10 @@ static inline void trip_hearing_begin(trip_hearing *hearing, trip_circuit circui
 }
 
 /* Let an event happen: judge it and replace the word, as often as others are faster. False: the circuit is gone. */
-bool trip_circuit_apply(trip_hearing *hearing, trip_event event, uint64_t epoch, trip_verdict *out_verdict);
+bool trip_circuit_apply(trip_hearing *hearing, trip_word_event event, uint64_t epoch, trip_verdict *out_verdict);
+
+/* What the circuit would make of an event, were this its word. The setting has the policy and what the annex adds. */
+trip_verdict trip_circuit_judge(trip_hearing *hearing, uint64_t word, trip_word_event event, uint64_t epoch);
 
 /* Whether a circuit with this word refuses a permit, as far as that can be told by a glance at the coarse clock. Says
    false when in doubt, or when the circuit is gone. */

@@ -85,7 +85,7 @@ trip_status trip_express_inspect(trip_permit permit)
     return find(permit, &on);
 }
 
-trip_status trip_express_settle(trip_permit permit, trip_event event, const trip_outcome *outcome)
+trip_status trip_express_settle(trip_permit permit, trip_word_event event, const trip_outcome *outcome)
 {
     lane on;
     trip_status status = find(permit, &on);

@@ -8,7 +8,7 @@
 #include "word.h"
 
 /* Settle one call that an express permit admitted; what there is to tell of it as in trip_report. TRIP_OK, TRIP_STALE, TRIP_E_HANDLE. */
-trip_status trip_express_settle(trip_permit permit, trip_event event, const trip_outcome *outcome);
+trip_status trip_express_settle(trip_permit permit, trip_word_event event, const trip_outcome *outcome);
 
 /* What the permit of a lane is worth now, with the same statuses. */
 trip_status trip_express_inspect(trip_permit permit);

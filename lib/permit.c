@@ -187,7 +187,7 @@ static trip_status ask(trip_hearing *hearing, trip_permit_slot *spare, trip_perm
                        trip_rejection *out_rejection)
 {
     trip_verdict verdict;
-    bool there = trip_circuit_apply(hearing, TRIP_EVENT_PERMIT, 0, &verdict);
+    bool there = trip_circuit_apply(hearing, TRIP_ON_PERMIT, 0, &verdict);
     if (there && verdict.opened)
         trip_magazine_count(hearing->magazine, hearing->circuit, TRIP_COUNT_OPENS, 1);
     if (there && verdict.status == TRIP_OK) {
@@ -316,7 +316,7 @@ static trip_status settle_stalled(trip_hearing *hearing, const trip_outstanding 
 }
 
 /* Settle the permit and tell the circuit what became of the call, if there is anything to tell. */
-static __attribute__((noinline)) trip_status settle_anew(trip_permit handle, trip_event event,
+static __attribute__((noinline)) trip_status settle_anew(trip_permit handle, trip_word_event event,
                                                          const trip_outcome *outcome)
 {
     trip_outstanding permit;
@@ -349,7 +349,7 @@ static __attribute__((noinline)) trip_status settle_anew(trip_permit handle, tri
     return trip_circuit_tell(&hearing, &report, &status) ? status : trip_outstanding_gone(&permit);
 }
 
-static inline trip_status settle(trip_permit handle, trip_event event, const trip_outcome *outcome)
+static inline trip_status settle(trip_permit handle, trip_word_event event, const trip_outcome *outcome)
 {
     if (!trip_handle_is(handle, TRIP_KIND_PERMIT))
         return trip_is_express(handle) ? trip_express_settle(handle, event, outcome) : TRIP_E_HANDLE;
@@ -372,7 +372,7 @@ static __attribute__((noinline)) trip_status settle_seen(trip_permit permit, tri
     trip_hearing_begin(&hearing, circuit, trip_record_known(circuit), trip_magazine_mine());
     hearing.setting.policy = trip_circuit_policy(&hearing);
     if (trip_policy_times_calls(hearing.setting.policy) || !settle_own(slot, permit))
-        return settle_anew(permit, TRIP_EVENT_SUCCESS, NULL);
+        return settle_anew(permit, TRIP_ON_SUCCESS, NULL);
     trip_circuit_observe_success(&hearing, trip_word_epoch(bare));
     return TRIP_OK;
 }
@@ -380,10 +380,10 @@ static __attribute__((noinline)) trip_status settle_seen(trip_permit permit, tri
 trip_status trip_permit_record_success(trip_permit permit)
 {
     if (!trip_handle_is(permit, TRIP_KIND_PERMIT))
-        return settle(permit, TRIP_EVENT_SUCCESS, NULL);
+        return settle(permit, TRIP_ON_SUCCESS, NULL);
     trip_permit_slot *slot = trip_permit_slot_if_any(trip_permit_number(permit));
     if (slot == NULL || atomic_load_explicit(&slot->granted, memory_order_acquire) != permit)
-        return settle_anew(permit, TRIP_EVENT_SUCCESS, NULL);
+        return settle_anew(permit, TRIP_ON_SUCCESS, NULL);
     /* Closed without failures, as when the permit was granted: there is nothing to tell, but to the windows. A probe's
        word is never bare, for the probe is out. */
     const trip_record *record = atomic_load_explicit(&slot->record, memory_order_relaxed);
@@ -392,23 +392,23 @@ trip_status trip_permit_record_success(trip_permit permit)
     if (word == (bare | TRIP_WORD_SLOW))
         return settle_seen(permit, slot, bare);
     if (word != bare || !settle_own(slot, permit))
-        return settle_anew(permit, TRIP_EVENT_SUCCESS, NULL);
+        return settle_anew(permit, TRIP_ON_SUCCESS, NULL);
     return TRIP_OK;
 }
 
 trip_status trip_permit_record_failure(trip_permit permit)
 {
-    return settle(permit, TRIP_EVENT_FAILURE, NULL);
+    return settle(permit, TRIP_ON_FAILURE, NULL);
 }
 
 trip_status trip_permit_drop(trip_permit permit)
 {
-    return settle(permit, TRIP_EVENT_DROP, NULL);
+    return settle(permit, TRIP_ON_DROP, NULL);
 }
 
 trip_status trip_permit_cancel(trip_permit permit)
 {
-    return settle(permit, TRIP_EVENT_CANCEL, NULL);
+    return settle(permit, TRIP_ON_CANCEL, NULL);
 }
 
 trip_status trip_permit_record(trip_permit permit, const trip_outcome *outcome)
@@ -421,5 +421,5 @@ trip_status trip_permit_record(trip_permit permit, const trip_outcome *outcome)
         return status;
     if (complete.status_class >= TRIP_CLASSES)
         return TRIP_E_INVALID;
-    return settle(permit, TRIP_EVENT_SUCCESS, &complete);
+    return settle(permit, TRIP_ON_SUCCESS, &complete);
 }

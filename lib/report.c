@@ -9,23 +9,23 @@ static void count(const trip_hearing *hearing, trip_counter counter)
     trip_magazine_count(hearing->magazine, hearing->circuit, counter, 1);
 }
 
-void trip_circuit_count_outcome(const trip_hearing *hearing, trip_event event, trip_status status)
+void trip_circuit_count_outcome(const trip_hearing *hearing, trip_word_event event, trip_status status)
 {
     static const trip_counter counters[] = {
-        [TRIP_EVENT_FAILURE] = TRIP_COUNT_FAILURES,
-        [TRIP_EVENT_DROP] = TRIP_COUNT_DROPS,
-        [TRIP_EVENT_CANCEL] = TRIP_COUNT_CANCELS,
+        [TRIP_ON_FAILURE] = TRIP_COUNT_FAILURES,
+        [TRIP_ON_DROP] = TRIP_COUNT_DROPS,
+        [TRIP_ON_CANCEL] = TRIP_COUNT_CANCELS,
     };
-    if (event != TRIP_EVENT_SUCCESS) /* which is what is left over */
+    if (event != TRIP_ON_SUCCESS) /* which is what is left over */
         count(hearing, counters[event]);
     if (status == TRIP_STALE)
         count(hearing, TRIP_COUNT_STALE);
 }
 
-void trip_circuit_trip(trip_hearing *hearing, uint64_t epoch)
+void trip_circuit_open_by_calls(trip_hearing *hearing, uint64_t epoch)
 {
     trip_verdict verdict;
-    if (trip_circuit_apply(hearing, TRIP_EVENT_TRIP, epoch, &verdict) && verdict.opened)
+    if (trip_circuit_apply(hearing, TRIP_ON_TRIP, epoch, &verdict) && verdict.opened)
         count(hearing, TRIP_COUNT_OPENS);
 }
 
@@ -112,7 +112,7 @@ static inline void observe(trip_hearing *hearing, uint64_t epoch, unsigned outco
                    trip_window_is_over(calls, &policy->last_calls);
     is_over |= policy->lately.size != 0 && are_over_lately(hearing, annex, present, outcome);
     if (is_over)
-        trip_circuit_trip(hearing, epoch);
+        trip_circuit_open_by_calls(hearing, epoch);
 }
 
 void trip_circuit_observe_success(trip_hearing *hearing, uint64_t epoch)
@@ -146,24 +146,25 @@ void trip_circuit_hand_in_calls(const trip_account *account)
     trip_window_add_bucket(annex, &policy, present, now, step, calls);
 }
 
-trip_event trip_circuit_event(trip_hearing *hearing, const trip_report *report)
+trip_word_event trip_circuit_event(trip_hearing *hearing, const trip_report *report)
 {
-    static const trip_event events[] = {
-        [TRIP_EFFECT_FAILURE] = TRIP_EVENT_FAILURE,
-        [TRIP_EFFECT_SUCCESS] = TRIP_EVENT_SUCCESS,
-        [TRIP_EFFECT_NOTHING] = TRIP_EVENT_CANCEL,
+    static const trip_word_event events[] = {
+        [TRIP_EFFECT_FAILURE] = TRIP_ON_FAILURE,
+        [TRIP_EFFECT_SUCCESS] = TRIP_ON_SUCCESS,
+        [TRIP_EFFECT_NOTHING] = TRIP_ON_CANCEL,
     };
     if (report->outcome == NULL)
         return report->event;
     return events[trip_policy_effect(trip_circuit_consult(hearing), report->outcome->status_class)];
 }
 
-bool trip_circuit_learn(trip_hearing *hearing, const trip_report *report, trip_event event, trip_status *out_status)
+bool trip_circuit_learn(trip_hearing *hearing, const trip_report *report, trip_word_event event,
+                        trip_status *out_status)
 {
-    bool may_ask = report->outcome != NULL && event == TRIP_EVENT_FAILURE;
+    bool may_ask = report->outcome != NULL && event == TRIP_ON_FAILURE;
     uint64_t wait = may_ask ? wait_asked(report->outcome, trip_circuit_consult(hearing)) : 0;
     *out_status = TRIP_OK;
-    if (event == TRIP_EVENT_FAILURE && wait == 0 && count_failure(hearing, report->epoch))
+    if (event == TRIP_ON_FAILURE && wait == 0 && count_failure(hearing, report->epoch))
         return true;
     if (wait != 0)
         remember_wait(hearing, wait);
@@ -175,13 +176,13 @@ bool trip_circuit_learn(trip_hearing *hearing, const trip_report *report, trip_e
     *out_status = verdict.status;
     if (verdict.status == TRIP_STALE) {
         if (wait != 0)
-            trip_circuit_apply(hearing, TRIP_EVENT_HINT, 0, &verdict);
+            trip_circuit_apply(hearing, TRIP_ON_HINT, 0, &verdict);
         return true;
     }
-    bool has_failed = event == TRIP_EVENT_FAILURE ||
-                      (event == TRIP_EVENT_DROP && hearing->setting.policy->on_drop == TRIP_DROP_FAILURE);
+    bool has_failed =
+        event == TRIP_ON_FAILURE || (event == TRIP_ON_DROP && hearing->setting.policy->on_drop == TRIP_DROP_FAILURE);
     bool is_of_interest = (verdict.word & TRIP_WORD_SLOW) != 0 && trip_epoch_state(report->epoch) == TRIP_WORD_CLOSED;
-    if (is_of_interest && (has_failed || event == TRIP_EVENT_SUCCESS))
+    if (is_of_interest && (has_failed || event == TRIP_ON_SUCCESS))
         observe(hearing, report->epoch,
                 (has_failed ? TRIP_CALL_FAILED : 0) | (is_slow_call(hearing, report) ? TRIP_CALL_SLOW : 0));
     return true;
@@ -189,13 +190,13 @@ bool trip_circuit_learn(trip_hearing *hearing, const trip_report *report, trip_e
 
 bool trip_circuit_tell(trip_hearing *hearing, const trip_report *report, trip_status *out_status)
 {
-    bool is_failure = report->outcome == NULL && report->event == TRIP_EVENT_FAILURE;
+    bool is_failure = report->outcome == NULL && report->event == TRIP_ON_FAILURE;
     if (is_failure && count_failure(hearing, report->epoch)) {
         count(hearing, TRIP_COUNT_FAILURES);
         *out_status = TRIP_OK;
         return true;
     }
-    trip_event event = trip_circuit_event(hearing, report);
+    trip_word_event event = trip_circuit_event(hearing, report);
     if (!trip_circuit_learn(hearing, report, event, out_status))
         return false;
     trip_circuit_count_outcome(hearing, event, *out_status);

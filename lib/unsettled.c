@@ -11,7 +11,7 @@
 static trip_status win(trip_hearing *hearing, const trip_outstanding *permit)
 {
     trip_verdict verdict;
-    bool there = trip_circuit_apply(hearing, TRIP_EVENT_SUCCESS, permit->epoch, &verdict);
+    bool there = trip_circuit_apply(hearing, TRIP_ON_SUCCESS, permit->epoch, &verdict);
     if (!there || verdict.status != TRIP_OK) {
         atomic_fetch_and_explicit(&permit->slot->progress, ~TRIP_PROGRESS_WON, memory_order_acq_rel);
         return TRIP_STALE;
@@ -84,7 +84,7 @@ trip_status trip_permit_renew(trip_permit handle)
     trip_hearing hearing;
     trip_hearing_begin(&hearing, permit.circuit, trip_record_known(permit.circuit), trip_magazine_mine());
     trip_verdict verdict;
-    bool there = trip_circuit_apply(&hearing, TRIP_EVENT_RENEW, permit.epoch, &verdict);
+    bool there = trip_circuit_apply(&hearing, TRIP_ON_RENEW, permit.epoch, &verdict);
     return there ? verdict.status : trip_outstanding_gone(&permit);
 }
 

@@ -222,26 +222,26 @@ static trip_verdict go_open(uint64_t from, uint64_t level, const trip_setting *s
     return (trip_verdict){.word = open_from(from, setting->now, level, setting), .status = TRIP_OK, .opened = true};
 }
 
-static trip_verdict step_closed(uint64_t word, trip_event event, const trip_setting *setting)
+static trip_verdict step_closed(uint64_t word, trip_word_event event, const trip_setting *setting)
 {
     uint64_t failures = word & TRIP_WORD_PAYLOAD;
     switch (event) {
-    case TRIP_EVENT_SUCCESS:
+    case TRIP_ON_SUCCESS:
         return go(word & ~TRIP_WORD_PAYLOAD);
-    case TRIP_EVENT_FAILURE:
+    case TRIP_ON_FAILURE:
         if (failures + 1 < setting->policy->failure_threshold)
             return go(word + 1);
         return go_open(word, 0, setting);
-    case TRIP_EVENT_TRIP:
+    case TRIP_ON_TRIP:
         return go_open(word, 0, setting);
     default:
         return stay(word, TRIP_OK);
     }
 }
 
-static trip_verdict step_open(uint64_t word, trip_event event, const trip_setting *setting)
+static trip_verdict step_open(uint64_t word, trip_word_event event, const trip_setting *setting)
 {
-    if (event == TRIP_EVENT_HINT)
+    if (event == TRIP_ON_HINT)
         return larger(setting->now, open_deadline(word)) < setting->not_before
                    ? go(open_until(word, setting->not_before, open_level(word)))
                    : stay(word, TRIP_OK);
@@ -268,28 +268,28 @@ static trip_verdict grant_probe(uint64_t word, probing p, const trip_setting *se
     return go(half_open(word, &p, policy));
 }
 
-static trip_verdict step_half_open(uint64_t word, trip_event event, const trip_setting *setting)
+static trip_verdict step_half_open(uint64_t word, trip_word_event event, const trip_setting *setting)
 {
     probing p = probing_of(word, setting->policy);
-    if (event == TRIP_EVENT_HINT)
+    if (event == TRIP_ON_HINT)
         return stay(word, TRIP_OK);
-    if (event == TRIP_EVENT_PERMIT)
+    if (event == TRIP_ON_PERMIT)
         return grant_probe(word, p, setting);
     if (p.out == 0) /* a probe that was never granted: no permit can say this, but a function is total */
         return stay(word, TRIP_STALE);
     switch (event) {
-    case TRIP_EVENT_SUCCESS:
+    case TRIP_ON_SUCCESS:
         if (p.won + 1 >= setting->policy->half_open_successes)
             return go(closed_at(word, setting->now));
         p.won++;
         break;
-    case TRIP_EVENT_TRIP:
+    case TRIP_ON_TRIP:
         return stay(word, TRIP_OK);
-    case TRIP_EVENT_FAILURE:
+    case TRIP_ON_FAILURE:
         if (!can_lose(&p, 1, setting->policy))
             return go_open(word, smaller(p.level + 1, LEVEL_MAX), setting);
         break;
-    case TRIP_EVENT_RENEW:
+    case TRIP_ON_RENEW:
         return extend_lease(&p, setting) ? go(half_open(word, &p, setting->policy)) : stay(word, TRIP_E_CAPACITY);
     default: /* cancelled */
         break;
@@ -298,17 +298,17 @@ static trip_verdict step_half_open(uint64_t word, trip_event event, const trip_s
     return go(half_open(word, &p, setting->policy));
 }
 
-trip_verdict trip_word_step(uint64_t word, trip_event event, uint64_t epoch, const trip_setting *setting)
+trip_verdict trip_word_step(uint64_t word, trip_word_event event, uint64_t epoch, const trip_setting *setting)
 {
     if (trip_word_state_of(word) == TRIP_WORD_VACANT)
         return stay(word, TRIP_E_HANDLE);
     bool opened;
     uint64_t current = expire(word, setting, &opened);
-    bool asks = event == TRIP_EVENT_PERMIT || event == TRIP_EVENT_HINT;
+    bool asks = event == TRIP_ON_PERMIT || event == TRIP_ON_HINT;
     if (!asks && (current != word || trip_word_epoch(word) != epoch))
         return stay(word, TRIP_STALE);
-    if (event == TRIP_EVENT_DROP)
-        event = setting->policy->on_drop == TRIP_DROP_FAILURE ? TRIP_EVENT_FAILURE : TRIP_EVENT_CANCEL;
+    if (event == TRIP_ON_DROP)
+        event = setting->policy->on_drop == TRIP_DROP_FAILURE ? TRIP_ON_FAILURE : TRIP_ON_CANCEL;
 
     trip_verdict verdict;
     switch (trip_word_state_of(current)) {
@@ -328,16 +328,16 @@ trip_verdict trip_word_step(uint64_t word, trip_event event, uint64_t epoch, con
 
 /* ---- Looking ----------------------------------------------------------------------------------------------------- */
 
-bool trip_word_needs_clock(uint64_t word, trip_event event, uint64_t epoch, const trip_policy *policy)
+bool trip_word_needs_clock(uint64_t word, trip_word_event event, uint64_t epoch, const trip_policy *policy)
 {
     if (trip_word_state_of(word) == TRIP_WORD_VACANT)
         return false;
-    bool asks = event == TRIP_EVENT_PERMIT || event == TRIP_EVENT_HINT;
+    bool asks = event == TRIP_ON_PERMIT || event == TRIP_ON_HINT;
     if (!asks && trip_word_epoch(word) != epoch)
         return false;
-    if (trip_word_state_of(word) != TRIP_WORD_CLOSED || event == TRIP_EVENT_TRIP)
+    if (trip_word_state_of(word) != TRIP_WORD_CLOSED || event == TRIP_ON_TRIP)
         return true;
-    bool fails = event == TRIP_EVENT_FAILURE || (event == TRIP_EVENT_DROP && policy->on_drop == TRIP_DROP_FAILURE);
+    bool fails = event == TRIP_ON_FAILURE || (event == TRIP_ON_DROP && policy->on_drop == TRIP_DROP_FAILURE);
     return fails && (word & TRIP_WORD_PAYLOAD) + 1 >= policy->failure_threshold;
 }
 
@@ -378,7 +378,7 @@ trip_view trip_word_view(uint64_t word, const trip_setting *setting)
     }
     view.probes_out = (uint32_t)probing_of(word, policy).out;
     view.lease_left_ns = view.probes_out > 0 ? until(trip_word_deadline(word, policy), setting->now) : 0;
-    if (trip_word_step(word, TRIP_EVENT_PERMIT, 0, setting).status == TRIP_REJECTED_PROBING)
+    if (trip_word_step(word, TRIP_ON_PERMIT, 0, setting).status == TRIP_REJECTED_PROBING)
         view.retry_after_ns = smaller(policy->probe_retry_ns, view.lease_left_ns);
     return view;
 }

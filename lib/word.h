@@ -43,16 +43,16 @@ typedef enum trip_word_state {
 /* A permit asks for admission; the others concern a permit that was granted in some epoch. TRIP says that more than its
    own outcome speaks for opening a closed circuit. HINT says that the setting's `not_before` may be later than it was; it
    concerns whatever epoch there is, and is never stale. */
-typedef enum trip_event {
-    TRIP_EVENT_PERMIT,
-    TRIP_EVENT_SUCCESS,
-    TRIP_EVENT_FAILURE,
-    TRIP_EVENT_DROP,
-    TRIP_EVENT_CANCEL,
-    TRIP_EVENT_RENEW,
-    TRIP_EVENT_TRIP,
-    TRIP_EVENT_HINT
-} trip_event;
+typedef enum trip_word_event {
+    TRIP_ON_PERMIT,
+    TRIP_ON_SUCCESS,
+    TRIP_ON_FAILURE,
+    TRIP_ON_DROP,
+    TRIP_ON_CANCEL,
+    TRIP_ON_RENEW,
+    TRIP_ON_TRIP,
+    TRIP_ON_HINT
+} trip_word_event;
 
 /* What a circuit brings to every step beside its word. */
 typedef struct trip_setting {
@@ -82,14 +82,14 @@ typedef struct trip_view {
     bool opened;               /* expiry has opened the circuit, and the word does not show it yet */
 } trip_view;
 
-/* The state machine. `epoch` is that of the permit's grant; TRIP_EVENT_PERMIT ignores it. A verdict of TRIP_STALE or
+/* The state machine. `epoch` is that of the permit's grant; TRIP_ON_PERMIT ignores it. A verdict of TRIP_STALE or
    TRIP_E_... leaves the word as it is. */
-trip_verdict trip_word_step(uint64_t word, trip_event event, uint64_t epoch, const trip_setting *setting);
+trip_verdict trip_word_step(uint64_t word, trip_word_event event, uint64_t epoch, const trip_setting *setting);
 
 trip_view trip_word_view(uint64_t word, const trip_setting *setting);
 
 /* False where `now` cannot change what the step answers, so that the caller need not read a clock. */
-bool trip_word_needs_clock(uint64_t word, trip_event event, uint64_t epoch, const trip_policy *policy);
+bool trip_word_needs_clock(uint64_t word, trip_word_event event, uint64_t epoch, const trip_policy *policy);
 
 /* The stamp of a moment: its millisecond, rounded up, so that nothing dated by it can be early. */
 uint64_t trip_word_stamp_at(uint64_t ns);

@@ -47,7 +47,7 @@ SINCE = re.compile(r"since (\d+\.\d+)")
 UNITS = {
     "ns": {"uint64_t"},
     "bytes": {"size_t", "uint32_t"},
-    "count": {"uint32_t", "uint64_t"},
+    "count": {"uint32_t", "uint64_t", "size_t"},
     "ratio": {"double"},
     "flag": {"uint32_t"},
     "epoch": {"uint64_t"},
@@ -57,6 +57,7 @@ UNITS = {
     "bits": {"uint64_t"},
     "http": {"uint32_t"},
     "errno": {"int32_t"},
+    "fd": {"int32_t"},
 }
 
 OUTSIDE = {
@@ -283,9 +284,10 @@ class Reader:
     def check_texts(self, cursor: Cursor, parameters: tuple[Parameter, ...]) -> None:
         following = (*parameters[1:], None)
         for text, length in zip(parameters, following):
-            expected = ("size_t", "bytes", "capacity" if text.is_output else f"{text.name}_len")
-            if text.unit == "text" and (length is None or (length.type, length.unit, length.name) != expected):
-                missing = f"has no size_t {expected[2]} [bytes] after it"
+            names = ("capacity", "text_capacity") if text.is_output else (f"{text.name}_len",)
+            expected = [("size_t", "bytes", name) for name in names]
+            if text.unit == "text" and (length is None or (length.type, length.unit, length.name) not in expected):
+                missing = f"has no size_t {names[0]} [bytes] after it"
                 self.complain(cursor, missing, f"{cursor.spelling}({text.name})")
 
     def returns(self, cursor: Cursor, said: comment.Comment, parameters: tuple[Parameter, ...]) -> Return:

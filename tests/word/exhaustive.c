@@ -18,8 +18,8 @@
 #define NOT_GRANTED UINT64_MAX /* the era of an epoch in which the model has granted nothing */
 
 static const uint64_t STAMPS[] = {0, 1, UINT64_C(1234567), TRIP_STAMP_RETIRE, TRIP_STAMP_MAX - 1, TRIP_STAMP_MAX};
-static const trip_event EVENTS[] = {TRIP_EVENT_PERMIT, TRIP_EVENT_SUCCESS, TRIP_EVENT_FAILURE, TRIP_EVENT_DROP,
-                                    TRIP_EVENT_CANCEL, TRIP_EVENT_RENEW,   TRIP_EVENT_TRIP,    TRIP_EVENT_HINT};
+static const trip_word_event EVENTS[] = {TRIP_ON_PERMIT, TRIP_ON_SUCCESS, TRIP_ON_FAILURE, TRIP_ON_DROP,
+                                         TRIP_ON_CANCEL, TRIP_ON_RENEW,   TRIP_ON_TRIP,    TRIP_ON_HINT};
 static const uint32_t ON_DROP[] = {TRIP_DROP_FAILURE, TRIP_DROP_CANCEL};
 static const uint32_t THRESHOLDS[] = {1, 2, 8388607};
 static const uint32_t PROBES[] = {1, 2, 63};
@@ -160,7 +160,7 @@ static void refuse(const subject *s, const char *broken, int event, uint64_t epo
                  p->open_ns[0], p->jitter);
 }
 
-static void take(const subject *s, trip_event event, twin_permit permit, uint64_t wait)
+static void take(const subject *s, trip_word_event event, twin_permit permit, uint64_t wait)
 {
     bool timeless = !trip_word_needs_clock(s->twin.word, event, permit.epoch, s->policy);
     trip_verdict first = {0};
@@ -176,10 +176,10 @@ static void take(const subject *s, trip_event event, twin_permit permit, uint64_
             broken = "where no clock is needed the time changes nothing";
         bool only_counts = trip_word_only_counts(s->twin.word, permit.epoch, s->policy);
         bool counted = verdict.word == s->twin.word + 1 && verdict.status == TRIP_OK && !verdict.opened;
-        if (broken == NULL && event == TRIP_EVENT_FAILURE && only_counts && !counted)
+        if (broken == NULL && event == TRIP_ON_FAILURE && only_counts && !counted)
             broken = "the quick answer to a failure is that of the function";
         bool is_closed = trip_word_state_of(s->twin.word) == TRIP_WORD_CLOSED;
-        if (broken == NULL && event == TRIP_EVENT_FAILURE && is_closed && counted && !only_counts)
+        if (broken == NULL && event == TRIP_ON_FAILURE && is_closed && counted && !only_counts)
             broken = "a failure that only counts is answered quickly";
         if (broken != NULL)
             refuse(s, broken, (int)event, permit.epoch, &setting);
@@ -196,7 +196,7 @@ static void take_all(const subject *s, uint64_t wait)
             refuse(s, broken, -1, 0, &setting);
     }
     for (size_t e = 0; e < COUNT(EVENTS); e++) {
-        bool has_epoch = EVENTS[e] != TRIP_EVENT_PERMIT;
+        bool has_epoch = EVENTS[e] != TRIP_ON_PERMIT;
         take(s, EVENTS[e], (twin_permit){.era = s->twin.circuit.era, .epoch = s->twin.circuit.epoch}, wait);
         for (size_t i = 0; i < s->foreign_count && has_epoch && wait == 0; i++)
             take(s, EVENTS[e], (twin_permit){.era = NOT_GRANTED, .epoch = s->foreign[i]}, wait);
@@ -367,7 +367,7 @@ START_TEST(a_vacant_place_grants_nothing_and_knows_no_permit)
         size_t combination = i;
         trip_setting setting = {.policy = &policy, .now = UINT64_MAX};
         uint64_t word = trip_word_vacant(NEXT(combination, STAMPS));
-        trip_event event = NEXT(combination, EVENTS);
+        trip_word_event event = NEXT(combination, EVENTS);
         trip_verdict verdict = trip_word_step(word, event, trip_word_epoch(word), &setting);
         ck_assert_int_eq(verdict.status, TRIP_E_HANDLE);
         ck_assert_uint_eq(verdict.word, word);
@@ -410,13 +410,13 @@ START_TEST(a_healthy_circuit_takes_permits_and_successes_without_a_clock)
         uint64_t word = twin_word(&s);
         bool healthy = s.state == TRIP_WORD_CLOSED && s.slow == 0 && s.failures == 0;
         ck_assert_int_eq(trip_word_is_healthy(word), healthy);
-        ck_assert(!healthy || !trip_word_needs_clock(word, TRIP_EVENT_PERMIT, 0, &policy));
-        ck_assert(!healthy || !trip_word_needs_clock(word, TRIP_EVENT_SUCCESS, trip_word_epoch(word), &policy));
+        ck_assert(!healthy || !trip_word_needs_clock(word, TRIP_ON_PERMIT, 0, &policy));
+        ck_assert(!healthy || !trip_word_needs_clock(word, TRIP_ON_SUCCESS, trip_word_epoch(word), &policy));
     }
 }
 END_TEST
 
-static uint64_t step_at(uint64_t word, trip_event event, trip_setting *setting, uint64_t now)
+static uint64_t step_at(uint64_t word, trip_word_event event, trip_setting *setting, uint64_t now)
 {
     setting->now = now;
     trip_verdict verdict = trip_word_step(word, event, trip_word_epoch(word), setting);
@@ -433,14 +433,14 @@ START_TEST(five_years_of_uptime_neither_wrap_nor_saturate_the_stamp)
     for (uint64_t salt = 0; salt < 1000; salt++) {
         trip_setting setting = {.policy = &policy, .salt = salt};
         uint64_t word = trip_word_closed(now / MS, 0);
-        word = step_at(word, TRIP_EVENT_FAILURE, &setting, now);
+        word = step_at(word, TRIP_ON_FAILURE, &setting, now);
         uint64_t end = trip_word_deadline(word, &policy);
         ck_assert_uint_ge(end, now + TWIN_YEAR_NS);
         ck_assert_uint_le(end, now + 2 * TWIN_YEAR_NS);
         ck_assert_uint_lt(trip_word_stamp(word), TRIP_STAMP_MAX);
-        ck_assert_int_eq(trip_word_step(word, TRIP_EVENT_PERMIT, 0, &setting).status, TRIP_REJECTED_OPEN);
-        word = step_at(word, TRIP_EVENT_PERMIT, &setting, end);
-        word = step_at(word, TRIP_EVENT_SUCCESS, &setting, end);
+        ck_assert_int_eq(trip_word_step(word, TRIP_ON_PERMIT, 0, &setting).status, TRIP_REJECTED_OPEN);
+        word = step_at(word, TRIP_ON_PERMIT, &setting, end);
+        word = step_at(word, TRIP_ON_SUCCESS, &setting, end);
         ck_assert_uint_lt(trip_word_stamp(word), TRIP_STAMP_MAX);
         ck_assert_int_eq(trip_word_state_of(word), TRIP_WORD_CLOSED);
     }
@@ -456,7 +456,7 @@ START_TEST(jitter_spreads_open_periods_over_its_share)
     uint64_t period = policy.open_ns[0], tenths[10] = {0};
     for (uint64_t salt = 0; salt < 1000; salt++) {
         trip_setting setting = {.policy = &policy, .salt = salt};
-        uint64_t word = step_at(trip_word_closed(0, 0), TRIP_EVENT_FAILURE, &setting, 0);
+        uint64_t word = step_at(trip_word_closed(0, 0), TRIP_ON_FAILURE, &setting, 0);
         uint64_t stretch = trip_word_deadline(word, &policy) - period;
         ck_assert_uint_lt(stretch, period / 2 + 4);
         tenths[stretch * 10 / (period / 2 + 4)]++;

@@ -76,14 +76,14 @@ static model_answer answer(trip_status status, model_timing timing)
     return (model_answer){.status = status, .timing = timing};
 }
 
-static model_answer judge_closed(model_circuit *c, trip_event event, const trip_setting *setting)
+static model_answer judge_closed(model_circuit *c, trip_word_event event, const trip_setting *setting)
 {
-    if (event == TRIP_EVENT_SUCCESS)
+    if (event == TRIP_ON_SUCCESS)
         c->failures = 0;
-    if (event == TRIP_EVENT_FAILURE)
+    if (event == TRIP_ON_FAILURE)
         c->failures++;
     bool opens =
-        event == TRIP_EVENT_TRIP || (event == TRIP_EVENT_FAILURE && c->failures >= setting->policy->failure_threshold);
+        event == TRIP_ON_TRIP || (event == TRIP_ON_FAILURE && c->failures >= setting->policy->failure_threshold);
     if (!opens)
         return answer(TRIP_OK, MODEL_KEPT);
     open_circuit(c, setting->now, 0, setting);
@@ -143,39 +143,39 @@ static model_answer judge_probe_wanted(model_circuit *c, const trip_setting *set
     return granted;
 }
 
-static model_answer judge_half_open(model_circuit *c, trip_event event, const trip_setting *setting)
+static model_answer judge_half_open(model_circuit *c, trip_word_event event, const trip_setting *setting)
 {
-    if (event == TRIP_EVENT_PERMIT)
+    if (event == TRIP_ON_PERMIT)
         return judge_probe_wanted(c, setting);
     if (c->out == 0)
         return answer(TRIP_STALE, MODEL_KEPT);
-    if (event == TRIP_EVENT_RENEW)
+    if (event == TRIP_ON_RENEW)
         return start_lease_again(c, TRIP_E_CAPACITY, setting);
-    if (event == TRIP_EVENT_TRIP)
+    if (event == TRIP_ON_TRIP)
         return answer(TRIP_OK, MODEL_KEPT);
     c->out--;
-    if (event == TRIP_EVENT_FAILURE) {
+    if (event == TRIP_ON_FAILURE) {
         c->lost++;
         if (enough_may_still_succeed(c, setting->policy))
             return answer(TRIP_OK, MODEL_KEPT);
         open_circuit(c, setting->now, c->level + 1, setting);
         return answer(TRIP_OK, MODEL_OPENED);
     }
-    if (event == TRIP_EVENT_SUCCESS)
+    if (event == TRIP_ON_SUCCESS)
         c->won++;
-    if (c->won >= setting->policy->half_open_successes && event == TRIP_EVENT_SUCCESS)
+    if (c->won >= setting->policy->half_open_successes && event == TRIP_ON_SUCCESS)
         close_circuit(c);
     return answer(TRIP_OK, MODEL_KEPT);
 }
 
-model_answer model_judge(model_circuit *c, trip_event event, uint64_t era, const trip_setting *setting)
+model_answer model_judge(model_circuit *c, trip_word_event event, uint64_t era, const trip_setting *setting)
 {
-    if (event == TRIP_EVENT_HINT)
+    if (event == TRIP_ON_HINT)
         return judge_hint(c, setting);
-    if (event != TRIP_EVENT_PERMIT && (era != c->era || c->state == MODEL_OPEN))
+    if (event != TRIP_ON_PERMIT && (era != c->era || c->state == MODEL_OPEN))
         return answer(TRIP_STALE, MODEL_KEPT);
-    if (event == TRIP_EVENT_DROP)
-        event = setting->policy->on_drop == TRIP_DROP_FAILURE ? TRIP_EVENT_FAILURE : TRIP_EVENT_CANCEL;
+    if (event == TRIP_ON_DROP)
+        event = setting->policy->on_drop == TRIP_DROP_FAILURE ? TRIP_ON_FAILURE : TRIP_ON_CANCEL;
     if (c->state == MODEL_CLOSED)
         return judge_closed(c, event, setting);
     if (c->state == MODEL_OPEN)

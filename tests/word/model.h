@@ -1,6 +1,6 @@
 /*
  * The state machine of a circuit, told a second time: a plain struct with wide fields and exact deadlines, slow and
- * obvious. It shares with lib/word.c the names of the questions (trip_event, trip_policy, trip_status) and nothing
+ * obvious. It shares with lib/word.c the names of the questions (trip_word_event, trip_policy, trip_status) and nothing
  * else: no bits, no rounding, no stamps. It must never look at a word.
  */
 #ifndef TRIP_TESTS_WORD_MODEL_H
@@ -45,7 +45,7 @@ bool model_is_due(const model_circuit *circuit, wide now);
 model_timing model_expire(model_circuit *circuit, const trip_setting *setting);
 
 /* The transitions, for a circuit that is not due. `era` is that of the permit's grant. */
-model_answer model_judge(model_circuit *circuit, trip_event event, uint64_t era, const trip_setting *setting);
+model_answer model_judge(model_circuit *circuit, trip_word_event event, uint64_t era, const trip_setting *setting);
 
 /* The stretched open period after the epoch of this number. */
 wide model_period(uint64_t level, uint64_t epoch, const trip_setting *setting);

@@ -313,8 +313,8 @@ MUTANTS = [
     ("asking needs an epoch", "if (!asks && (current", "if ((current"),
     (
         "a drop counts as the opposite",
-        "event = setting->policy->on_drop == TRIP_DROP_FAILURE ? TRIP_EVENT_FAILURE : TRIP_EVENT_CANCEL;",
-        "event = setting->policy->on_drop == TRIP_DROP_FAILURE ? TRIP_EVENT_CANCEL : TRIP_EVENT_FAILURE;",
+        "event = setting->policy->on_drop == TRIP_DROP_FAILURE ? TRIP_ON_FAILURE : TRIP_ON_CANCEL;",
+        "event = setting->policy->on_drop == TRIP_DROP_FAILURE ? TRIP_ON_CANCEL : TRIP_ON_FAILURE;",
     ),
     (
         "any settlement of an open circuit asks for a probe",
@@ -361,41 +361,41 @@ MUTANTS = [
     ),
     (
         "a hint asks for a probe",
-        "    if (event == TRIP_EVENT_HINT)\n        return stay(word, TRIP_OK);\n",
+        "    if (event == TRIP_ON_HINT)\n        return stay(word, TRIP_OK);\n",
         "",
     ),
     (
         "a hint can be stale",
-        "    bool asks = event == TRIP_EVENT_PERMIT || event == TRIP_EVENT_HINT;\n    if (!asks && (current",
-        "    bool asks = event == TRIP_EVENT_PERMIT;\n    if (!asks && (current",
+        "    bool asks = event == TRIP_ON_PERMIT || event == TRIP_ON_HINT;\n    if (!asks && (current",
+        "    bool asks = event == TRIP_ON_PERMIT;\n    if (!asks && (current",
     ),
     (
         "a hint needs no clock",
-        "    bool asks = event == TRIP_EVENT_PERMIT || event == TRIP_EVENT_HINT;\n    if (!asks && trip_word_epoch",
-        "    bool asks = event == TRIP_EVENT_PERMIT;\n    if (!asks && trip_word_epoch",
+        "    bool asks = event == TRIP_ON_PERMIT || event == TRIP_ON_HINT;\n    if (!asks && trip_word_epoch",
+        "    bool asks = event == TRIP_ON_PERMIT;\n    if (!asks && trip_word_epoch",
     ),
     # More than an outcome
     (
         "a trip does not open",
-        "    case TRIP_EVENT_TRIP:\n        return go_open(word, 0, setting);\n",
+        "    case TRIP_ON_TRIP:\n        return go_open(word, 0, setting);\n",
         "",
     ),
     (
         "a trip opens at the level of a failed probe",
-        "    case TRIP_EVENT_TRIP:\n        return go_open(word, 0, setting);\n",
-        "    case TRIP_EVENT_TRIP:\n        return go_open(word, 1, setting);\n",
+        "    case TRIP_ON_TRIP:\n        return go_open(word, 0, setting);\n",
+        "    case TRIP_ON_TRIP:\n        return go_open(word, 1, setting);\n",
     ),
     (
         "a trip settles a probe",
-        "    case TRIP_EVENT_TRIP:\n        return stay(word, TRIP_OK);\n",
-        "    case TRIP_EVENT_TRIP:\n        break;\n",
+        "    case TRIP_ON_TRIP:\n        return stay(word, TRIP_OK);\n",
+        "    case TRIP_ON_TRIP:\n        break;\n",
     ),
     (
         "a trip opens a circuit that probes",
-        "    case TRIP_EVENT_TRIP:\n        return stay(word, TRIP_OK);\n",
-        "    case TRIP_EVENT_TRIP:\n",
+        "    case TRIP_ON_TRIP:\n        return stay(word, TRIP_OK);\n",
+        "    case TRIP_ON_TRIP:\n",
     ),
-    ("a trip needs no clock", " || event == TRIP_EVENT_TRIP)\n", ")\n"),
+    ("a trip needs no clock", " || event == TRIP_ON_TRIP)\n", ")\n"),
     # M of N probes
     (
         "one probe that fails opens",
@@ -448,8 +448,8 @@ MUTANTS = [
     # Looking
     (
         "only closed circuits need a clock to fail",
-        "    if (trip_word_state_of(word) != TRIP_WORD_CLOSED || event == TRIP_EVENT_TRIP)\n",
-        "    if (event == TRIP_EVENT_TRIP)\n",
+        "    if (trip_word_state_of(word) != TRIP_WORD_CLOSED || event == TRIP_ON_TRIP)\n",
+        "    if (event == TRIP_ON_TRIP)\n",
     ),
     (
         "the failure that opens needs no clock",
@@ -458,7 +458,7 @@ MUTANTS = [
     ),
     (
         "the drop that opens needs no clock",
-        " || (event == TRIP_EVENT_DROP && policy->on_drop == TRIP_DROP_FAILURE);",
+        " || (event == TRIP_ON_DROP && policy->on_drop == TRIP_DROP_FAILURE);",
         ";",
     ),
     ("everything needs a clock", "return fails && (word", "return true || (word"),

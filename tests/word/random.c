@@ -198,15 +198,15 @@ static uint64_t reading(const place *p)
 
 /* ---- Steps ------------------------------------------------------------------------------------------------------- */
 
-static trip_event any_settlement(const place *p)
+static trip_word_event any_settlement(const place *p)
 {
-    static const trip_event others[] = {TRIP_EVENT_FAILURE, TRIP_EVENT_DROP, TRIP_EVENT_CANCEL, TRIP_EVENT_RENEW,
-                                        TRIP_EVENT_TRIP};
+    static const trip_word_event others[] = {TRIP_ON_FAILURE, TRIP_ON_DROP, TRIP_ON_CANCEL, TRIP_ON_RENEW,
+                                             TRIP_ON_TRIP};
     if (p->renews && p->twin.circuit.state == MODEL_HALF_OPEN && below(50) != 0)
-        return TRIP_EVENT_RENEW;
+        return TRIP_ON_RENEW;
     if (below(8) < p->success_bias)
-        return TRIP_EVENT_SUCCESS;
-    return below(3) == 0 ? ONE_OF(others) : TRIP_EVENT_FAILURE;
+        return TRIP_ON_SUCCESS;
+    return below(3) == 0 ? ONE_OF(others) : TRIP_ON_FAILURE;
 }
 
 static void tell(const place *p, const char *broken, uint64_t word, int event, uint64_t epoch, uint64_t now)
@@ -243,7 +243,7 @@ static const char *judge_history(place *p)
     return NULL;
 }
 
-static trip_verdict take(place *p, trip_event event, twin_permit permit)
+static trip_verdict take(place *p, trip_word_event event, twin_permit permit)
 {
     trip_setting setting = {.policy = &p->policy, .now = reading(p), .salt = p->salt, .not_before = p->not_before};
     uint64_t word = p->twin.word;
@@ -262,11 +262,11 @@ static void step(place *p)
 {
     bool asks = p->permit_count == 0 || (p->permit_count < PERMITS_MAX && below(8) >= p->settle_bias);
     size_t which = asks ? 0 : below(p->permit_count);
-    trip_event event = asks ? TRIP_EVENT_PERMIT : any_settlement(p);
+    trip_word_event event = asks ? TRIP_ON_PERMIT : any_settlement(p);
     trip_verdict verdict = take(p, event, asks ? (twin_permit){0} : p->permits[which]);
     if (asks && verdict.status == TRIP_OK)
         p->permits[p->permit_count++] = (twin_permit){.era = p->twin.circuit.era, .epoch = p->twin.circuit.epoch};
-    if (!asks && event != TRIP_EVENT_RENEW && event != TRIP_EVENT_TRIP)
+    if (!asks && event != TRIP_ON_RENEW && event != TRIP_ON_TRIP)
         p->permits[which] = p->permits[--p->permit_count];
 }
 
@@ -275,7 +275,7 @@ static void hint(place *p)
 {
     ask_for_time(p);
     if (below(4))
-        take(p, TRIP_EVENT_HINT, (twin_permit){.era = draw(), .epoch = draw()});
+        take(p, TRIP_ON_HINT, (twin_permit){.era = draw(), .epoch = draw()});
 }
 
 /* The child of a fork inherits probes that it cannot settle. */

@@ -230,7 +230,7 @@ static bool same_verdict(const trip_verdict *a, const trip_verdict *b, uint64_t 
     return a->status == b->status && a->opened == b->opened && (a->word ^ b->word) == difference;
 }
 
-static const char *judge_slow_word(const twin *t, trip_event event, uint64_t epoch, const trip_setting *setting,
+static const char *judge_slow_word(const twin *t, trip_word_event event, uint64_t epoch, const trip_setting *setting,
                                    const trip_verdict *verdict)
 {
     uint64_t slow = UINT64_C(1) << SLOW_BIT;
@@ -238,7 +238,7 @@ static const char *judge_slow_word(const twin *t, trip_event event, uint64_t epo
     return same_verdict(&other, verdict, slow) ? NULL : "the slow bit changes no verdict and is carried along";
 }
 
-const char *twin_step(twin *t, trip_event event, twin_permit permit, const trip_setting *setting,
+const char *twin_step(twin *t, trip_word_event event, twin_permit permit, const trip_setting *setting,
                       trip_verdict *out_verdict)
 {
     trip_verdict verdict = *out_verdict = trip_word_step(t->word, event, permit.epoch, setting);
@@ -313,7 +313,7 @@ static const char *compare_times(const twin *t, const model_circuit *c, const tr
     wide lease_left = c->state == MODEL_HALF_OPEN && c->out > 0 ? left(c->deadline, setting->now) : 0;
     if (view->lease_left_ns != lease_left)
         return "a view shows what is left of the lease";
-    trip_status status = trip_word_step(t->word, TRIP_EVENT_PERMIT, 0, setting).status;
+    trip_status status = trip_word_step(t->word, TRIP_ON_PERMIT, 0, setting).status;
     wide retry = status == TRIP_REJECTED_OPEN      ? left(c->deadline, setting->now)
                  : status == TRIP_REJECTED_PROBING ? smaller(setting->policy->probe_retry_ns, lease_left)
                                                    : 0;

@@ -33,7 +33,7 @@ TRIP_OK: Final = 0
 TRIP_REJECTED_OPEN: Final = 1
 #: Refused: the circuit is half-open and all its probes are out.
 TRIP_REJECTED_PROBING: Final = 2
-#: Refused: an operator has forced the circuit open. No function returns it yet.
+#: Refused: an operator has forced the circuit open.
 TRIP_REJECTED_FORCED: Final = 3
 #: The circuit has moved on since this permit was granted; no state has changed.
 TRIP_STALE: Final = 4
@@ -69,6 +69,21 @@ TRIP_STATE_HALF_OPEN: Final = 2
 
 #: The circuit decides for itself.
 TRIP_MODE_AUTO: Final = 0
+#: Every permit is refused.
+TRIP_MODE_FORCED_OPEN: Final = 1
+#: Every permit is granted.
+TRIP_MODE_FORCED_CLOSED: Final = 2
+#: Every permit is granted; the circuit decides and counts as if it had a say.
+TRIP_MODE_OBSERVE: Final = 3
+
+#: All circuits of a tracker.
+TRIP_SCOPE_TRACKER: Final = 0
+#: Those of a provider.
+TRIP_SCOPE_PROVIDER: Final = 1
+#: Those of a tenant.
+TRIP_SCOPE_TENANT: Final = 2
+#: That of a tenant and a provider.
+TRIP_SCOPE_CIRCUIT: Final = 3
 
 #: After a failed probe: min(initial * multiplier, max), each time.
 TRIP_BACKOFF_FIRST: Final = 0
@@ -100,6 +115,61 @@ TRIP_FEATURE_EXPRESS: Final = 2
 TRIP_FEATURE_OUTCOMES: Final = 3
 #: Windows, slow and hung calls, ramps and streams: trip_permit_progress.
 TRIP_FEATURE_WINDOWS: Final = 4
+#: Modes, trip_circuit_trip, _reset and _remove, trip_tracker_configure.
+TRIP_FEATURE_STEERING: Final = 5
+#: trip_tracker_circuits, trip_circuit_explain, events, metrics.
+TRIP_FEATURE_SEEING: Final = 6
+#: trip_tracker_snapshot and trip_tracker_restore.
+TRIP_FEATURE_SNAPSHOTS: Final = 7
+
+#: A circuit has opened, or opened again.
+TRIP_EVENT_OPENED: Final = 1
+#: An open circuit has let its first probe through.
+TRIP_EVENT_HALF_OPENED: Final = 2
+#: A circuit has closed.
+TRIP_EVENT_CLOSED: Final = 3
+#: An open circuit has refused a permit for the first time since it opened.
+TRIP_EVENT_REFUSED_FIRST: Final = 4
+#: The lease of a probe ran out before anybody settled it.
+TRIP_EVENT_PROBE_LOST: Final = 5
+#: A mode was set, or its time ran out: then mode is TRIP_MODE_AUTO.
+TRIP_EVENT_FORCED: Final = 6
+#: A circuit is gone: removed, or evicted from a full tracker.
+TRIP_EVENT_EVICTED: Final = 7
+#: A permit was settled too late to change anything: that was TRIP_STALE.
+TRIP_EVENT_DROPPED_LATE: Final = 8
+#: A call has waited for a lock of the tracker for more than 5 ms.
+TRIP_EVENT_LOCK_WAITED: Final = 9
+#: The policy of the tracker, a provider, a tenant or a circuit was replaced.
+TRIP_EVENT_CONFIGURED: Final = 10
+
+#: The event says all there is to say.
+TRIP_CAUSE_NONE: Final = 0
+#: Failures in a row.
+TRIP_CAUSE_FAILURES: Final = 1
+#: What became of the last calls.
+TRIP_CAUSE_COUNT_WINDOW: Final = 2
+#: What became of the calls of a time.
+TRIP_CAUSE_TIME_WINDOW: Final = 3
+#: Calls that hang.
+TRIP_CAUSE_HANGING: Final = 4
+#: What became of a probe.
+TRIP_CAUSE_PROBE: Final = 5
+#: The lease of a probe ran out.
+TRIP_CAUSE_LEASE: Final = 6
+#: A time is over: an open period, that of a mode.
+TRIP_CAUSE_TIME: Final = 7
+#: Somebody called a function that does this.
+TRIP_CAUSE_OPERATOR: Final = 8
+#: trip_tracker_restore.
+TRIP_CAUSE_RESTORED: Final = 9
+#: Another circuit needed the place.
+TRIP_CAUSE_CAPACITY: Final = 10
+
+#: Metrics are told per provider.
+TRIP_LABELS_PROVIDER: Final = 0
+#: Metrics are told per tenant and provider.
+TRIP_LABELS_TENANT: Final = 1
 
 #: This circuit never has a lane: do not ask again.
 TRIP_EXPRESS_LAYOUT_NONE: Final = 0
@@ -304,7 +374,7 @@ class trip_config(ctypes.Structure):
 
 
 class trip_error(ctypes.Structure):
-    """Why trip_tracker_create failed. The one output that is written on failure, and only then."""
+    """Why trip_tracker_create, _configure or _restore failed. Written on failure, and only then."""
 
     #: [bytes] sizeof(trip_error)
     struct_size: int
@@ -391,6 +461,8 @@ class trip_circuit_info(ctypes.Structure):
     stale: int
     #: [count] times the circuit opened or opened again
     opens: int
+    #: [ns] until the mode ends by itself; 0: it does not
+    mode_left_ns: int
 
     _fields_ = [
         ("struct_size", c_uint32),
@@ -410,6 +482,7 @@ class trip_circuit_info(ctypes.Structure):
         ("rejections", c_uint64),
         ("stale", c_uint64),
         ("opens", c_uint64),
+        ("mode_left_ns", c_uint64),
     ]
 
 
@@ -490,6 +563,76 @@ class trip_outcome(ctypes.Structure):
         ("sys_errno", c_int32),
         ("retry_after_ns", c_uint64),
         ("duration_ns", c_uint64),
+    ]
+
+
+class trip_event(ctypes.Structure):
+    """Something that happened to a circuit, or to its tracker. Texts are in the text that comes with the events: so
+    many bytes from such an offset, without a NUL.
+    """
+
+    #: [bytes] written by the library: the size that the caller said
+    struct_size: int
+    #: [TRIP_EVENT_*] what happened; who does not know it passes over it
+    kind: int
+    #: [count] the tracker's events are numbered from 1, without gaps: lost ones have none
+    number: int
+    #: [ns] when, by the tracker's clock
+    at_ns: int
+    #: [ns] when, as a time of day
+    at_unix_ns: int
+    #: [handle] to which circuit; 0: to the tracker
+    circuit: int
+    #: [epoch] its epoch after the event, which orders the events of one circuit
+    epoch: int
+    #: [ns] opened: how long it will be open; forced: how long, 0 without end; the wait
+    duration_ns: int
+    #: [TRIP_STATE_*] its state after the event
+    state: int
+    #: [TRIP_MODE_*] its mode after the event
+    mode: int
+    #: [TRIP_CAUSE_*] why
+    cause: int
+    #: [TRIP_SCOPE_*] configured: of what; else TRIP_SCOPE_CIRCUIT, or _TRACKER without one
+    scope: int
+    #: [count] as in trip_circuit_info, after the event
+    failures: int
+    #: [none] always 0
+    reserved: int
+    #: [bytes] where the tenant begins in the text
+    tenant_offset: int
+    #: [bytes] its length
+    tenant_len: int
+    #: [bytes] where the provider begins
+    provider_offset: int
+    #: [bytes] its length
+    provider_len: int
+    #: [bytes] where the operator's reason begins
+    reason_offset: int
+    #: [bytes] its length
+    reason_len: int
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("kind", c_uint32),
+        ("number", c_uint64),
+        ("at_ns", c_uint64),
+        ("at_unix_ns", c_uint64),
+        ("circuit", trip_circuit),
+        ("epoch", c_uint64),
+        ("duration_ns", c_uint64),
+        ("state", c_uint32),
+        ("mode", c_uint32),
+        ("cause", c_uint32),
+        ("scope", c_uint32),
+        ("failures", c_uint32),
+        ("reserved", c_uint32),
+        ("tenant_offset", c_uint32),
+        ("tenant_len", c_uint32),
+        ("provider_offset", c_uint32),
+        ("provider_len", c_uint32),
+        ("reason_offset", c_uint32),
+        ("reason_len", c_uint32),
     ]
 
 
@@ -668,4 +811,119 @@ class Library:
             c_size_t,
             c_uint64,
             POINTER(c_uint64),
+        )
+
+        #: (circuit, mode, ttl_ns, reason, reason_len): Set who decides about a circuit's permits.
+        self.trip_circuit_set_mode: Callable[[int, int, int, bytes | None, int], int] = _bound(
+            releasing_gil.trip_circuit_set_mode, trip_status, trip_circuit, c_uint32, c_uint64, c_char_p, c_size_t
+        )
+
+        #: (circuit): Open a circuit now, for the period of its level: the first one if it is closed, else that of the
+        #: one that goes on or went before.
+        self.trip_circuit_trip: Callable[[int], int] = _bound(keeping_gil.trip_circuit_trip, trip_status, trip_circuit)
+
+        #: (circuit): Close a circuit and let it forget its failures: in a row, in its windows, its level, and what its
+        #: provider asked to wait.
+        self.trip_circuit_reset: Callable[[int], int] = _bound(
+            keeping_gil.trip_circuit_reset, trip_status, trip_circuit
+        )
+
+        #: (circuit): Remove a circuit, such as that of a tenant who is gone.
+        self.trip_circuit_remove: Callable[[int], int] = _bound(
+            releasing_gil.trip_circuit_remove, trip_status, trip_circuit
+        )
+
+        #: (tracker, scope, tenant, tenant_len, provider, provider_len, config, out_error): Replace a policy while calls
+        #: run.
+        self.trip_tracker_configure: Callable[[int, int, bytes | None, int, bytes | None, int, Reference | None, Reference | None], int] = _bound(
+            releasing_gil.trip_tracker_configure,
+            trip_status,
+            trip_tracker,
+            c_uint32,
+            c_char_p,
+            c_size_t,
+            c_char_p,
+            c_size_t,
+            POINTER(trip_config),
+            POINTER(trip_error),
+        )
+
+        #: (tracker, after, out_circuits, out_infos, info_size, capacity, out_count): The circuits of a tracker, and
+        #: what trip_circuit_inspect says of each: a page of them, in an order in which each comes once.
+        self.trip_tracker_circuits: Callable[[int, int, Reference, Reference | None, int, int, Reference], int] = _bound(
+            keeping_gil.trip_tracker_circuits,
+            trip_status,
+            trip_tracker,
+            trip_circuit,
+            POINTER(trip_circuit),
+            POINTER(trip_circuit_info),
+            c_size_t,
+            c_size_t,
+            POINTER(c_size_t),
+        )
+
+        #: (circuit, out_text, capacity, out_len): One paragraph for people: what the circuit does and why, who or what
+        #: opened it, when, after which calls, and what comes next and when.
+        self.trip_circuit_explain: Callable[[int, ctypes.Array[c_char] | None, int, Reference], int] = _bound(
+            releasing_gil.trip_circuit_explain, trip_status, trip_circuit, c_char_p, c_size_t, POINTER(c_size_t)
+        )
+
+        #: (tracker, out_events, event_size, capacity, out_text, text_capacity, out_count, out_lost): Take the events
+        #: that have happened since they were taken last, the oldest first.
+        self.trip_tracker_events: Callable[[int, Reference, int, int, ctypes.Array[c_char] | None, int, Reference, Reference], int] = _bound(
+            keeping_gil.trip_tracker_events,
+            trip_status,
+            trip_tracker,
+            POINTER(trip_event),
+            c_size_t,
+            c_size_t,
+            c_char_p,
+            c_size_t,
+            POINTER(c_size_t),
+            POINTER(c_uint64),
+        )
+
+        #: (tracker, out_fd): A descriptor that is readable while events wait, for poll, epoll and what is built on
+        #: them.
+        self.trip_tracker_event_fd: Callable[[int, Reference], int] = _bound(
+            releasing_gil.trip_tracker_event_fd, trip_status, trip_tracker, POINTER(c_int32)
+        )
+
+        #: (tracker, labels, max_series, out_text, capacity, out_len): The metrics of a tracker as OpenMetrics text, for
+        #: a scrape: docs/operating.md has their names.
+        self.trip_tracker_metrics: Callable[[int, int, int, ctypes.Array[c_char] | None, int, Reference], int] = _bound(
+            releasing_gil.trip_tracker_metrics,
+            trip_status,
+            trip_tracker,
+            c_uint32,
+            c_uint64,
+            c_char_p,
+            c_size_t,
+            POINTER(c_size_t),
+        )
+
+        #: (tracker, now_unix_ns, out_bytes, capacity, out_len): Everything that the circuits of a tracker know and that
+        #: outlives their process, as bytes: states, failures in a row, levels, how long they stay open, counters, modes
+        #: with their reasons.
+        self.trip_tracker_snapshot: Callable[[int, int, ctypes.Array[c_char] | None, int, Reference], int] = _bound(
+            releasing_gil.trip_tracker_snapshot,
+            trip_status,
+            trip_tracker,
+            c_uint64,
+            c_char_p,
+            c_size_t,
+            POINTER(c_size_t),
+        )
+
+        #: (tracker, now_unix_ns, bytes, bytes_len, out_error): Bring the circuits of a snapshot into a tracker, as if
+        #: they had been there all the time: open ones stay open for what is left of their period by the time of day,
+        #: half-open ones may be probed at once, modes end when they would have.
+        self.trip_tracker_restore: Callable[[int, int, bytes | None, int, Reference | None], int] = _bound(
+            releasing_gil.trip_tracker_restore,
+            trip_status,
+            trip_tracker,
+            c_uint64,
+            c_char_p,
+            c_size_t,
+            POINTER(trip_error),
         )

@@ -9,7 +9,7 @@ pub const TRIP_OK: trip_status = 0;
 pub const TRIP_REJECTED_OPEN: trip_status = 1;
 /// Refused: the circuit is half-open and all its probes are out.
 pub const TRIP_REJECTED_PROBING: trip_status = 2;
-/// Refused: an operator has forced the circuit open. No function returns it yet.
+/// Refused: an operator has forced the circuit open.
 pub const TRIP_REJECTED_FORCED: trip_status = 3;
 /// The circuit has moved on since this permit was granted; no state has changed.
 pub const TRIP_STALE: trip_status = 4;
@@ -50,6 +50,20 @@ pub const TRIP_STATE_OPEN: u32 = 1;
 pub const TRIP_STATE_HALF_OPEN: u32 = 2;
 /// The circuit decides for itself.
 pub const TRIP_MODE_AUTO: u32 = 0;
+/// Every permit is refused.
+pub const TRIP_MODE_FORCED_OPEN: u32 = 1;
+/// Every permit is granted.
+pub const TRIP_MODE_FORCED_CLOSED: u32 = 2;
+/// Every permit is granted; the circuit decides and counts as if it had a say.
+pub const TRIP_MODE_OBSERVE: u32 = 3;
+/// All circuits of a tracker.
+pub const TRIP_SCOPE_TRACKER: u32 = 0;
+/// Those of a provider.
+pub const TRIP_SCOPE_PROVIDER: u32 = 1;
+/// Those of a tenant.
+pub const TRIP_SCOPE_TENANT: u32 = 2;
+/// That of a tenant and a provider.
+pub const TRIP_SCOPE_CIRCUIT: u32 = 3;
 /// After a failed probe: min(initial * multiplier, max), each time.
 pub const TRIP_BACKOFF_FIRST: u32 = 0;
 /// After the n-th failed probe in a row: min(initial * multiplier^n, max).
@@ -76,6 +90,58 @@ pub const TRIP_FEATURE_EXPRESS: u32 = 2;
 pub const TRIP_FEATURE_OUTCOMES: u32 = 3;
 /// Windows, slow and hung calls, ramps and streams: trip_permit_progress.
 pub const TRIP_FEATURE_WINDOWS: u32 = 4;
+/// Modes, trip_circuit_trip, _reset and _remove, trip_tracker_configure.
+pub const TRIP_FEATURE_STEERING: u32 = 5;
+/// trip_tracker_circuits, trip_circuit_explain, events, metrics.
+pub const TRIP_FEATURE_SEEING: u32 = 6;
+/// trip_tracker_snapshot and trip_tracker_restore.
+pub const TRIP_FEATURE_SNAPSHOTS: u32 = 7;
+/// A circuit has opened, or opened again.
+pub const TRIP_EVENT_OPENED: u32 = 1;
+/// An open circuit has let its first probe through.
+pub const TRIP_EVENT_HALF_OPENED: u32 = 2;
+/// A circuit has closed.
+pub const TRIP_EVENT_CLOSED: u32 = 3;
+/// An open circuit has refused a permit for the first time since it opened.
+pub const TRIP_EVENT_REFUSED_FIRST: u32 = 4;
+/// The lease of a probe ran out before anybody settled it.
+pub const TRIP_EVENT_PROBE_LOST: u32 = 5;
+/// A mode was set, or its time ran out: then mode is TRIP_MODE_AUTO.
+pub const TRIP_EVENT_FORCED: u32 = 6;
+/// A circuit is gone: removed, or evicted from a full tracker.
+pub const TRIP_EVENT_EVICTED: u32 = 7;
+/// A permit was settled too late to change anything: that was TRIP_STALE.
+pub const TRIP_EVENT_DROPPED_LATE: u32 = 8;
+/// A call has waited for a lock of the tracker for more than 5 ms.
+pub const TRIP_EVENT_LOCK_WAITED: u32 = 9;
+/// The policy of the tracker, a provider, a tenant or a circuit was replaced.
+pub const TRIP_EVENT_CONFIGURED: u32 = 10;
+/// The event says all there is to say.
+pub const TRIP_CAUSE_NONE: u32 = 0;
+/// Failures in a row.
+pub const TRIP_CAUSE_FAILURES: u32 = 1;
+/// What became of the last calls.
+pub const TRIP_CAUSE_COUNT_WINDOW: u32 = 2;
+/// What became of the calls of a time.
+pub const TRIP_CAUSE_TIME_WINDOW: u32 = 3;
+/// Calls that hang.
+pub const TRIP_CAUSE_HANGING: u32 = 4;
+/// What became of a probe.
+pub const TRIP_CAUSE_PROBE: u32 = 5;
+/// The lease of a probe ran out.
+pub const TRIP_CAUSE_LEASE: u32 = 6;
+/// A time is over: an open period, that of a mode.
+pub const TRIP_CAUSE_TIME: u32 = 7;
+/// Somebody called a function that does this.
+pub const TRIP_CAUSE_OPERATOR: u32 = 8;
+/// trip_tracker_restore.
+pub const TRIP_CAUSE_RESTORED: u32 = 9;
+/// Another circuit needed the place.
+pub const TRIP_CAUSE_CAPACITY: u32 = 10;
+/// Metrics are told per provider.
+pub const TRIP_LABELS_PROVIDER: u32 = 0;
+/// Metrics are told per tenant and provider.
+pub const TRIP_LABELS_TENANT: u32 = 1;
 /// This circuit never has a lane: do not ask again.
 pub const TRIP_EXPRESS_LAYOUT_NONE: u32 = 0;
 /// One word of 64 bits, aligned to 8, which only atomic loads read.
@@ -269,7 +335,7 @@ const _: () = {
     ["Offset of field: trip_config::ramp_ns"][::core::mem::offset_of!(trip_config, ramp_ns) - 232usize];
     ["Offset of field: trip_config::stall_ns"][::core::mem::offset_of!(trip_config, stall_ns) - 240usize];
 };
-/// Why trip_tracker_create failed. The one output that is written on failure, and only then.
+/// Why trip_tracker_create, _configure or _restore failed. Written on failure, and only then.
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct trip_error {
@@ -372,10 +438,12 @@ pub struct trip_circuit_info {
     pub stale: u64,
     /// \[count\] times the circuit opened or opened again
     pub opens: u64,
+    /// \[ns\] until the mode ends by itself; 0: it does not
+    pub mode_left_ns: u64,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of trip_circuit_info"][::core::mem::size_of::<trip_circuit_info>() - 112usize];
+    ["Size of trip_circuit_info"][::core::mem::size_of::<trip_circuit_info>() - 120usize];
     ["Alignment of trip_circuit_info"][::core::mem::align_of::<trip_circuit_info>() - 8usize];
     ["Offset of field: trip_circuit_info::struct_size"]
         [::core::mem::offset_of!(trip_circuit_info, struct_size) - 0usize];
@@ -400,6 +468,8 @@ const _: () = {
         [::core::mem::offset_of!(trip_circuit_info, rejections) - 88usize];
     ["Offset of field: trip_circuit_info::stale"][::core::mem::offset_of!(trip_circuit_info, stale) - 96usize];
     ["Offset of field: trip_circuit_info::opens"][::core::mem::offset_of!(trip_circuit_info, opens) - 104usize];
+    ["Offset of field: trip_circuit_info::mode_left_ns"]
+        [::core::mem::offset_of!(trip_circuit_info, mode_left_ns) - 112usize];
 };
 /// A permit seen from outside.
 #[repr(C)]
@@ -496,6 +566,77 @@ const _: () = {
     ["Offset of field: trip_outcome::sys_errno"][::core::mem::offset_of!(trip_outcome, sys_errno) - 12usize];
     ["Offset of field: trip_outcome::retry_after_ns"][::core::mem::offset_of!(trip_outcome, retry_after_ns) - 16usize];
     ["Offset of field: trip_outcome::duration_ns"][::core::mem::offset_of!(trip_outcome, duration_ns) - 24usize];
+};
+/// Something that happened to a circuit, or to its tracker. Texts are in the text that comes with the events: so many
+/// bytes from such an offset, without a NUL.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone)]
+pub struct trip_event {
+    /// \[bytes\] written by the library: the size that the caller said
+    pub struct_size: u32,
+    /// \[TRIP_EVENT_*\] what happened; who does not know it passes over it
+    pub kind: u32,
+    /// \[count\] the tracker's events are numbered from 1, without gaps: lost ones have none
+    pub number: u64,
+    /// \[ns\] when, by the tracker's clock
+    pub at_ns: u64,
+    /// \[ns\] when, as a time of day
+    pub at_unix_ns: u64,
+    /// \[handle\] to which circuit; 0: to the tracker
+    pub circuit: trip_circuit,
+    /// \[epoch\] its epoch after the event, which orders the events of one circuit
+    pub epoch: u64,
+    /// \[ns\] opened: how long it will be open; forced: how long, 0 without end; the wait
+    pub duration_ns: u64,
+    /// \[TRIP_STATE_*\] its state after the event
+    pub state: u32,
+    /// \[TRIP_MODE_*\] its mode after the event
+    pub mode: u32,
+    /// \[TRIP_CAUSE_*\] why
+    pub cause: u32,
+    /// \[TRIP_SCOPE_*\] configured: of what; else TRIP_SCOPE_CIRCUIT, or _TRACKER without one
+    pub scope: u32,
+    /// \[count\] as in trip_circuit_info, after the event
+    pub failures: u32,
+    /// \[none\] always 0
+    pub reserved: u32,
+    /// \[bytes\] where the tenant begins in the text
+    pub tenant_offset: u32,
+    /// \[bytes\] its length
+    pub tenant_len: u32,
+    /// \[bytes\] where the provider begins
+    pub provider_offset: u32,
+    /// \[bytes\] its length
+    pub provider_len: u32,
+    /// \[bytes\] where the operator's reason begins
+    pub reason_offset: u32,
+    /// \[bytes\] its length
+    pub reason_len: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of trip_event"][::core::mem::size_of::<trip_event>() - 104usize];
+    ["Alignment of trip_event"][::core::mem::align_of::<trip_event>() - 8usize];
+    ["Offset of field: trip_event::struct_size"][::core::mem::offset_of!(trip_event, struct_size) - 0usize];
+    ["Offset of field: trip_event::kind"][::core::mem::offset_of!(trip_event, kind) - 4usize];
+    ["Offset of field: trip_event::number"][::core::mem::offset_of!(trip_event, number) - 8usize];
+    ["Offset of field: trip_event::at_ns"][::core::mem::offset_of!(trip_event, at_ns) - 16usize];
+    ["Offset of field: trip_event::at_unix_ns"][::core::mem::offset_of!(trip_event, at_unix_ns) - 24usize];
+    ["Offset of field: trip_event::circuit"][::core::mem::offset_of!(trip_event, circuit) - 32usize];
+    ["Offset of field: trip_event::epoch"][::core::mem::offset_of!(trip_event, epoch) - 40usize];
+    ["Offset of field: trip_event::duration_ns"][::core::mem::offset_of!(trip_event, duration_ns) - 48usize];
+    ["Offset of field: trip_event::state"][::core::mem::offset_of!(trip_event, state) - 56usize];
+    ["Offset of field: trip_event::mode"][::core::mem::offset_of!(trip_event, mode) - 60usize];
+    ["Offset of field: trip_event::cause"][::core::mem::offset_of!(trip_event, cause) - 64usize];
+    ["Offset of field: trip_event::scope"][::core::mem::offset_of!(trip_event, scope) - 68usize];
+    ["Offset of field: trip_event::failures"][::core::mem::offset_of!(trip_event, failures) - 72usize];
+    ["Offset of field: trip_event::reserved"][::core::mem::offset_of!(trip_event, reserved) - 76usize];
+    ["Offset of field: trip_event::tenant_offset"][::core::mem::offset_of!(trip_event, tenant_offset) - 80usize];
+    ["Offset of field: trip_event::tenant_len"][::core::mem::offset_of!(trip_event, tenant_len) - 84usize];
+    ["Offset of field: trip_event::provider_offset"][::core::mem::offset_of!(trip_event, provider_offset) - 88usize];
+    ["Offset of field: trip_event::provider_len"][::core::mem::offset_of!(trip_event, provider_len) - 92usize];
+    ["Offset of field: trip_event::reason_offset"][::core::mem::offset_of!(trip_event, reason_offset) - 96usize];
+    ["Offset of field: trip_event::reason_len"][::core::mem::offset_of!(trip_event, reason_len) - 100usize];
 };
 extern "C" {
     /// The version of the ABI that this library has: major << 16 | minor. A library with the same major and a minor at
@@ -855,5 +996,256 @@ extern "C" {
         value_len: usize,
         now_unix_ns: u64,
         out_retry_after_ns: *mut u64,
+    ) -> trip_status;
+    /// Set who decides about a circuit's permits. While it is forced a circuit keeps its state, and calls that were
+    /// admitted before still count in it; what is granted by force is counted by the counters alone. TRIP_MODE_OBSERVE
+    /// lets the circuit decide and counts its refusals, but grants what it refuses, as by force. Another mode, or
+    /// TRIP_MODE_AUTO, ends this one. The express lane ends with TRIP_MODE_AUTO and comes back with it. A circuit in
+    /// another mode is not evicted.
+    ///
+    /// - circuit \[handle\] the circuit
+    /// - mode \[TRIP_MODE_*\] who decides from now on
+    /// - ttl_ns \[ns\] after this the mode is TRIP_MODE_AUTO again; at most one year; 0: until it is set again
+    /// - reason \[text\] for people: told by trip_circuit_explain and in the event
+    /// - reason_len \[bytes\] length of reason
+    /// - returns TRIP_OK;
+    ///   - TRIP_E_INVALID: no such mode, a ttl_ns of more than a year, reason longer than 255 bytes, or NULL with a
+    ///     length;
+    ///   - TRIP_E_HANDLE: no such circuit;
+    ///   - TRIP_E_NOMEM: out of memory
+    ///
+    /// \[since 1.3\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_circuit_set_mode(
+        circuit: trip_circuit,
+        mode: u32,
+        ttl_ns: u64,
+        reason: *const ::core::ffi::c_char,
+        reason_len: usize,
+    ) -> trip_status;
+    /// Open a circuit now, for the period of its level: the first one if it is closed, else that of the one that goes
+    /// on or went before. Its mode stays as it is. Permits that are out become TRIP_STALE.
+    ///
+    /// - circuit \[handle\] the circuit
+    /// - returns TRIP_OK; TRIP_E_HANDLE: no such circuit
+    ///
+    /// \[since 1.3\] \[thread-safe\] \[fork-safe\] \[non-blocking\]
+    pub fn trip_circuit_trip(circuit: trip_circuit) -> trip_status;
+    /// Close a circuit and let it forget its failures: in a row, in its windows, its level, and what its provider asked
+    /// to wait. The counters go on, its mode stays as it is. Permits that are out become TRIP_STALE.
+    ///
+    /// - circuit \[handle\] the circuit
+    /// - returns TRIP_OK; TRIP_E_HANDLE: no such circuit
+    ///
+    /// \[since 1.3\] \[thread-safe\] \[fork-safe\] \[non-blocking\]
+    pub fn trip_circuit_reset(circuit: trip_circuit) -> trip_status;
+    /// Remove a circuit, such as that of a tenant who is gone. Its handle gets TRIP_E_HANDLE from then on, its permits
+    /// settle as TRIP_STALE; who asks for its name makes it anew. A policy that was set for it stays.
+    ///
+    /// - circuit \[handle\] the circuit
+    /// - returns TRIP_OK; TRIP_E_HANDLE: no such circuit
+    ///
+    /// \[since 1.3\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_circuit_remove(circuit: trip_circuit) -> trip_status;
+    /// Replace a policy while calls run. A circuit goes by the most specific policy that was set, whole: its own, else
+    /// its tenant's, else its provider's, else the tracker's; nothing is merged. The policy also holds for circuits
+    /// that are made later. What circuits have counted stays, so do levels and deadlines: a lower threshold acts at the
+    /// next failure, a new lease on probes that are out too, a new open period at the next opening. A window of another
+    /// size begins empty. Takes time in proportion to the circuits of the tracker.
+    ///
+    /// - tracker \[handle\] the tracker
+    /// - scope \[TRIP_SCOPE_*\] whose policy
+    /// - tenant \[text\] for TRIP_SCOPE_TENANT and _CIRCUIT; else empty
+    /// - tenant_len \[bytes\] length of tenant
+    /// - provider \[text\] for TRIP_SCOPE_PROVIDER and _CIRCUIT; else empty
+    /// - provider_len \[bytes\] length of provider
+    /// - config \[trip_config\] read during the call only. NULL: the policy is withdrawn; the tracker's becomes what it
+    ///   was created with
+    /// - out_error \[trip_error\] may be NULL; written on failure: which field, and why
+    /// - returns TRIP_OK;
+    ///   - TRIP_E_INVALID: no such scope, a text that does not belong to it, is longer than 255 bytes, or NULL with a
+    ///     length, or a struct_size is out of range;
+    ///   - TRIP_E_HANDLE: no such tracker;
+    ///   - TRIP_E_TOO_NEW: config has members that this library does not know, and they are not zero;
+    ///   - TRIP_E_CONFIG: a field is out of range; or clock or max_circuits is not the tracker's; or
+    ///     half_open_max_probes or half_open_successes is above 15 and the tracker was not created so, or
+    ///     half_open_probes asks for probes that may fail and the tracker was. The policy stays as it was;
+    ///   - TRIP_E_NOMEM: out of memory; the policy stays as it was;
+    ///   - TRIP_E_CAPACITY: max_circuits policies exist beside the tracker's
+    ///
+    /// \[since 1.3\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_tracker_configure(
+        tracker: trip_tracker,
+        scope: u32,
+        tenant: *const ::core::ffi::c_char,
+        tenant_len: usize,
+        provider: *const ::core::ffi::c_char,
+        provider_len: usize,
+        config: *const trip_config,
+        out_error: *mut trip_error,
+    ) -> trip_status;
+    /// The circuits of a tracker, and what trip_circuit_inspect says of each: a page of them, in an order in which each
+    /// comes once. Ask again with the last one of a page until a page is not full; it may be gone by then. Circuits
+    /// that come or go meanwhile may be there or not.
+    ///
+    /// - tracker \[handle\] the tracker
+    /// - after \[handle\] where the page begins: behind this circuit; 0: with the first
+    /// - out_circuits \[handle\] room for capacity handles
+    /// - out_infos \[trip_circuit_info\] room for as many; may be NULL
+    /// - info_size \[bytes\] sizeof(trip_circuit_info); written into each
+    /// - capacity \[count\] how many at most; above 0
+    /// - out_count \[count\] how many there were
+    /// - returns TRIP_OK;
+    ///   - TRIP_E_INVALID: out_circuits or out_count is NULL, capacity is 0, info_size is out of range, or after is not
+    ///     0 and never was a circuit;
+    ///   - TRIP_E_HANDLE: no such tracker
+    ///
+    /// \[since 1.3\] \[thread-safe\] \[fork-safe\] \[non-blocking\]
+    pub fn trip_tracker_circuits(
+        tracker: trip_tracker,
+        after: trip_circuit,
+        out_circuits: *mut trip_circuit,
+        out_infos: *mut trip_circuit_info,
+        info_size: usize,
+        capacity: usize,
+        out_count: *mut usize,
+    ) -> trip_status;
+    /// One paragraph for people: what the circuit does and why, who or what opened it, when, after which calls, and
+    /// what comes next and when. Its wording may change.
+    ///
+    /// - circuit \[handle\] the circuit
+    /// - out_text \[text\] where the bytes go, without a NUL; may be NULL when capacity is 0
+    /// - capacity \[bytes\] room in out_text; 4096 always suffice
+    /// - out_len \[bytes\] how many there are; written with TRIP_E_CAPACITY too
+    /// - returns TRIP_OK;
+    ///   - TRIP_E_INVALID: out_len is NULL, or out_text is NULL and capacity is not 0;
+    ///   - TRIP_E_HANDLE: no such circuit;
+    ///   - TRIP_E_CAPACITY: the text is longer than capacity; nothing else was written
+    ///
+    /// \[since 1.3\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_circuit_explain(
+        circuit: trip_circuit,
+        out_text: *mut ::core::ffi::c_char,
+        capacity: usize,
+        out_len: *mut usize,
+    ) -> trip_status;
+    /// Take the events that have happened since they were taken last, the oldest first. The tracker keeps 4096; when it
+    /// has so many, what happens is lost and counted. No event is told twice, be it that several threads take them;
+    /// those of one circuit that happen at once may come in another order than their epochs. The child of a fork begins
+    /// with none.
+    ///
+    /// - tracker \[handle\] the tracker
+    /// - out_events \[trip_event\] room for capacity events; those behind out_count are untouched
+    /// - event_size \[bytes\] sizeof(trip_event); written into each
+    /// - capacity \[count\] how many to take at most; above 0
+    /// - out_text \[text\] where keys and reasons go
+    /// - text_capacity \[bytes\] room in out_text; what does not fit stays for the next call; 765 suffice for one event
+    /// - out_count \[count\] how many were taken; fewer than capacity: there were no more, or out_text is full
+    /// - out_lost \[count\] how many were lost ever
+    /// - returns TRIP_OK: out_count may be 0;
+    ///   - TRIP_E_INVALID: out_events, out_text, out_count or out_lost is NULL, capacity is 0, or event_size is out of
+    ///     range;
+    ///   - TRIP_E_HANDLE: no such tracker;
+    ///   - TRIP_E_CAPACITY: the texts of the next event are longer than text_capacity; it stays
+    ///
+    /// \[since 1.3\] \[thread-safe\] \[fork-safe\] \[non-blocking\]
+    pub fn trip_tracker_events(
+        tracker: trip_tracker,
+        out_events: *mut trip_event,
+        event_size: usize,
+        capacity: usize,
+        out_text: *mut ::core::ffi::c_char,
+        text_capacity: usize,
+        out_count: *mut usize,
+        out_lost: *mut u64,
+    ) -> trip_status;
+    /// A descriptor that is readable while events wait, for poll, epoll and what is built on them. It belongs to the
+    /// tracker, which closes it when it is destroyed: do not read it, do not close it, take the events. The same for
+    /// every caller.
+    ///
+    /// - tracker \[handle\] the tracker
+    /// - out_fd \[fd\] the descriptor: an eventfd, non-blocking, closed on exec
+    /// - returns TRIP_OK;
+    ///   - TRIP_E_INVALID: out_fd is NULL;
+    ///   - TRIP_E_HANDLE: no such tracker;
+    ///   - TRIP_E_SYSTEM: the system gave no descriptor
+    ///
+    /// \[since 1.3\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_tracker_event_fd(tracker: trip_tracker, out_fd: *mut i32) -> trip_status;
+    /// The metrics of a tracker as OpenMetrics text, for a scrape: docs/operating.md has their names. Counters never go
+    /// back, whatever is evicted. With TRIP_LABELS_TENANT the circuits beyond max_series are told in one series of
+    /// their provider, labelled overflow="true"; so are providers beyond it, without their names. Who has a series
+    /// keeps it.
+    ///
+    /// - tracker \[handle\] the tracker
+    /// - labels \[TRIP_LABELS_*\] what is told apart
+    /// - max_series \[count\] at most so many label sets of a metric, beside those with overflow; 0: 1000
+    /// - out_text \[text\] where the bytes go, without a NUL; may be NULL when capacity is 0
+    /// - capacity \[bytes\] room in out_text
+    /// - out_len \[bytes\] how many there are; written with TRIP_E_CAPACITY too
+    /// - returns TRIP_OK;
+    ///   - TRIP_E_INVALID: out_len is NULL, out_text is NULL and capacity is not 0, or no such labels;
+    ///   - TRIP_E_HANDLE: no such tracker;
+    ///   - TRIP_E_NOMEM: out of memory;
+    ///   - TRIP_E_CAPACITY: the text is longer than capacity; nothing else was written. It may have grown when you ask
+    ///     again
+    ///
+    /// \[since 1.3\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_tracker_metrics(
+        tracker: trip_tracker,
+        labels: u32,
+        max_series: u64,
+        out_text: *mut ::core::ffi::c_char,
+        capacity: usize,
+        out_len: *mut usize,
+    ) -> trip_status;
+    /// Everything that the circuits of a tracker know and that outlives their process, as bytes: states, failures in a
+    /// row, levels, how long they stay open, counters, modes with their reasons. Not their policies, windows, and
+    /// permits. The bytes begin with the version of their layout, are the same on every machine, and end with a
+    /// checksum.
+    ///
+    /// - tracker \[handle\] the tracker
+    /// - now_unix_ns \[ns\] the time of day, which the bytes keep; 0: the system's
+    /// - out_bytes \[text\] where they go; may be NULL when capacity is 0
+    /// - capacity \[bytes\] room in out_bytes
+    /// - out_len \[bytes\] how many there are; written with TRIP_E_CAPACITY too
+    /// - returns TRIP_OK;
+    ///   - TRIP_E_INVALID: out_len is NULL, or out_bytes is NULL and capacity is not 0;
+    ///   - TRIP_E_HANDLE: no such tracker;
+    ///   - TRIP_E_CAPACITY: there are more than capacity; nothing else was written. They may have grown when you ask
+    ///     again
+    ///
+    /// \[since 1.3\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_tracker_snapshot(
+        tracker: trip_tracker,
+        now_unix_ns: u64,
+        out_bytes: *mut ::core::ffi::c_char,
+        capacity: usize,
+        out_len: *mut usize,
+    ) -> trip_status;
+    /// Bring the circuits of a snapshot into a tracker, as if they had been there all the time: open ones stay open for
+    /// what is left of their period by the time of day, half-open ones may be probed at once, modes end when they would
+    /// have. A circuit that is there already becomes what the snapshot says, in a new epoch, and its counters grow by
+    /// what it had counted; others stay as they are. Where the time of day is before that of the snapshot no time has
+    /// passed. Either all of it happens, or nothing.
+    ///
+    /// - tracker \[handle\] the tracker
+    /// - now_unix_ns \[ns\] the time of day; 0: the system's
+    /// - bytes \[text\] what trip_tracker_snapshot of this or an earlier library wrote
+    /// - bytes_len \[bytes\] how many
+    /// - out_error \[trip_error\] may be NULL; written on failure: why
+    /// - returns TRIP_OK;
+    ///   - TRIP_E_INVALID: bytes is NULL, they are damaged or cut off, or the struct_size of out_error is out of range;
+    ///   - TRIP_E_HANDLE: no such tracker;
+    ///   - TRIP_E_TOO_NEW: a later library has written them;
+    ///   - TRIP_E_NOMEM: out of memory;
+    ///   - TRIP_E_CAPACITY: with them there would be more than max_circuits circuits
+    ///
+    /// \[since 1.3\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_tracker_restore(
+        tracker: trip_tracker,
+        now_unix_ns: u64,
+        bytes: *const ::core::ffi::c_char,
+        bytes_len: usize,
+        out_error: *mut trip_error,
     ) -> trip_status;
 }

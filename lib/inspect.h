@@ -1,0 +1,16 @@
+/* What can be seen of a circuit, by callers and by the rest of the library. */
+#ifndef TRIP_INSPECT_H
+#define TRIP_INSPECT_H
+
+#include "circuit.h"
+
+/* What trip_circuit_inspect says. False: there is no such circuit. */
+bool trip_circuit_info_of(trip_circuit circuit, trip_circuit_info *out_info);
+
+/* The state of a word as callers know it. */
+static inline uint32_t trip_state_told(trip_word_state state)
+{
+    return (uint32_t)state - TRIP_WORD_CLOSED + TRIP_STATE_CLOSED;
+}
+
+#endif
