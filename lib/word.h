@@ -156,6 +156,9 @@ static inline trip_word_state trip_epoch_state(uint64_t epoch)
     return (trip_word_state)(epoch >> TRIP_WORD_STAMP_BITS);
 }
 
+/* The epoch of a permit that was granted by force: no circuit is ever in it. */
+#define TRIP_EPOCH_NONE 0
+
 /* Closed, without failures, nothing slow: a permit is granted and a success changes nothing, whatever the time. */
 static inline bool trip_word_is_healthy(uint64_t word)
 {
