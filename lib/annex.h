@@ -73,6 +73,12 @@ static inline uint64_t trip_annex_not_before(const trip_annex *annex, uint64_t m
     return trip_not_before_stamp(value, mark) * TRIP_NS_PER_MS;
 }
 
+/* Let it be this stamp in the life with this mark, whatever it was. */
+static inline void trip_annex_set_not_before(trip_annex *annex, uint64_t mark, uint64_t stamp)
+{
+    atomic_store_explicit(&annex->not_before, trip_not_before_value(mark, stamp), memory_order_release);
+}
+
 /* ---- Having one -------------------------------------------------------------------------------------------------- */
 
 /* Have an annex of the policy's shape at `place`, emptied for a new life. False: no memory. With the mutex of the place's registry held. */

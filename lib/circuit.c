@@ -45,6 +45,16 @@ static void read_clock(trip_hearing *hearing)
         own_time(hearing->record, trip_tracker_now(trip_record_tracker(hearing->record), hearing->setting.policy));
 }
 
+void trip_circuit_catch_up(const trip_hearing *hearing, uint64_t own_now)
+{
+    _Atomic uint64_t *place = &hearing->record->cell.base_ns;
+    uint64_t base = atomic_load_explicit(place, memory_order_acquire);
+    uint64_t wanted = trip_tracker_now(trip_record_tracker(hearing->record), hearing->setting.policy) - own_now;
+    while ((int64_t)(base - wanted) > 0 &&
+           !atomic_compare_exchange_weak_explicit(place, &base, wanted, memory_order_acq_rel, memory_order_acquire))
+        ;
+}
+
 const trip_policy *trip_circuit_policy(trip_hearing *hearing)
 {
     return policy_of(hearing, trip_record_tracker(hearing->record));

@@ -128,6 +128,10 @@ const trip_policy *trip_circuit_policy(trip_hearing *hearing);
 const trip_policy *trip_circuit_consult(trip_hearing *hearing);
 uint64_t trip_circuit_lately(const trip_hearing *hearing);
 
+/* Let the circuit's own clock be at this moment, if it has not come there yet. A circuit whose open period is cut short
+   would else be behind its own stamps, and its next period as long as the one that was cut. The setting has the policy. */
+void trip_circuit_catch_up(const trip_hearing *hearing, uint64_t own_now);
+
 /* Whether a circuit with this word has closed again so lately that it admits but a share of the calls, in 1/2^32. */
 bool trip_circuit_is_on_ramp(trip_hearing *hearing, uint64_t word, uint64_t *out_share);
 

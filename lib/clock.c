@@ -26,6 +26,13 @@ uint64_t trip_clock_coarse(void)
     return ns_of(t);
 }
 
+uint64_t trip_clock_of_day(void)
+{
+    struct timespec t = {0};
+    clock_gettime(CLOCK_REALTIME, &t);
+    return ns_of(t);
+}
+
 uint64_t trip_clock_tick(void)
 {
     static _Atomic uint64_t tick;

@@ -109,6 +109,12 @@ uint64_t trip_word_closed(uint64_t stamp, uint64_t slow);
 uint64_t trip_word_vacant(uint64_t stamp);
 uint64_t trip_word_forget_probes(uint64_t word, const trip_policy *policy);
 
+/* What a circuit becomes that is told from outside what it is, whatever it was. Open until a deadline at a level, in a new
+   epoch; later than that where the stamp has run ahead of it. Closed without failures, in a new epoch. A closed word with so many failures in a row, in the epoch in which it is. */
+uint64_t trip_word_open_until(uint64_t word, uint64_t deadline, uint64_t level);
+uint64_t trip_word_closed_anew(uint64_t word, uint64_t now);
+uint64_t trip_word_with_failures(uint64_t word, uint64_t failures);
+
 /* FNV-1a, 64 bits, over length and bytes of tenant and provider: unkeyed, the same in every process. */
 uint64_t trip_word_salt(const unsigned char *tenant, size_t tenant_len, const unsigned char *provider,
                         size_t provider_len);

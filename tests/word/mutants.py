@@ -351,12 +351,12 @@ MUTANTS = [
     ),
     (
         "a hint sets the level back",
-        "go(open_until(word, setting->not_before, open_level(word)))",
-        "go(open_until(word, setting->not_before, 0))",
+        "go(trip_word_open_until(word, setting->not_before, open_level(word)))",
+        "go(trip_word_open_until(word, setting->not_before, 0))",
     ),
     (
         "a hint counts as an opening",
-        "? go(open_until(word, setting->not_before, open_level(word)))",
+        "? go(trip_word_open_until(word, setting->not_before, open_level(word)))",
         "? go_open(word, open_level(word), setting)",
     ),
     (

@@ -1,0 +1,235 @@
+/*
+ * Restoring: how the circuits of a snapshot come into a tracker. All that can fail comes first, under the registry's
+ * mutex, and is undone when something does; then every circuit becomes what the snapshot says, against calls that run.
+ */
+#include "abi.h"
+#include "alloc.h"
+#include "clock.h"
+#include "inspect.h"
+#include "layout.h"
+#include "tracker.h"
+#include "window.h"
+
+/* A snapshot that is being restored. */
+typedef struct restoring {
+    trip_tracker tracker;
+    trip_registry *registry;
+    trip_layout_reader circuits; /* at the first one */
+    uint64_t elapsed;            /* ns since the snapshot */
+    uint8_t *made;               /* a bit for each circuit: it was not there */
+} restoring;
+
+static uint64_t left_of(const restoring *r, uint64_t left_then)
+{
+    return left_then > r->elapsed ? left_then - r->elapsed : 0;
+}
+
+static bool was_made(const restoring *r, uint64_t number)
+{
+    return (r->made[number / 8] >> number % 8 & 1) != 0;
+}
+
+static trip_circuit find(const restoring *r, const trip_saved *saved, trip_key *out_key)
+{
+    *out_key = (trip_key){.tenant = saved->tenant,
+                          .provider = saved->provider,
+                          .tenant_len = saved->tenant_len,
+                          .provider_len = saved->provider_len};
+    out_key->hash = trip_key_hash(saved->tenant, saved->tenant_len, saved->provider, saved->provider_len);
+    return trip_registry_look_up(r->registry, r->tracker, out_key);
+}
+
+/* ---- What can fail ----------------------------------------------------------------------------------------------- */
+
+static trip_status prepare(restoring *r, const trip_saved *saved, uint64_t number)
+{
+    trip_key key;
+    trip_circuit circuit = find(r, saved, &key);
+    if (circuit == 0) {
+        trip_status status = trip_registry_add(r->registry, r->tracker, &key, &circuit);
+        if (status != TRIP_OK)
+            return status;
+        r->made[number / 8] |= (uint8_t)(1 << number % 8);
+    }
+    trip_record *record = trip_record_known(circuit);
+    bool waits = left_of(r, saved->wait_left) != 0;
+    return waits && trip_annex_have(&record->annex) == NULL ? TRIP_E_NOMEM : TRIP_OK;
+}
+
+/* The circuits before this one. */
+static void undo(const restoring *r, uint64_t end)
+{
+    trip_layout_reader reader = r->circuits;
+    trip_saved saved;
+    for (uint64_t i = 0; i < end && trip_layout_next(&reader, &saved) == NULL; i++) {
+        trip_key key;
+        trip_circuit circuit = was_made(r, i) ? find(r, &saved, &key) : 0;
+        if (circuit != 0)
+            trip_registry_remove(r->registry, trip_record_known(circuit));
+    }
+}
+
+static trip_status prepare_all(restoring *r)
+{
+    trip_layout_reader reader = r->circuits;
+    trip_saved saved;
+    for (uint64_t i = 0; trip_layout_has_more(&reader) && trip_layout_next(&reader, &saved) == NULL; i++) {
+        trip_status status = prepare(r, &saved, i);
+        if (status != TRIP_OK) {
+            undo(r, i + 1);
+            return status;
+        }
+    }
+    return TRIP_OK;
+}
+
+/* ---- What cannot ------------------------------------------------------------------------------------------------- */
+
+static void add_counts(trip_hearing *hearing, const trip_saved *saved)
+{
+    uint64_t permits = saved->successes + saved->failed + saved->dropped + saved->cancelled;
+    const uint64_t amounts[TRIP_COUNTERS] = {
+        [TRIP_COUNT_PERMITS] = permits,      [TRIP_COUNT_FAILURES] = saved->failed,
+        [TRIP_COUNT_DROPS] = saved->dropped, [TRIP_COUNT_CANCELS] = saved->cancelled,
+        [TRIP_COUNT_STALE] = saved->stale,   [TRIP_COUNT_REJECTIONS] = saved->rejections,
+        [TRIP_COUNT_OPENS] = saved->opens,
+    };
+    for (int c = 0; c < TRIP_COUNTERS; c++)
+        trip_circuit_count_in_cell(hearing->circuit, (trip_counter)c, amounts[c]);
+}
+
+static bool swap(trip_hearing *hearing, uint64_t *word, uint64_t to)
+{
+    return atomic_compare_exchange_strong_explicit(&hearing->record->cell.word, word, to, memory_order_acq_rel,
+                                                   memory_order_acquire);
+}
+
+/* Whatever it was. Where its stamp was ahead of the deadline it waits for a later one, until its clock has caught up. */
+static void open_circuit(trip_hearing *hearing, uint64_t level, uint64_t left)
+{
+    uint64_t word = atomic_load_explicit(&hearing->record->cell.word, memory_order_acquire);
+    uint64_t to;
+    do {
+        trip_circuit_look(hearing);
+        to = trip_word_open_until(word, hearing->setting.now + left, level);
+    } while (!swap(hearing, &word, to));
+    trip_circuit_catch_up(hearing, trip_word_deadline(to, hearing->setting.policy) - left);
+}
+
+/* Whatever it was; if it was open for a time to come, that is over first. One that was just made has its first epoch: it
+   has not closed again, and is on no ramp. */
+static void close_circuit(trip_hearing *hearing, uint64_t failures, bool is_new)
+{
+    uint64_t word = atomic_load_explicit(&hearing->record->cell.word, memory_order_acquire);
+    uint64_t to;
+    do {
+        trip_circuit_look(hearing);
+        trip_circuit_catch_up(hearing, trip_word_stamp(word) * TRIP_NS_PER_MS);
+        trip_circuit_look(hearing);
+        bool stays = is_new && trip_word_is_calm(word);
+        to = stays ? word : trip_word_closed_anew(word, hearing->setting.now);
+        uint64_t most = hearing->setting.policy->failure_threshold - 1;
+        to = trip_word_with_failures(to, failures < most ? failures : most);
+        if ((word & TRIP_WORD_SLOW) != 0)
+            trip_window_restart(atomic_load_explicit(&hearing->record->annex, memory_order_acquire),
+                                (trip_present){&hearing->record->cell.word, trip_word_epoch(word)});
+    } while (!swap(hearing, &word, to));
+}
+
+static void ask_to_wait(trip_hearing *hearing, uint64_t wait)
+{
+    trip_annex *annex = atomic_load_explicit(&hearing->record->annex, memory_order_acquire);
+    if (annex == NULL)
+        return;
+    trip_circuit_look(hearing);
+    uint64_t mark = trip_annex_mark(hearing->record, trip_handle_generation(hearing->circuit, TRIP_CIRCUIT_SLOT_BITS));
+    trip_annex_set_not_before(annex, mark, wait == 0 ? 0 : trip_word_stamp_at(hearing->setting.now + wait));
+}
+
+static void become(const restoring *r, const trip_saved *saved, uint64_t number)
+{
+    trip_key key;
+    trip_circuit circuit = find(r, saved, &key);
+    trip_hearing hearing;
+    trip_hearing_begin(&hearing, circuit, trip_record_known(circuit), trip_magazine_mine());
+    add_counts(&hearing, saved);
+    if (saved->state == TRIP_STATE_CLOSED)
+        close_circuit(&hearing, saved->failures, was_made(r, number));
+    else /* half-open: nobody has its probes any more, so that it may be probed anew */
+        open_circuit(&hearing, saved->level, left_of(r, saved->open_left));
+    ask_to_wait(&hearing, left_of(r, saved->wait_left));
+}
+
+static void become_all(const restoring *r)
+{
+    trip_layout_reader reader = r->circuits;
+    trip_saved saved;
+    for (uint64_t i = 0; trip_layout_has_more(&reader) && trip_layout_next(&reader, &saved) == NULL; i++)
+        become(r, &saved, i);
+}
+
+/* ---- The call ---------------------------------------------------------------------------------------------------- */
+
+static const trip_flaw *read_all(const char *bytes, size_t len, trip_layout_reader *out_circuits)
+{
+    const trip_flaw *flaw = trip_layout_open(bytes, len, out_circuits);
+    trip_layout_reader reader = *out_circuits;
+    trip_saved saved;
+    while (flaw == NULL && trip_layout_has_more(&reader))
+        flaw = trip_layout_next(&reader, &saved);
+    return flaw;
+}
+
+static trip_status restore(restoring *r, trip_tracker_record *owner)
+{
+    if (!trip_tracker_lives(owner, r->tracker))
+        return TRIP_E_HANDLE;
+    r->made = trip_allocate(r->circuits.count / 8 + 1);
+    if (r->made == NULL)
+        return TRIP_E_NOMEM;
+    trip_status status = TRIP_E_HANDLE;
+    pthread_mutex_lock(&owner->registry.mutex);
+    if (trip_tracker_lives(owner, r->tracker))
+        status = prepare_all(r);
+    if (status == TRIP_OK)
+        become_all(r);
+    pthread_mutex_unlock(&owner->registry.mutex);
+    trip_release(r->made);
+    return status;
+}
+
+static trip_status explain(trip_error *out_error, trip_status status, const char *why)
+{
+    trip_error error = {.status = status, .field_offset = UINT32_MAX};
+    strncpy(error.message, why, sizeof error.message - 1);
+    trip_abi_write(out_error, &error, sizeof error);
+    return status;
+}
+
+trip_status trip_tracker_restore(trip_tracker tracker, uint64_t now_unix_ns, const char *bytes, size_t bytes_len,
+                                 trip_error *out_error)
+{
+    if (!trip_abi_may_write(out_error, TRIP_ERROR_SIZE_1_0))
+        return TRIP_E_INVALID;
+    if (bytes == NULL || bytes_len > PTRDIFF_MAX)
+        return explain(out_error, TRIP_E_INVALID, "there are no bytes, or more than memory holds");
+    trip_tracker_record *owner = trip_tracker_named(tracker);
+    if (owner == NULL || !trip_tracker_lives(owner, tracker))
+        return explain(out_error, TRIP_E_HANDLE, "no such tracker");
+    restoring r = {.tracker = tracker, .registry = &owner->registry};
+    const trip_flaw *flaw = read_all(bytes, bytes_len, &r.circuits);
+    if (flaw != NULL)
+        return explain(out_error, flaw->status, flaw->why);
+    uint64_t now = now_unix_ns != 0 ? now_unix_ns : trip_clock_of_day();
+    r.elapsed = now > r.circuits.at_unix_ns ? now - r.circuits.at_unix_ns : 0;
+    switch (restore(&r, owner)) {
+    case TRIP_OK:
+        return TRIP_OK;
+    case TRIP_E_CAPACITY:
+        return explain(out_error, TRIP_E_CAPACITY, "with these circuits there would be more than max_circuits");
+    case TRIP_E_NOMEM:
+        return explain(out_error, TRIP_E_NOMEM, "out of memory");
+    default:
+        return explain(out_error, TRIP_E_HANDLE, "no such tracker");
+    }
+}
