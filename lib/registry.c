@@ -6,18 +6,13 @@
  */
 #include <stddef.h>
 
-#include "alloc.h"
-
-/* uthash without out-of-memory exits, on our allocator, and never on its own hash. */
-#define HASH_NONFATAL_OOM 1
-#define uthash_malloc(size) trip_allocate(size)
-#define uthash_free(memory, size) trip_release(memory)
-#define HASH_FUNCTION(text, len, hash) ((hash) = 0)
+#include "hashing.h"
 
 #include "registry.h"
 
 #include "abi.h"
 #include "clock.h"
+#include "steering.h"
 #include "tracker.h"
 
 #include <errno.h>
@@ -53,7 +48,7 @@ static size_t text_length(const trip_key *key)
     return 2 + key->tenant_len + key->provider_len;
 }
 
-static unsigned char *append(unsigned char *to, const char *text, size_t len)
+unsigned char *trip_key_append(unsigned char *to, const char *text, size_t len)
 {
     *to++ = (unsigned char)len;
     if (len != 0)
@@ -63,7 +58,7 @@ static unsigned char *append(unsigned char *to, const char *text, size_t len)
 
 static void write_text(const trip_key *key, unsigned char *out_text)
 {
-    append(append(out_text, key->tenant, key->tenant_len), key->provider, key->provider_len);
+    trip_key_append(trip_key_append(out_text, key->tenant, key->tenant_len), key->provider, key->provider_len);
 }
 
 trip_key trip_registry_key(const trip_record *record)
@@ -353,6 +348,25 @@ static void forget(trip_registry *registry, trip_record *record)
         leave_place(registry, slot);
 }
 
+trip_record *trip_registry_next(const trip_registry *registry, const trip_record *record)
+{
+    return record == NULL ? registry->by_key : record->by_key.next;
+}
+
+uint32_t trip_registry_resolve(const trip_registry *registry, const trip_record *record)
+{
+    trip_key key = trip_registry_key(record);
+    return trip_rules_resolve(&registry->rules, key.tenant, key.tenant_len, key.provider, key.provider_len,
+                              registry->policy_place);
+}
+
+uint64_t trip_registry_salt(const trip_record *record)
+{
+    trip_key key = trip_registry_key(record);
+    return trip_word_salt((const unsigned char *)key.tenant, key.tenant_len, (const unsigned char *)key.provider,
+                          key.provider_len);
+}
+
 /* Make the word vacant if it is still what was judged. */
 static bool vacate(trip_record *record, uint64_t word)
 {
@@ -375,6 +389,10 @@ void trip_registry_clear(trip_registry *registry)
     give_table(table);
     give_spare(registry);
     registry->hand = NULL;
+    trip_rules_clear(&registry->rules);
+    trip_policy_withdraw(registry->policy_place);
+    if (registry->first_place != registry->policy_place)
+        trip_policy_withdraw(registry->first_place);
 }
 
 /* ---- Evicting ---------------------------------------------------------------------------------------------------- */
@@ -389,15 +407,20 @@ typedef struct search {
 } search;
 
 /* Open before its deadline, or probing: the circuit knows something that must not be forgotten. */
-static bool is_needed(trip_record *record, uint64_t word, const trip_policy *policy)
+static bool is_needed(trip_record *record, uint64_t word)
 {
-    trip_tracker tracker = atomic_load_explicit(&record->tracker, memory_order_relaxed);
-    uint64_t base_ns = atomic_load_explicit(&record->cell.base_ns, memory_order_relaxed);
-    uint64_t own = trip_tracker_now(tracker, policy) - base_ns;
-    trip_setting setting = {.policy = policy, .now = (int64_t)own < 0 ? 0 : own};
-    trip_record_add_to(&setting, record);
-    trip_view view = trip_word_view(word, &setting);
-    return view.probes_out > 0 || (view.state == TRIP_WORD_OPEN && view.retry_after_ns > 0);
+    uint64_t life = atomic_load_explicit(&record->life, memory_order_relaxed);
+    trip_hearing hearing;
+    trip_hearing_begin(&hearing, trip_record_handle(life, slot_of(record)), record, NULL);
+    trip_circuit_look(&hearing);
+    trip_view view = trip_word_view(word, &hearing.setting);
+    return view.probes_out > 0 || (view.state == TRIP_WORD_OPEN && view.retry_after_ns > 0) ||
+           trip_steering_of(record, word, trip_circuit_lately(&hearing)).mode != TRIP_MODE_AUTO;
+}
+
+static bool is_steered(const trip_record *record, uint64_t word)
+{
+    return (word & TRIP_WORD_SLOW) != 0 && trip_steering_is_set(trip_record_annex(record));
 }
 
 static bool remove_if_still(trip_registry *registry, trip_record *record, uint64_t word)
@@ -432,9 +455,9 @@ static bool evict(trip_registry *registry, const trip_record *newcomer)
             if (record == newcomer || (marked && round < 2))
                 continue;
             uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
-            if (trip_word_is_calm(word) && remove_if_still(registry, record, word))
+            if (trip_word_is_calm(word) && !is_steered(record, word) && remove_if_still(registry, record, word))
                 return true;
-            if (s.second_best == NULL && !is_needed(record, word, &registry->policy)) {
+            if (s.second_best == NULL && !is_needed(record, word)) {
                 s.second_best = record;
                 s.second_word = word;
             }
@@ -474,15 +497,27 @@ static trip_status enter_key(trip_registry *registry, trip_record *record, const
     return TRIP_E_NOMEM;
 }
 
-static uint64_t salt_of(const trip_key *key)
+/* The policy that is due to a circuit. */
+typedef struct due {
+    uint32_t place;
+    trip_policy policy;
+} due;
+
+static void find_due(const trip_registry *registry, const trip_key *key, due *out)
 {
-    return trip_word_salt((const unsigned char *)key->tenant, key->tenant_len, (const unsigned char *)key->provider,
-                          key->provider_len);
+    uint32_t place = trip_rules_resolve(&registry->rules, key->tenant, key->tenant_len, key->provider,
+                                        key->provider_len, registry->policy_place);
+    out->place = place;
+    if (place == registry->policy_place)
+        out->policy = registry->policy;
+    else
+        trip_policy_copy(place, &out->policy);
 }
 
 /* Begin a circuit's life in a place: its own clock starts one tick after the last stamp that the place has seen. */
-static void begin_life(trip_record *record, trip_tracker tracker, const trip_key *key, const trip_policy *policy)
+static void begin_life(trip_record *record, trip_tracker tracker, const trip_key *key, const due *theirs)
 {
+    const trip_policy *policy = &theirs->policy;
     trip_cell *cell = &record->cell;
     uint64_t now = trip_tracker_lately(tracker, policy);
     uint64_t stamp = trip_word_stamp(atomic_load_explicit(&cell->word, memory_order_relaxed)) + 1;
@@ -493,16 +528,27 @@ static void begin_life(trip_record *record, trip_tracker tracker, const trip_key
     atomic_store_explicit(&record->hash_low, key->hash.low, memory_order_release);
     atomic_store_explicit(&record->hash_high, key->hash.high, memory_order_release);
     atomic_store_explicit(&cell->base_ns, now - stamp * TRIP_NS_PER_MS, memory_order_release);
-    atomic_store_explicit(&record->born, stamp, memory_order_release);
-    trip_annex *annex = atomic_load_explicit(&record->annex, memory_order_relaxed);
-    if (annex != NULL)
-        atomic_store_explicit(&annex->salt, policy->jitter == 0 ? 0 : salt_of(key), memory_order_release);
+    atomic_store_explicit(&record->origin, trip_origin(stamp, theirs->place), memory_order_release);
+    trip_annex *annex = trip_record_annex(record);
+    if (annex != NULL) {
+        trip_annex_forget(annex);
+        atomic_store_explicit(&annex->salt, policy->jitter == 0 ? 0 : trip_registry_salt(record), memory_order_release);
+    }
     uint64_t life = atomic_load_explicit(&record->life, memory_order_relaxed);
     for (int i = 0; i < TRIP_COUNTERS; i++)
         atomic_store_explicit(&cell->counts[i], trip_count_tag(life >> 1), memory_order_release);
     uint64_t slow = trip_policy_is_slow(policy) ? TRIP_WORD_SLOW : 0;
     atomic_store_explicit(&cell->word, trip_word_closed(stamp, slow), memory_order_release);
     atomic_store_explicit(&record->life, life | 1, memory_order_release);
+}
+
+/* Have what the policy needs. False: no memory. */
+static bool prepare_annex(trip_record *record, const trip_policy *policy)
+{
+    trip_annex *annex = trip_policy_needs_annex(policy) ? trip_annex_have(&record->annex) : trip_record_annex(record);
+    if (annex == NULL)
+        return !trip_policy_needs_annex(policy);
+    return trip_annex_prepare(annex, policy);
 }
 
 /* Everything that can fail comes before anybody has to go. */
@@ -514,11 +560,9 @@ static trip_status make(trip_registry *registry, trip_tracker tracker, const tri
     if (status != TRIP_OK)
         return status;
     trip_record *record = trip_record_at(slot);
-    bool is_simple = !trip_policy_is_slow(&registry->policy) && registry->policy.jitter == 0;
-    if (is_simple || trip_annex_prepare(&record->annex, &registry->policy))
-        status = enter_key(registry, record, key);
-    else
-        status = TRIP_E_NOMEM;
+    due theirs;
+    find_due(registry, key, &theirs);
+    status = prepare_annex(record, &theirs.policy) ? enter_key(registry, record, key) : TRIP_E_NOMEM;
     if (status != TRIP_OK) {
         leave_place(registry, slot);
         return status;
@@ -529,7 +573,7 @@ static trip_status make(trip_registry *registry, trip_tracker tracker, const tri
         return TRIP_E_CAPACITY;
     }
     atomic_store_explicit(&record->link, slot, memory_order_relaxed); /* while it lives: its own number */
-    begin_life(record, tracker, key, &registry->policy);
+    begin_life(record, tracker, key, &theirs);
     enter(registry, record);
     *out_circuit = trip_record_handle(atomic_load_explicit(&record->life, memory_order_relaxed), slot);
     return TRIP_OK;

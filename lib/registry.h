@@ -6,17 +6,21 @@
 #define TRIP_REGISTRY_H
 
 #include "circuit.h"
+#include "rules.h"
 
 #include <pthread.h>
 
 typedef struct trip_table trip_table;
 
 typedef struct trip_registry {
-    _Atomic(trip_table *) table; /* what finders read; may lack circuits, never lies */
-    trip_policy policy;          /* of the tracker, fixed for its life; keeps what is written away from finders */
-    pthread_mutex_t mutex;       /* guards what follows, and the key and links of each record */
-    trip_record *by_key;         /* uthash: every circuit, in the order of their making */
-    trip_record *hand;           /* where the search for a victim goes on; NULL: at the oldest */
+    _Alignas(64) _Atomic(trip_table *) table; /* what finders read; may lack circuits, never lies */
+    _Alignas(64) pthread_mutex_t mutex;       /* guards what follows, and the key and links of each record */
+    trip_policy policy;                       /* of the tracker, as it is published: */
+    uint32_t policy_place;
+    uint32_t first_place; /* where the policy is that it was created with */
+    trip_rules rules;     /* policies of some of its circuits */
+    trip_record *by_key;  /* uthash: every circuit, in the order of their making */
+    trip_record *hand;    /* where the search for a victim goes on; NULL: at the oldest */
     uint32_t count;
     uint32_t spare; /* slot of the last circuit that left, plus one, for the next to come; 0: none */
 } trip_registry;
@@ -29,6 +33,9 @@ typedef struct trip_key {
     size_t provider_len;
     trip_hash hash;
 } trip_key;
+
+/* Length and bytes of a text of a key, at its place in a row of them: returns the place behind. */
+unsigned char *trip_key_append(unsigned char *to, const char *text, size_t len);
 
 trip_hash trip_key_hash(const char *tenant, size_t tenant_len, const char *provider, size_t provider_len);
 
@@ -48,12 +55,23 @@ trip_circuit trip_registry_look_up(trip_registry *registry, trip_tracker tracker
 trip_status trip_registry_add(trip_registry *registry, trip_tracker tracker, const trip_key *key,
                               trip_circuit *out_circuit);
 
-/* With the mutex held: the key of a circuit that lives; remove it. */
+/* With the mutex held: the key of a circuit that lives. */
 trip_key trip_registry_key(const trip_record *record);
+
+/* With the mutex held: remove one circuit. */
 void trip_registry_remove(trip_registry *registry, trip_record *record);
 
-/* With the mutex held: remove every circuit. */
+/* With the mutex held: remove every circuit and every policy. */
 void trip_registry_clear(trip_registry *registry);
+
+/* With the mutex held: the circuit after this one, in the order of their making; of NULL, the first. NULL: none. */
+trip_record *trip_registry_next(const trip_registry *registry, const trip_record *record);
+
+/* With the mutex held: the place of the policy that is due to a circuit. */
+uint32_t trip_registry_resolve(const trip_registry *registry, const trip_record *record);
+
+/* trip_word_salt of its key. */
+uint64_t trip_registry_salt(const trip_record *record);
 
 /* Around a fork, beside the mutex of each registry. */
 void trip_registry_lock_tables(void);

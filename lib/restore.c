@@ -7,8 +7,8 @@
 #include "clock.h"
 #include "inspect.h"
 #include "layout.h"
+#include "steering.h"
 #include "tracker.h"
-#include "window.h"
 
 /* A snapshot that is being restored. */
 typedef struct restoring {
@@ -22,6 +22,12 @@ typedef struct restoring {
 static uint64_t left_of(const restoring *r, uint64_t left_then)
 {
     return left_then > r->elapsed ? left_then - r->elapsed : 0;
+}
+
+static uint32_t saved_mode(const restoring *r, const trip_saved *saved)
+{
+    bool is_over = saved->mode_left != TRIP_LAYOUT_FOREVER && left_of(r, saved->mode_left) == 0;
+    return is_over ? TRIP_MODE_AUTO : saved->mode;
 }
 
 static bool was_made(const restoring *r, uint64_t number)
@@ -52,8 +58,10 @@ static trip_status prepare(restoring *r, const trip_saved *saved, uint64_t numbe
         r->made[number / 8] |= (uint8_t)(1 << number % 8);
     }
     trip_record *record = trip_record_known(circuit);
-    bool waits = left_of(r, saved->wait_left) != 0;
-    return waits && trip_annex_have(&record->annex) == NULL ? TRIP_E_NOMEM : TRIP_OK;
+    bool is_asked = left_of(r, saved->wait_left) != 0, is_steered = saved_mode(r, saved) != TRIP_MODE_AUTO;
+    bool has_room =
+        (!is_asked || trip_annex_have(&record->annex) != NULL) && (!is_steered || trip_steering_prepare(record));
+    return has_room ? TRIP_OK : TRIP_E_NOMEM;
 }
 
 /* The circuits before this one. */
@@ -98,13 +106,13 @@ static void add_counts(trip_hearing *hearing, const trip_saved *saved)
         trip_circuit_count_in_cell(hearing->circuit, (trip_counter)c, amounts[c]);
 }
 
-static bool swap(trip_hearing *hearing, uint64_t *word, uint64_t to)
+static bool swap(const trip_hearing *hearing, uint64_t *word, uint64_t to)
 {
     return atomic_compare_exchange_strong_explicit(&hearing->record->cell.word, word, to, memory_order_acq_rel,
                                                    memory_order_acquire);
 }
 
-/* Whatever it was. Where its stamp was ahead of the deadline it waits for a later one, until its clock has caught up. */
+/* Whatever it was. One that has been open for longer waits for a later stamp, until its clock is put forward. */
 static void open_circuit(trip_hearing *hearing, uint64_t level, uint64_t left)
 {
     uint64_t word = atomic_load_explicit(&hearing->record->cell.word, memory_order_acquire);
@@ -116,34 +124,39 @@ static void open_circuit(trip_hearing *hearing, uint64_t level, uint64_t left)
     trip_circuit_catch_up(hearing, trip_word_deadline(to, hearing->setting.policy) - left);
 }
 
-/* Whatever it was; if it was open for a time to come, that is over first. One that was just made has its first epoch: it
-   has not closed again, and is on no ramp. */
+/* One that was just made stays in its first epoch: it has not closed again, and is on no ramp. Calls that come in between
+   have the last word. */
 static void close_circuit(trip_hearing *hearing, uint64_t failures, bool is_new)
 {
+    trip_verdict verdict;
+    if (!is_new)
+        trip_circuit_apply(hearing, TRIP_ON_RESET, 0, &verdict);
+    uint64_t most = trip_circuit_policy(hearing)->failure_threshold - 1;
     uint64_t word = atomic_load_explicit(&hearing->record->cell.word, memory_order_acquire);
-    uint64_t to;
-    do {
-        trip_circuit_look(hearing);
-        trip_circuit_catch_up(hearing, trip_word_stamp(word) * TRIP_NS_PER_MS);
-        trip_circuit_look(hearing);
-        bool stays = is_new && trip_word_is_calm(word);
-        to = stays ? word : trip_word_closed_anew(word, hearing->setting.now);
-        uint64_t most = hearing->setting.policy->failure_threshold - 1;
-        to = trip_word_with_failures(to, failures < most ? failures : most);
-        if ((word & TRIP_WORD_SLOW) != 0)
-            trip_window_restart(atomic_load_explicit(&hearing->record->annex, memory_order_acquire),
-                                (trip_present){&hearing->record->cell.word, trip_word_epoch(word)});
-    } while (!swap(hearing, &word, to));
+    while (trip_word_is_calm(word) &&
+           !swap(hearing, &word, trip_word_with_failures(word, failures < most ? failures : most)))
+        ;
 }
 
 static void ask_to_wait(trip_hearing *hearing, uint64_t wait)
 {
-    trip_annex *annex = atomic_load_explicit(&hearing->record->annex, memory_order_acquire);
+    trip_annex *annex = trip_record_annex(hearing->record);
     if (annex == NULL)
         return;
     trip_circuit_look(hearing);
     uint64_t mark = trip_annex_mark(hearing->record, trip_handle_generation(hearing->circuit, TRIP_CIRCUIT_SLOT_BITS));
     trip_annex_set_not_before(annex, mark, wait == 0 ? 0 : trip_word_stamp_at(hearing->setting.now + wait));
+}
+
+/* Nothing is ordered of a circuit of which nothing was, and is. */
+static void let_steer(const restoring *r, trip_hearing *hearing, const trip_saved *saved)
+{
+    if (saved_mode(r, saved) == TRIP_MODE_AUTO && !trip_steering_is_set(trip_record_annex(hearing->record)))
+        return;
+    trip_steer steer = {saved_mode(r, saved), UINT64_MAX};
+    if (steer.mode != TRIP_MODE_AUTO && saved->mode_left != TRIP_LAYOUT_FOREVER)
+        steer.until = trip_tracker_time(r->tracker) + left_of(r, saved->mode_left);
+    trip_steering_put(hearing->record, steer, saved->reason, steer.mode == TRIP_MODE_AUTO ? 0 : saved->reason_len);
 }
 
 static void become(const restoring *r, const trip_saved *saved, uint64_t number)
@@ -158,6 +171,7 @@ static void become(const restoring *r, const trip_saved *saved, uint64_t number)
     else /* half-open: nobody has its probes any more, so that it may be probed anew */
         open_circuit(&hearing, saved->level, left_of(r, saved->open_left));
     ask_to_wait(&hearing, left_of(r, saved->wait_left));
+    let_steer(r, &hearing, saved);
 }
 
 static void become_all(const restoring *r)
@@ -166,6 +180,7 @@ static void become_all(const restoring *r)
     trip_saved saved;
     for (uint64_t i = 0; trip_layout_has_more(&reader) && trip_layout_next(&reader, &saved) == NULL; i++)
         become(r, &saved, i);
+    trip_revise();
 }
 
 /* ---- The call ---------------------------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "inspect.h"
 #include "layout.h"
+#include "steering.h"
 #include "tracker.h"
 
 static uint64_t smaller(uint64_t a, uint64_t b)
@@ -46,6 +47,22 @@ static void save_state(trip_record *record, trip_circuit circuit, trip_saved *sa
     saved->opens += view.opened;
 }
 
+/* Under the mutex. The mode is on the tracker's clock. */
+static void save_mode(const trip_record *record, trip_saved *saved)
+{
+    uint64_t now = trip_tracker_time(trip_record_tracker(record));
+    uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
+    trip_steer steer = trip_steering_of(record, word, now);
+    const trip_order *order = trip_steering_order(record);
+    if (steer.mode == TRIP_MODE_AUTO)
+        return;
+    saved->mode = (uint8_t)steer.mode;
+    saved->mode_left =
+        steer.until == UINT64_MAX ? TRIP_LAYOUT_FOREVER : smaller(steer.until - now, TRIP_LAYOUT_MODE_LEFT_MAX);
+    saved->reason = order->reason;
+    saved->reason_len = (uint8_t)order->reason_len;
+}
+
 /* ---- All of them ------------------------------------------------------------------------------------------------- */
 
 /* Bytes that are written as long as there is room, and counted in any case. */
@@ -66,6 +83,7 @@ static void save(writing *w, trip_record *record, trip_circuit circuit)
         .tenant_len = (uint8_t)key.tenant_len,
         .provider_len = (uint8_t)key.provider_len,
     };
+    save_mode(record, &saved);
     size_t size = trip_layout_size(&saved);
     if (w->len <= w->room && size <= w->room - w->len) {
         save_counts(record, circuit, &saved);

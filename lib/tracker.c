@@ -47,25 +47,7 @@ bool trip_tracker_tag_lives(uint32_t tag)
     return (life & 1) != 0 && (uint16_t)(life >> 1) == tag >> TRIP_TRACKER_SLOT_BITS;
 }
 
-/* ---- Policy and clock -------------------------------------------------------------------------------------------- */
-
-void trip_tracker_policy(trip_tracker tracker, trip_policy *out_policy)
-{
-    const trip_tracker_record *record = trip_tracker_named(tracker);
-    uint64_t words[TRIP_POLICY_WORDS] = {0};
-    if (record != NULL)
-        for (size_t i = 0; i < TRIP_POLICY_WORDS; i++)
-            words[i] = atomic_load_explicit(&record->policy[i], memory_order_acquire);
-    memcpy(out_policy, words, sizeof *out_policy);
-}
-
-static void publish_policy(trip_tracker_record *record, const trip_policy *policy)
-{
-    uint64_t words[TRIP_POLICY_WORDS];
-    memcpy(words, policy, sizeof words);
-    for (size_t i = 0; i < TRIP_POLICY_WORDS; i++)
-        atomic_store_explicit(&record->policy[i], words[i], memory_order_relaxed);
-}
+/* ---- The clock --------------------------------------------------------------------------------------------------- */
 
 static uint64_t manual_start(uint64_t generation)
 {
@@ -93,17 +75,23 @@ uint64_t trip_tracker_lately(trip_tracker tracker, const trip_policy *policy)
     return policy->clock == TRIP_CLOCK_MONOTONIC ? trip_clock_coarse() : manual_now(tracker);
 }
 
+uint64_t trip_tracker_time(trip_tracker tracker)
+{
+    const trip_tracker_record *record = trip_tracker_named(tracker);
+    bool is_manual = record != NULL && atomic_load_explicit(&record->clock, memory_order_acquire) == TRIP_CLOCK_MANUAL;
+    return is_manual ? manual_now(tracker) : trip_clock_precise();
+}
+
 trip_status trip_tracker_advance(trip_tracker tracker, uint64_t ns)
 {
     trip_tracker_record *record = trip_tracker_named(tracker);
     if (record == NULL || !trip_tracker_lives(record, tracker))
         return TRIP_E_HANDLE;
-    trip_policy policy;
-    trip_tracker_policy(tracker, &policy);
+    uint32_t clock = atomic_load_explicit(&record->clock, memory_order_acquire);
     uint64_t manual = atomic_load_explicit(&record->manual, memory_order_acquire);
     if (!trip_tracker_lives(record, tracker))
         return TRIP_E_HANDLE;
-    if (policy.clock != TRIP_CLOCK_MANUAL)
+    if (clock != TRIP_CLOCK_MANUAL)
         return TRIP_E_UNSUPPORTED;
     uint64_t start = manual_start(trip_handle_generation(tracker, TRIP_TRACKER_SLOT_BITS));
     uint64_t then;
@@ -174,8 +162,15 @@ static trip_status begin(const trip_policy *policy, trip_tracker *out_tracker)
         pthread_mutex_init(&record->registry.mutex, NULL);
         life = 1 << 1;
     }
-    publish_policy(record, policy);
-    record->registry.policy = *policy; /* nobody reads it before the tracker lives, or after */
+    trip_registry *registry = &record->registry; /* nobody reads it before the tracker lives, or after */
+    status = trip_policy_publish(policy, &registry->first_place);
+    if (status != TRIP_OK) {
+        trip_pool_give(&trip_trackers, slot);
+        return TRIP_E_NOMEM;
+    }
+    registry->policy = *policy;
+    registry->policy_place = registry->first_place;
+    atomic_store_explicit(&record->clock, policy->clock, memory_order_relaxed);
     atomic_store_explicit(&record->manual, manual_start(life >> 1), memory_order_relaxed);
     atomic_store_explicit(&record->life, life | 1, memory_order_release);
     *out_tracker = trip_handle_make(TRIP_KIND_TRACKER, TRIP_TRACKER_SLOT_BITS, life >> 1, slot);
@@ -231,6 +226,29 @@ trip_status trip_tracker_destroy(trip_tracker tracker)
 }
 
 /* ---- Circuits ---------------------------------------------------------------------------------------------------- */
+
+trip_tracker_record *trip_tracker_hold(trip_circuit circuit, trip_record **out_record)
+{
+    trip_record *record = trip_record_named(circuit);
+    if (record == NULL)
+        return NULL;
+    trip_tracker owner = trip_record_tracker(record);
+    trip_tracker_record *tracker = trip_tracker_named(owner);
+    if (tracker == NULL || !trip_record_lives(record, circuit))
+        return NULL;
+    pthread_mutex_lock(&tracker->registry.mutex);
+    *out_record = record;
+    if (trip_record_lives(record, circuit) &&
+        trip_record_tracker(record) == owner) /* else the mutex is not the circuit's */
+        return tracker;
+    pthread_mutex_unlock(&tracker->registry.mutex);
+    return NULL;
+}
+
+void trip_tracker_let_go(trip_tracker_record *tracker)
+{
+    pthread_mutex_unlock(&tracker->registry.mutex);
+}
 
 /* The circuit of a key that was not found without the registry's mutex. */
 static __attribute__((noinline)) trip_status get(trip_tracker_record *record, trip_tracker tracker, const trip_key *key,

@@ -112,18 +112,6 @@ static uint64_t closed_at(uint64_t from, uint64_t now)
     return make(TRIP_WORD_CLOSED, from & TRIP_WORD_SLOW, larger(trip_word_stamp_at(now), trip_word_stamp(from)), 0);
 }
 
-/* Closed from now on, in a new epoch. */
-uint64_t trip_word_closed_anew(uint64_t word, uint64_t now)
-{
-    uint64_t passed = trip_word_state_of(word) == TRIP_WORD_CLOSED ? next_stamp(trip_word_stamp(word)) : 0;
-    return trip_word_closed(larger(trip_word_stamp(closed_at(word, now)), passed), word & TRIP_WORD_SLOW);
-}
-
-uint64_t trip_word_with_failures(uint64_t word, uint64_t failures)
-{
-    return trip_word_bare(word) | failures;
-}
-
 /* The stamp passes that of the word it replaces by at least one, so that the epoch is new. */
 uint64_t trip_word_open_until(uint64_t word, uint64_t deadline, uint64_t level)
 {
@@ -131,6 +119,11 @@ uint64_t trip_word_open_until(uint64_t word, uint64_t deadline, uint64_t level)
     uint64_t end = stamp * TRIP_NS_PER_MS;
     uint64_t units = end > deadline ? smaller((end - deadline) / NS_PER_UNIT, UNITS_MAX) : 0;
     return make(TRIP_WORD_OPEN, word & TRIP_WORD_SLOW, stamp, level << UNITS_BITS | units);
+}
+
+uint64_t trip_word_with_failures(uint64_t word, uint64_t failures)
+{
+    return trip_word_bare(word) | failures;
 }
 
 static uint64_t open_from(uint64_t from, uint64_t start, uint64_t level, const trip_setting *setting)
@@ -318,11 +311,18 @@ static trip_verdict step_half_open(uint64_t word, trip_word_event event, const t
     return go(half_open(word, &p, setting->policy));
 }
 
+/* Closed from now on, in a new epoch. */
+static uint64_t closed_anew(uint64_t from, uint64_t now)
+{
+    uint64_t passed = trip_word_state_of(from) == TRIP_WORD_CLOSED ? next_stamp(trip_word_stamp(from)) : 0;
+    return trip_word_closed(larger(trip_word_stamp(closed_at(from, now)), passed), from & TRIP_WORD_SLOW);
+}
+
 /* What an operator wants is done in any state. */
 static trip_verdict step_ordered(uint64_t word, trip_word_event event, const trip_setting *setting)
 {
     if (event == TRIP_ON_RESET)
-        return go(trip_word_closed_anew(word, setting->now));
+        return go(closed_anew(word, setting->now));
     return go_open(word, trip_word_state_of(word) == TRIP_WORD_CLOSED ? 0 : open_level(word), setting);
 }
 
