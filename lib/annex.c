@@ -112,23 +112,42 @@ bool trip_annex_prepare(trip_annex *annex, const trip_policy *policy)
     return true;
 }
 
-/* Who holds the old windows for too long counts in them what is of the circuit's present epoch. So they stay with it. */
-bool trip_annex_reshape(trip_annex *annex, const trip_policy *policy)
+/* Windows wait among the outgrown ones until they are needed. */
+bool trip_annex_reserve(trip_annex *annex, const trip_policy *to)
 {
-    trip_windows *windows = atomic_load_explicit(&annex->windows, memory_order_relaxed);
-    if (!has_windows(policy) || (windows != NULL && has_shape(windows, policy)))
+    const trip_windows *windows = atomic_load_explicit(&annex->windows, memory_order_relaxed);
+    if (!has_windows(to) || (windows != NULL && has_shape(windows, to)))
         return true;
-    trip_windows *others = pick(&annex->outgrown, policy);
+    trip_windows *others = pick(&annex->outgrown, to);
     if (others == NULL)
-        others = take(policy);
+        others = take(to);
     if (others == NULL)
         return false;
+    others->next = annex->outgrown;
+    annex->outgrown = others;
+    return true;
+}
+
+/* Who holds the old windows for too long counts in them what is of the circuit's present epoch. So they stay with it. */
+void trip_annex_reshape(trip_annex *annex, const trip_policy *from, const trip_policy *to)
+{
+    trip_windows *windows = atomic_load_explicit(&annex->windows, memory_order_relaxed);
+    bool is_same = from->lately.size == to->lately.size && from->last_calls.size == to->last_calls.size;
+    if (!has_windows(to))
+        return;
+    if (windows != NULL && has_shape(windows, to)) {
+        if (!is_same) /* they are of an earlier time */
+            trip_window_empty(windows);
+        atomic_store_explicit(&windows->calm, 0, memory_order_release);
+        return;
+    }
+    trip_windows *others = pick(&annex->outgrown, to);
+    trip_window_empty(others);
     atomic_store_explicit(&annex->windows, others, memory_order_release);
     if (windows != NULL) {
         windows->next = annex->outgrown;
         annex->outgrown = windows;
     }
-    return true;
 }
 
 /* ---- Annexes ----------------------------------------------------------------------------------------------------- */

@@ -113,8 +113,10 @@ trip_annex *trip_annex_have(_Atomic(trip_annex *) *place);
    that begins. False: no memory. */
 bool trip_annex_prepare(trip_annex *annex, const trip_policy *policy);
 
-/* The same for a life that goes on: windows of the same shape stay as they are. */
-bool trip_annex_reshape(trip_annex *annex, const trip_policy *policy);
+/* The same for a life that goes on and comes from one policy to another: first see that nothing can fail for want of
+   memory, then do it. Windows of the same shape stay as they are. */
+bool trip_annex_reserve(trip_annex *annex, const trip_policy *to);
+void trip_annex_reshape(trip_annex *annex, const trip_policy *from, const trip_policy *to);
 
 /* With the mutex held: nothing is known of the life that begins. */
 void trip_annex_forget(trip_annex *annex);

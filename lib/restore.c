@@ -5,6 +5,7 @@
 #include "abi.h"
 #include "alloc.h"
 #include "clock.h"
+#include "config.h"
 #include "inspect.h"
 #include "layout.h"
 #include "steering.h"
@@ -213,12 +214,9 @@ static trip_status restore(restoring *r, trip_tracker_record *owner)
     return status;
 }
 
-static trip_status explain(trip_error *out_error, trip_status status, const char *why)
+static trip_status refuse(trip_error *out_error, trip_status status, const char *why)
 {
-    trip_error error = {.status = status, .field_offset = UINT32_MAX};
-    strncpy(error.message, why, sizeof error.message - 1);
-    trip_abi_write(out_error, &error, sizeof error);
-    return status;
+    return trip_error_tell(out_error, status, TRIP_NO_FIELD, why);
 }
 
 trip_status trip_tracker_restore(trip_tracker tracker, uint64_t now_unix_ns, const char *bytes, size_t bytes_len,
@@ -227,24 +225,24 @@ trip_status trip_tracker_restore(trip_tracker tracker, uint64_t now_unix_ns, con
     if (!trip_abi_may_write(out_error, TRIP_ERROR_SIZE_1_0))
         return TRIP_E_INVALID;
     if (bytes == NULL || bytes_len > PTRDIFF_MAX)
-        return explain(out_error, TRIP_E_INVALID, "there are no bytes, or more than memory holds");
+        return refuse(out_error, TRIP_E_INVALID, "there are no bytes, or more than memory holds");
     trip_tracker_record *owner = trip_tracker_named(tracker);
     if (owner == NULL || !trip_tracker_lives(owner, tracker))
-        return explain(out_error, TRIP_E_HANDLE, "no such tracker");
+        return refuse(out_error, TRIP_E_HANDLE, "no such tracker");
     restoring r = {.tracker = tracker, .registry = &owner->registry};
     const trip_flaw *flaw = read_all(bytes, bytes_len, &r.circuits);
     if (flaw != NULL)
-        return explain(out_error, flaw->status, flaw->why);
+        return refuse(out_error, flaw->status, flaw->why);
     uint64_t now = now_unix_ns != 0 ? now_unix_ns : trip_clock_of_day();
     r.elapsed = now > r.circuits.at_unix_ns ? now - r.circuits.at_unix_ns : 0;
     switch (restore(&r, owner)) {
     case TRIP_OK:
         return TRIP_OK;
     case TRIP_E_CAPACITY:
-        return explain(out_error, TRIP_E_CAPACITY, "with these circuits there would be more than max_circuits");
+        return refuse(out_error, TRIP_E_CAPACITY, "with these circuits there would be more than max_circuits");
     case TRIP_E_NOMEM:
-        return explain(out_error, TRIP_E_NOMEM, "out of memory");
+        return refuse(out_error, TRIP_E_NOMEM, "out of memory");
     default:
-        return explain(out_error, TRIP_E_HANDLE, "no such tracker");
+        return refuse(out_error, TRIP_E_HANDLE, "no such tracker");
     }
 }

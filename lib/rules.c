@@ -48,21 +48,21 @@ uint32_t *trip_rules_find(const trip_rules *rules, const trip_subject *subject)
     return rule == NULL ? NULL : &rule->place;
 }
 
-trip_status trip_rules_add(trip_rules *rules, const trip_subject *subject, uint32_t place)
+uint32_t *trip_rules_add(trip_rules *rules, const trip_subject *subject)
 {
     trip_rule *rule = trip_allocate(sizeof *rule + TEXT_MAX);
     if (rule == NULL)
-        return TRIP_E_NOMEM;
+        return NULL;
     size_t len = write_text(subject, rule->text);
     unsigned hash = hash_of(subject);
-    rule->place = place;
+    rule->place = TRIP_RULE_NONE;
     HASH_ADD_KEYPTR_BYHASHVALUE(by_text, rules->by_text, rule->text, (unsigned)len, hash, rule);
     if (rule->by_text.tbl == NULL) {
         trip_release(rule);
-        return TRIP_E_NOMEM;
+        return NULL;
     }
     rules->count++;
-    return TRIP_OK;
+    return &rule->place;
 }
 
 static void drop(trip_rules *rules, trip_rule *rule)
@@ -89,7 +89,7 @@ uint32_t trip_rules_resolve(const trip_rules *rules, const char *tenant, size_t 
     };
     for (size_t i = 0; i < sizeof subjects / sizeof *subjects && rules->count != 0; i++) {
         const uint32_t *place = trip_rules_find(rules, &subjects[i]);
-        if (place != NULL)
+        if (place != NULL && *place != TRIP_RULE_NONE)
             return *place;
     }
     return otherwise;

@@ -23,11 +23,13 @@ typedef struct trip_subject {
     size_t provider_len;
 } trip_subject;
 
-/* Where the policy of a subject is published: NULL, no rule is about it. */
+#define TRIP_RULE_NONE UINT32_MAX /* the place of no policy: as if there were no such rule */
+
+/* Where the policy of a subject is published, to be read and changed. NULL: no rule is about it. */
 uint32_t *trip_rules_find(const trip_rules *rules, const trip_subject *subject);
 
-/* Add a rule about a subject that has none. TRIP_OK, TRIP_E_NOMEM. */
-trip_status trip_rules_add(trip_rules *rules, const trip_subject *subject, uint32_t place);
+/* Add a rule about a subject that has none; it says TRIP_RULE_NONE. NULL: no memory. */
+uint32_t *trip_rules_add(trip_rules *rules, const trip_subject *subject);
 
 void trip_rules_remove(trip_rules *rules, const trip_subject *subject);
 

@@ -3,6 +3,7 @@
 
 #include "abi.h"
 #include "clock.h"
+#include "config.h"
 #include "process.h"
 
 #include <stddef.h>
@@ -17,10 +18,6 @@ static _Atomic(char *) chunks[(TRACKERS_MAX + 1) >> CHUNK_BITS];
 trip_pool trip_trackers = TRIP_POOL(sizeof(trip_tracker_record), TRACKERS_MAX, CHUNK_BITS, chunks);
 
 _Atomic uint64_t trip_trackers_destroyed;
-
-_Static_assert(offsetof(trip_config, on_server_error) == TRIP_CONFIG_SIZE_1_0,
-               "later members go behind the released ones");
-_Static_assert(sizeof(trip_error) == TRIP_ERROR_SIZE_1_0, "later members go behind the released ones");
 
 /* ---- Finding ----------------------------------------------------------------------------------------------------- */
 
@@ -107,47 +104,6 @@ trip_status trip_tracker_advance(trip_tracker tracker, uint64_t ns)
 
 /* ---- Making and destroying --------------------------------------------------------------------------------------- */
 
-trip_status trip_config_init(trip_config *out_config, size_t struct_size)
-{
-    if (out_config == NULL || !trip_abi_size_fits(struct_size, TRIP_CONFIG_SIZE_1_0))
-        return TRIP_E_INVALID;
-    trip_config defaults;
-    trip_policy_defaults(&defaults);
-    uint32_t size = (uint32_t)struct_size;
-    memcpy(out_config, &size, sizeof size);
-    trip_abi_write(out_config, &defaults, sizeof defaults);
-    return TRIP_OK;
-}
-
-static trip_status explain(trip_error *out_error, trip_status status, const trip_refusal *refusal)
-{
-    trip_error error = {.status = status, .field_offset = refusal->field_offset};
-    strncpy(error.message, refusal->why, sizeof error.message - 1);
-    trip_abi_write(out_error, &error, sizeof error);
-    return status;
-}
-
-static trip_status read_config(const trip_config *config, trip_policy *out_policy, trip_error *out_error)
-{
-    trip_config complete;
-    trip_policy_defaults(&complete);
-    trip_status status = TRIP_OK;
-    if (config != NULL)
-        status = trip_abi_read(config, &complete, sizeof complete, TRIP_CONFIG_SIZE_1_0);
-    if (status == TRIP_E_INVALID)
-        return explain(out_error, status,
-                       &(trip_refusal){offsetof(trip_config, struct_size),
-                                       "struct_size: set it to sizeof(trip_config), or call trip_config_init"});
-    if (status == TRIP_E_TOO_NEW)
-        return explain(out_error, status,
-                       &(trip_refusal){UINT32_MAX, "the config asks for what only a later library can do"});
-    const trip_refusal *refusal = trip_policy_check(&complete);
-    if (refusal != NULL)
-        return explain(out_error, TRIP_E_CONFIG, refusal);
-    trip_policy_make(&complete, out_policy);
-    return TRIP_OK;
-}
-
 /* With the process locked. A slot's mutex is made with it and lasts as long as its memory: someone may be waiting at
    it. */
 static trip_status begin(const trip_policy *policy, trip_tracker *out_tracker)
@@ -182,9 +138,9 @@ trip_status trip_tracker_create(const trip_config *config, trip_tracker *out_tra
     if (!trip_abi_may_write(out_error, TRIP_ERROR_SIZE_1_0))
         return TRIP_E_INVALID;
     if (out_tracker == NULL)
-        return explain(out_error, TRIP_E_INVALID, &(trip_refusal){UINT32_MAX, "out_tracker is NULL"});
+        return trip_error_tell(out_error, TRIP_E_INVALID, TRIP_NO_FIELD, "out_tracker is NULL");
     trip_policy policy;
-    trip_status status = read_config(config, &policy, out_error);
+    trip_status status = trip_config_read(config, &policy, out_error);
     if (status != TRIP_OK)
         return status;
 
@@ -194,38 +150,43 @@ trip_status trip_tracker_create(const trip_config *config, trip_tracker *out_tra
         status = begin(&policy, out_tracker);
     trip_process_unlock();
     if (status == TRIP_E_SYSTEM)
-        return explain(out_error, status,
-                       &(trip_refusal){UINT32_MAX, "the system gave no random numbers or no thread key"});
+        return trip_error_tell(out_error, status, TRIP_NO_FIELD, "the system gave no random numbers or no thread key");
     if (status == TRIP_E_NOMEM)
-        return explain(out_error, status, &(trip_refusal){UINT32_MAX, "out of memory"});
+        return trip_error_tell(out_error, status, TRIP_NO_FIELD, "out of memory");
     if (status == TRIP_E_CAPACITY)
-        return explain(out_error, status, &(trip_refusal){UINT32_MAX, "65535 trackers exist"});
+        return trip_error_tell(out_error, status, TRIP_NO_FIELD, "65535 trackers exist");
     return status;
 }
 
 trip_status trip_tracker_destroy(trip_tracker tracker)
 {
-    trip_tracker_record *record = trip_tracker_named(tracker);
-    if (record == NULL || !trip_tracker_lives(record, tracker))
+    trip_tracker_record *record = trip_tracker_lock(tracker);
+    if (record == NULL)
         return TRIP_E_HANDLE;
-    pthread_mutex_lock(&record->registry.mutex);
-    bool ours = trip_tracker_lives(record, tracker);
-    if (ours) {
-        uint64_t generation = trip_handle_generation(tracker, TRIP_TRACKER_SLOT_BITS) + 1;
-        atomic_store_explicit(&record->life, generation << 1, memory_order_release);
-        trip_registry_clear(&record->registry);
-        atomic_fetch_add_explicit(&trip_trackers_destroyed, 1, memory_order_release);
-    }
-    pthread_mutex_unlock(&record->registry.mutex);
-    if (!ours)
-        return TRIP_E_HANDLE;
+    uint64_t generation = trip_handle_generation(tracker, TRIP_TRACKER_SLOT_BITS) + 1;
+    atomic_store_explicit(&record->life, generation << 1, memory_order_release);
+    trip_registry_clear(&record->registry);
+    atomic_fetch_add_explicit(&trip_trackers_destroyed, 1, memory_order_release);
+    trip_tracker_let_go(record);
     uint32_t slot = trip_handle_slot(tracker, TRIP_TRACKER_SLOT_BITS);
-    if (trip_handle_generation(tracker, TRIP_TRACKER_SLOT_BITS) + 1 < trip_handle_generations(TRIP_TRACKER_SLOT_BITS))
+    if (generation < trip_handle_generations(TRIP_TRACKER_SLOT_BITS))
         trip_pool_give(&trip_trackers, slot);
     return TRIP_OK;
 }
 
 /* ---- Circuits ---------------------------------------------------------------------------------------------------- */
+
+trip_tracker_record *trip_tracker_lock(trip_tracker tracker)
+{
+    trip_tracker_record *record = trip_tracker_named(tracker);
+    if (record == NULL || !trip_tracker_lives(record, tracker))
+        return NULL;
+    pthread_mutex_lock(&record->registry.mutex);
+    if (trip_tracker_lives(record, tracker))
+        return record;
+    pthread_mutex_unlock(&record->registry.mutex);
+    return NULL;
+}
 
 trip_tracker_record *trip_tracker_hold(trip_circuit circuit, trip_record **out_record)
 {
@@ -254,14 +215,11 @@ void trip_tracker_let_go(trip_tracker_record *tracker)
 static __attribute__((noinline)) trip_status get(trip_tracker_record *record, trip_tracker tracker, const trip_key *key,
                                                  trip_circuit *out_circuit)
 {
-    if (!trip_tracker_lives(record, tracker))
-        return TRIP_E_HANDLE;
     trip_circuit circuit;
-    trip_status status = TRIP_E_HANDLE;
-    pthread_mutex_lock(&record->registry.mutex);
-    if (trip_tracker_lives(record, tracker))
-        status = trip_registry_get(&record->registry, tracker, key, &circuit);
-    pthread_mutex_unlock(&record->registry.mutex);
+    if (trip_tracker_lock(tracker) == NULL)
+        return TRIP_E_HANDLE;
+    trip_status status = trip_registry_get(&record->registry, tracker, key, &circuit);
+    trip_tracker_let_go(record);
     if (status == TRIP_OK)
         *out_circuit = circuit;
     return status;

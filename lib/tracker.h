@@ -27,6 +27,9 @@ bool trip_tracker_lives(const trip_tracker_record *record, trip_tracker tracker)
 /* Whether the tracker with these low bits of its handle may still be there. */
 bool trip_tracker_tag_lives(uint32_t tag);
 
+/* Hold the mutex of a tracker's registry. NULL: there is no such tracker, and nothing is held. */
+trip_tracker_record *trip_tracker_lock(trip_tracker tracker);
+
 /* Hold the mutex of the registry of a circuit that lives, and tell where it does. NULL: there is none, and nothing is held. */
 trip_tracker_record *trip_tracker_hold(trip_circuit circuit, trip_record **out_record);
 void trip_tracker_let_go(trip_tracker_record *tracker);

@@ -281,14 +281,14 @@ static trip_status write_by_classify_text(void *out)
 }
 
 static const writer writers[] = {
-    {"permit", sizeof(trip_rejection), TRIP_REJECTED_OPEN, write_by_permit},
-    {"peek", sizeof(trip_rejection), TRIP_REJECTED_OPEN, write_by_peek},
-    {"inspect", sizeof(trip_circuit_info), TRIP_OK, write_by_inspect},
-    {"express", sizeof(trip_express), TRIP_OK, write_by_express},
-    {"permit_inspect", sizeof(trip_permit_info), TRIP_OK, write_by_permit_inspect},
-    {"classify_http", sizeof(trip_outcome), TRIP_OK, write_by_classify_http},
-    {"classify_errno", sizeof(trip_outcome), TRIP_OK, write_by_classify_errno},
-    {"classify_text", sizeof(trip_outcome), TRIP_OK, write_by_classify_text},
+    {"permit", sizeof(trip_rejection), TRIP_REJECTED_OPEN, write_by_permit, 0},
+    {"peek", sizeof(trip_rejection), TRIP_REJECTED_OPEN, write_by_peek, 0},
+    {"inspect", sizeof(trip_circuit_info), TRIP_OK, write_by_inspect, 112},
+    {"express", sizeof(trip_express), TRIP_OK, write_by_express, 0},
+    {"permit_inspect", sizeof(trip_permit_info), TRIP_OK, write_by_permit_inspect, 0},
+    {"classify_http", sizeof(trip_outcome), TRIP_OK, write_by_classify_http, 0},
+    {"classify_errno", sizeof(trip_outcome), TRIP_OK, write_by_classify_errno, 0},
+    {"classify_text", sizeof(trip_outcome), TRIP_OK, write_by_classify_text, 0},
 };
 #define WRITERS (int)(sizeof writers / sizeof *writers)
 
