@@ -83,7 +83,7 @@ const trip_flaw *trip_layout_open(const char *bytes, size_t len, trip_layout_rea
 /* Whether there is another circuit, or something wrong in its place. */
 bool trip_layout_has_more(const trip_layout_reader *reader);
 
-/* The next one, whose texts lie in the bytes. NULL, or what is wrong. */
+/* The next one, whose texts lie in the bytes. NULL, or what is wrong: be it that there are no more. */
 const trip_flaw *trip_layout_next(trip_layout_reader *reader, trip_saved *out_circuit);
 
 #endif

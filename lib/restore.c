@@ -65,12 +65,11 @@ static trip_status prepare(restoring *r, const trip_saved *saved, uint64_t numbe
     return has_room ? TRIP_OK : TRIP_E_NOMEM;
 }
 
-/* The circuits before this one. */
-static void undo(const restoring *r, uint64_t end)
+static void undo(const restoring *r)
 {
     trip_layout_reader reader = r->circuits;
     trip_saved saved;
-    for (uint64_t i = 0; i < end && trip_layout_next(&reader, &saved) == NULL; i++) {
+    for (uint64_t i = 0; trip_layout_next(&reader, &saved) == NULL; i++) {
         trip_key key;
         trip_circuit circuit = was_made(r, i) ? find(r, &saved, &key) : 0;
         if (circuit != 0)
@@ -82,14 +81,12 @@ static trip_status prepare_all(restoring *r)
 {
     trip_layout_reader reader = r->circuits;
     trip_saved saved;
-    for (uint64_t i = 0; trip_layout_has_more(&reader) && trip_layout_next(&reader, &saved) == NULL; i++) {
-        trip_status status = prepare(r, &saved, i);
-        if (status != TRIP_OK) {
-            undo(r, i + 1);
-            return status;
-        }
-    }
-    return TRIP_OK;
+    trip_status status = TRIP_OK;
+    for (uint64_t i = 0; status == TRIP_OK && trip_layout_next(&reader, &saved) == NULL; i++)
+        status = prepare(r, &saved, i);
+    if (status != TRIP_OK)
+        undo(r);
+    return status;
 }
 
 /* ---- What cannot ------------------------------------------------------------------------------------------------- */
@@ -179,7 +176,7 @@ static void become_all(const restoring *r)
 {
     trip_layout_reader reader = r->circuits;
     trip_saved saved;
-    for (uint64_t i = 0; trip_layout_has_more(&reader) && trip_layout_next(&reader, &saved) == NULL; i++)
+    for (uint64_t i = 0; trip_layout_next(&reader, &saved) == NULL; i++)
         become(r, &saved, i);
     trip_revise();
 }

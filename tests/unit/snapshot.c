@@ -48,7 +48,7 @@ static void restore_well(trip_tracker tracker, uint64_t now, bytes b)
 
 /* ---- A tracker in which everything has happened ------------------------------------------------------------------ */
 
-enum { CALM, FAILING, OPEN, OVERDUE, PROBING, LOST, DEEP, ASKED, ODD, NAMELESS, CIRCUITS };
+enum { CALM, FAILING, OPEN, OVERDUE, PROBING, LOST, DEEP, ASKED, ODD, NAMELESS, FORCED, OBSERVED, CIRCUITS };
 
 typedef struct name {
     const char *tenant, *provider;
@@ -63,6 +63,7 @@ static const name names[CIRCUITS] = {
     [PROBING] = {"globex", "openai", 6, 6}, [LOST] = {"globex", "anthropic", 6, 9},
     [DEEP] = {"globex", "groq", 6, 4},      [ASKED] = {"globex", "mistral", 6, 7},
     [ODD] = {longest, "\0\xff", 255, 2},    [NAMELESS] = {NULL, NULL, 0, 0},
+    [FORCED] = {"initech", "openai", 7, 6}, [OBSERVED] = {"initech", "groq", 7, 4},
 };
 
 static trip_config scene_config(void)
@@ -102,6 +103,11 @@ static void pass(trip_tracker tracker, uint64_t ns)
     ck_assert_int_eq(trip_tracker_advance(tracker, ns), TRIP_OK);
 }
 
+static void set_mode(trip_tracker tracker, int which, uint32_t mode, uint64_t ttl, const char *reason)
+{
+    ck_assert_int_eq(trip_circuit_set_mode(circuit_at(tracker, which), mode, ttl, reason, SIZE_MAX), TRIP_OK);
+}
+
 /* It ends after 180 s, at the moment of the snapshot: open since 1 s, since 70 s, and so on. */
 static trip_tracker scene(void)
 {
@@ -130,6 +136,9 @@ static trip_tracker scene(void)
     ck_assert_int_eq(trip_permit_cancel(permit_of(circuit_at(tracker, ODD))), TRIP_OK);
     permit_of(circuit_at(tracker, ODD)); /* out for ever */
     circuit_at(tracker, NAMELESS);
+    set_mode(tracker, FORCED, TRIP_MODE_FORCED_OPEN, 300 * SECOND, "maintenance, \xe2\x82\xac 5");
+    fail_at(tracker, OBSERVED, 3);
+    set_mode(tracker, OBSERVED, TRIP_MODE_OBSERVE, 0, "");
     return tracker;
 }
 
@@ -145,13 +154,22 @@ static view look_at(trip_tracker tracker)
     return v;
 }
 
+static uint64_t left_after(uint64_t left, uint64_t elapsed)
+{
+    return left > elapsed ? left - elapsed : 0;
+}
+
 /* What a circuit is in a tracker that has nothing but the snapshot, so many ns after it. */
 static void judge_restored(const trip_circuit_info *was, const trip_circuit_info *is, uint64_t elapsed)
 {
     bool is_closed = was->state == TRIP_STATE_CLOSED;
     ck_assert_uint_eq(is->state, is_closed ? TRIP_STATE_CLOSED : TRIP_STATE_OPEN);
-    uint64_t left = was->state == TRIP_STATE_OPEN ? was->retry_after_ns : 0;
-    ck_assert_uint_eq(is->retry_after_ns, left > elapsed ? left - elapsed : 0);
+    if (was->mode == TRIP_MODE_AUTO)
+        ck_assert_uint_eq(is->retry_after_ns,
+                          left_after(was->state == TRIP_STATE_OPEN ? was->retry_after_ns : 0, elapsed));
+    bool is_over = was->mode_left_ns != 0 && was->mode_left_ns <= elapsed;
+    ck_assert_uint_eq(is->mode, is_over ? TRIP_MODE_AUTO : was->mode);
+    ck_assert_uint_eq(is->mode_left_ns, left_after(was->mode_left_ns, elapsed));
     ck_assert_uint_eq(is->level, was->level);
     ck_assert_uint_eq(is->failures, was->failures);
     ck_assert_uint_eq(is->open_duration_ns, was->open_duration_ns);
@@ -356,6 +374,72 @@ START_TEST(windows_begin_empty_and_nobody_is_on_a_ramp)
 }
 END_TEST
 
+/* ---- Modes ------------------------------------------------------------------------------------------------------- */
+
+static trip_status ask(trip_tracker tracker, int which)
+{
+    trip_permit permit;
+    trip_status status = trip_circuit_permit(circuit_at(tracker, which), &permit, NULL);
+    if (status == TRIP_OK)
+        ck_assert_int_eq(trip_permit_cancel(permit), TRIP_OK);
+    return status;
+}
+
+START_TEST(modes_end_when_they_would_have)
+{
+    bytes b = snapshot_of(scene(), NOON);
+    trip_tracker after = scene_tracker();
+    restore_well(after, NOON + 100 * SECOND, b);
+    pass(after, 200 * SECOND - 1);
+    ck_assert_int_eq(ask(after, FORCED), TRIP_REJECTED_FORCED);
+    pass(after, 1);
+    ck_assert_int_eq(ask(after, FORCED), TRIP_OK);
+    pass(after, YEAR);
+    ck_assert_uint_eq(info_of(circuit_at(after, OBSERVED)).mode, TRIP_MODE_OBSERVE);
+    after = scene_tracker();
+    restore_well(after, NOON + 300 * SECOND, b);
+    ck_assert_int_eq(ask(after, FORCED), TRIP_OK);
+}
+END_TEST
+
+/* Under a mode the circuit has gone on: it is open for 60 s. */
+START_TEST(what_a_mode_hides_is_restored_too)
+{
+    trip_tracker after = scene_tracker();
+    restore_well(after, NOON + 20 * SECOND, snapshot_of(scene(), NOON));
+    ck_assert_int_eq(ask(after, OBSERVED), TRIP_OK);
+    set_mode(after, OBSERVED, TRIP_MODE_AUTO, 0, "");
+    ck_assert_uint_eq(info_of(circuit_at(after, OBSERVED)).retry_after_ns, 40 * SECOND);
+}
+END_TEST
+
+START_TEST(a_mode_that_is_there_becomes_what_the_snapshot_says)
+{
+    trip_tracker busy = scene_tracker();
+    set_mode(busy, CALM, TRIP_MODE_FORCED_OPEN, 0, "here");
+    set_mode(busy, FORCED, TRIP_MODE_FORCED_CLOSED, 0, "here");
+    restore_well(busy, NOON, snapshot_of(scene(), NOON));
+    ck_assert_int_eq(ask(busy, CALM), TRIP_OK);
+    ck_assert_int_eq(ask(busy, FORCED), TRIP_REJECTED_FORCED);
+}
+END_TEST
+
+START_TEST(a_reason_is_kept_whole)
+{
+    static const size_t lens[] = {0, 1, 254, 255};
+    for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
+        trip_tracker before = scene_tracker(), after = scene_tracker();
+        ck_assert_int_eq(trip_circuit_set_mode(circuit_at(before, CALM), TRIP_MODE_OBSERVE, 0, longest, lens[i]),
+                         TRIP_OK);
+        bytes b = snapshot_of(before, NOON);
+        restore_well(after, NOON, b);
+        bytes again = snapshot_of(after, NOON);
+        ck_assert_uint_eq(again.len, b.len);
+        ck_assert_mem_eq(again.at, b.at, b.len);
+    }
+}
+END_TEST
+
 /* ---- Into a tracker that has circuits ---------------------------------------------------------------------------- */
 
 START_TEST(circuits_that_are_there_become_what_the_snapshot_says)
@@ -427,7 +511,7 @@ START_TEST(others_stay_as_they_are)
     trip_config config = scene_config();
     config.max_circuits = CIRCUITS + 1;
     trip_tracker busy = tracker_with(&config);
-    trip_circuit other = circuit_of(busy, "initech", "openai");
+    trip_circuit other = circuit_of(busy, "umbrella", "openai");
     for (int i = 0; i < 3; i++)
         fail_once(other);
     trip_circuit_info there = info_of(other), is;
@@ -442,14 +526,14 @@ START_TEST(nobody_has_to_go_for_a_circuit_that_is_restored)
     bytes b = snapshot_of(scene(), NOON);
     trip_config config = scene_config();
     trip_tracker full = tracker_with(&config);
-    trip_circuit other = circuit_of(full, "initech", "openai");
+    trip_circuit other = circuit_of(full, "umbrella", "openai");
     ck_assert_int_eq(restore(full, NOON, b), TRIP_E_CAPACITY);
     ck_assert_uint_eq(info_of(other).permits, 0);
     bytes only = snapshot_of(full, NOON);
-    ck_assert_uint_eq(only.len, TRIP_LAYOUT_HEADER_SIZE + 96 + 13 + TRIP_LAYOUT_CHECKSUM_SIZE); /* that one */
+    ck_assert_uint_eq(only.len, TRIP_LAYOUT_HEADER_SIZE + 96 + 14 + TRIP_LAYOUT_CHECKSUM_SIZE); /* that one */
     config.max_circuits = CIRCUITS + 1;
     trip_tracker roomy = tracker_with(&config);
-    circuit_of(roomy, "initech", "openai");
+    circuit_of(roomy, "umbrella", "openai");
     circuit_at(roomy, OPEN); /* counts once */
     restore_well(roomy, NOON, b);
     ck_assert_uint_eq(info_of(circuit_at(roomy, OPEN)).state, TRIP_STATE_OPEN);
@@ -884,6 +968,12 @@ static Suite *snapshot_suite(void)
     tcase_add_test(states, an_open_period_of_two_years_is_kept);
     tcase_add_test(states, windows_begin_empty_and_nobody_is_on_a_ramp);
     suite_add_tcase(suite, states);
+    TCase *modes = tcase_create("modes");
+    tcase_add_test(modes, modes_end_when_they_would_have);
+    tcase_add_test(modes, what_a_mode_hides_is_restored_too);
+    tcase_add_test(modes, a_mode_that_is_there_becomes_what_the_snapshot_says);
+    tcase_add_test(modes, a_reason_is_kept_whole);
+    suite_add_tcase(suite, modes);
     TCase *there = tcase_create("there");
     tcase_add_test(there, circuits_that_are_there_become_what_the_snapshot_says);
     tcase_add_test(there, an_open_circuit_may_be_open_for_less_or_closed_and_its_next_period_is_as_long_as_any);
