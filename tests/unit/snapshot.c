@@ -114,16 +114,19 @@ static trip_tracker scene(void)
     trip_tracker tracker = scene_tracker();
     fail_at(tracker, DEEP, 3);
     pass(tracker, 60 * SECOND);
-    fail_at(tracker, DEEP, 1); /* its probe: open for 120 s */
     fail_at(tracker, PROBING, 3);
     fail_at(tracker, LOST, 3);
-    pass(tracker, 50 * SECOND);
+    pass(tracker, 5 * SECOND);
+    fail_at(tracker, DEEP, 1); /* its probe: open for 120 s */
+    pass(tracker, 45 * SECOND);
     fail_at(tracker, OVERDUE, 3);
     pass(tracker, 10 * SECOND);
     permit_of(circuit_at(tracker, LOST)); /* the lease ends at 140 s */
     pass(tracker, 59 * SECOND);
     permit_of(circuit_at(tracker, PROBING));
+    trip_permit late = permit_of(circuit_at(tracker, OPEN));
     fail_at(tracker, OPEN, 3);
+    ck_assert_int_eq(trip_permit_record_success(late), TRIP_STALE);
     ck_assert_int_eq(trip_circuit_permit(circuit_at(tracker, OPEN), &(trip_permit){0}, NULL), TRIP_REJECTED_OPEN);
     fail_at(tracker, FAILING, 2);
     pass(tracker, SECOND);
@@ -205,7 +208,7 @@ START_TEST(the_scene_has_every_state)
     ck_assert(v.of[LOST].state == TRIP_STATE_OPEN &&
               v.of[LOST].level == 1); /* by its lease, which nobody has noticed */
     ck_assert_uint_eq(v.of[LOST].retry_after_ns, 80 * SECOND);
-    ck_assert_uint_eq(v.of[DEEP].level, 1);
+    ck_assert(v.of[DEEP].level == 1 && v.of[DEEP].retry_after_ns == 5 * SECOND);
     ck_assert_uint_eq(permits_out(&v.of[ODD]), 1);
 }
 END_TEST
@@ -437,6 +440,103 @@ START_TEST(a_reason_is_kept_whole)
         ck_assert_uint_eq(again.len, b.len);
         ck_assert_mem_eq(again.at, b.at, b.len);
     }
+}
+END_TEST
+
+/* ---- What was released ------------------------------------------------------------------------------------------- */
+
+static bytes read_file(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    ck_assert_msg(file != NULL, "%s", path);
+    bytes b = {malloc(65536), 0};
+    b.len = fread(b.at, 1, 65536, file);
+    fclose(file);
+    return b;
+}
+
+/* The scene, as the library had it that first had snapshots, after its restart. */
+static const trip_circuit_info released[CIRCUITS] = {
+    [CALM] = {.permits = 5, .successes = 5},
+    [FAILING] = {.failures = 2, .permits = 2, .failures_total = 2},
+    [OPEN] = {.state = TRIP_STATE_OPEN,
+              .failures = 3,
+              .retry_after_ns = 59 * SECOND,
+              .permits = 4,
+              .successes = 1,
+              .failures_total = 3,
+              .rejections = 1,
+              .stale = 1,
+              .opens = 1,
+              .open_duration_ns = 60 * SECOND},
+    [OVERDUE] = {.state = TRIP_STATE_OPEN,
+                 .failures = 3,
+                 .permits = 3,
+                 .failures_total = 3,
+                 .opens = 1,
+                 .open_duration_ns = 60 * SECOND},
+    [PROBING] = {.state = TRIP_STATE_OPEN,
+                 .failures = 3,
+                 .permits = 4,
+                 .failures_total = 3,
+                 .cancels = 1,
+                 .opens = 1,
+                 .open_duration_ns = 60 * SECOND},
+    [LOST] = {.state = TRIP_STATE_OPEN,
+              .failures = 4,
+              .level = 1,
+              .retry_after_ns = 80 * SECOND,
+              .permits = 4,
+              .failures_total = 3,
+              .cancels = 1,
+              .opens = 2,
+              .open_duration_ns = 120 * SECOND},
+    [DEEP] = {.state = TRIP_STATE_OPEN,
+              .failures = 4,
+              .level = 1,
+              .retry_after_ns = 5 * SECOND,
+              .permits = 4,
+              .failures_total = 4,
+              .opens = 2,
+              .open_duration_ns = 120 * SECOND},
+    [ASKED] = {.failures = 1, .permits = 1, .failures_total = 1},
+    [ODD] = {.failures = 1, .permits = 3, .drops = 1, .cancels = 2},
+    [NAMELESS] = {.state = TRIP_STATE_CLOSED},
+    [FORCED] = {.mode = TRIP_MODE_FORCED_OPEN, .retry_after_ns = 300 * SECOND, .mode_left_ns = 300 * SECOND},
+    [OBSERVED] = {.state = TRIP_STATE_OPEN,
+                  .mode = TRIP_MODE_OBSERVE,
+                  .failures = 3,
+                  .permits = 3,
+                  .failures_total = 3,
+                  .opens = 1,
+                  .open_duration_ns = 60 * SECOND},
+};
+
+START_TEST(what_1_0_wrote_every_later_library_reads)
+{
+    trip_tracker tracker = scene_tracker();
+    restore_well(tracker, NOON, read_file(TRIP_SNAPSHOTS "/1.0.bin"));
+    view is = look_at(tracker);
+    for (int i = 0; i < CIRCUITS; i++) {
+        judge_restored(&released[i], &is.of[i], 0);
+        ck_assert_uint_eq(is.of[i].retry_after_ns, released[i].retry_after_ns);
+    }
+    fail_at(tracker, ASKED, 2);
+    ck_assert_uint_eq(info_of(circuit_at(tracker, ASKED)).retry_after_ns, 600 * SECOND);
+}
+END_TEST
+
+/* Whoever changes the layout fails here. He adds a minor, a file for it, and the way to read what is older; a file that is
+   there stays what it is. */
+START_TEST(the_layout_is_the_one_that_was_released)
+{
+    bytes was = read_file(TRIP_SNAPSHOTS "/1.0.bin"), is = snapshot_of(scene(), NOON);
+    ck_assert_uint_eq(TRIP_LAYOUT_MAJOR << 16 | TRIP_LAYOUT_MINOR, 1 << 16 | 0);
+    ck_assert_uint_eq(is.len, was.len);
+    ck_assert_mem_eq(is.at, was.at, was.len);
+    static const unsigned char sum[] = {0x70, 0x4b, 0x46, 0xdb, 0xd2, 0x9a, 0x3c, 0x8e,
+                                        0xac, 0xef, 0x49, 0x24, 0xff, 0xe2, 0x26, 0x6f};
+    ck_assert_mem_eq(was.at + was.len - sizeof sum, sum, sizeof sum);
 }
 END_TEST
 
@@ -908,16 +1008,6 @@ static void open_and_write(const char *path)
     ck_assert(file != NULL && fwrite(b.at, 1, b.len, file) == b.len && fclose(file) == 0);
 }
 
-static bytes read_file(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    ck_assert_msg(file != NULL, "%s", path);
-    bytes b = {malloc(65536), 0};
-    b.len = fread(b.at, 1, 65536, file);
-    fclose(file);
-    return b;
-}
-
 static void read_and_be_refused(const char *path)
 {
     trip_tracker tracker = monotonic_tracker();
@@ -974,6 +1064,10 @@ static Suite *snapshot_suite(void)
     tcase_add_test(modes, a_mode_that_is_there_becomes_what_the_snapshot_says);
     tcase_add_test(modes, a_reason_is_kept_whole);
     suite_add_tcase(suite, modes);
+    TCase *release = tcase_create("released");
+    tcase_add_test(release, what_1_0_wrote_every_later_library_reads);
+    tcase_add_test(release, the_layout_is_the_one_that_was_released);
+    suite_add_tcase(suite, release);
     TCase *there = tcase_create("there");
     tcase_add_test(there, circuits_that_are_there_become_what_the_snapshot_says);
     tcase_add_test(there, an_open_circuit_may_be_open_for_less_or_closed_and_its_next_period_is_as_long_as_any);
