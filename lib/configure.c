@@ -59,7 +59,8 @@ typedef struct move {
 static bool next_move(const trip_registry *registry, move *m)
 {
     while ((m->record = trip_registry_next(registry, m->record)) != NULL) {
-        uint32_t from = trip_record_policy_place(m->record), to = trip_registry_resolve(registry, m->record);
+        uint32_t from = trip_record_policy_place(m->record), to;
+        trip_registry_resolve(registry, m->record, &to);
         if (from == to)
             continue;
         if (from != m->from_place)

@@ -183,7 +183,7 @@ trip_status trip_circuit_inspect(trip_circuit circuit, trip_circuit_info *out_in
     return TRIP_OK;
 }
 
-static trip_status copy_key(const trip_record *record, char *out_text, size_t capacity, size_t *out_tenant_len,
+trip_status trip_record_key(const trip_record *record, char *out_text, size_t capacity, size_t *out_tenant_len,
                             size_t *out_provider_len)
 {
     trip_key key = trip_registry_key(record);
@@ -207,7 +207,7 @@ trip_status trip_circuit_key(trip_circuit circuit, char *out_text, size_t capaci
     trip_tracker_record *tracker = trip_tracker_hold(circuit, &record);
     if (tracker == NULL)
         return TRIP_E_HANDLE;
-    trip_status status = copy_key(record, out_text, capacity, out_tenant_len, out_provider_len);
+    trip_status status = trip_record_key(record, out_text, capacity, out_tenant_len, out_provider_len);
     trip_tracker_let_go(tracker);
     return status;
 }

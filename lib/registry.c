@@ -353,11 +353,11 @@ trip_record *trip_registry_next(const trip_registry *registry, const trip_record
     return record == NULL ? registry->by_key : record->by_key.next;
 }
 
-uint32_t trip_registry_resolve(const trip_registry *registry, const trip_record *record)
+uint32_t trip_registry_resolve(const trip_registry *registry, const trip_record *record, uint32_t *out_place)
 {
     trip_key key = trip_registry_key(record);
-    return trip_rules_resolve(&registry->rules, key.tenant, key.tenant_len, key.provider, key.provider_len,
-                              registry->policy_place);
+    *out_place = registry->policy_place;
+    return trip_rules_resolve(&registry->rules, key.tenant, key.tenant_len, key.provider, key.provider_len, out_place);
 }
 
 uint64_t trip_registry_salt(const trip_record *record)
@@ -505,8 +505,8 @@ typedef struct due {
 
 static void find_due(const trip_registry *registry, const trip_key *key, due *out)
 {
-    uint32_t place = trip_rules_resolve(&registry->rules, key->tenant, key->tenant_len, key->provider,
-                                        key->provider_len, registry->policy_place);
+    uint32_t place = registry->policy_place;
+    trip_rules_resolve(&registry->rules, key->tenant, key->tenant_len, key->provider, key->provider_len, &place);
     out->place = place;
     if (place == registry->policy_place)
         out->policy = registry->policy;

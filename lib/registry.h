@@ -67,8 +67,8 @@ void trip_registry_clear(trip_registry *registry);
 /* With the mutex held: the circuit after this one, in the order of their making; of NULL, the first. NULL: none. */
 trip_record *trip_registry_next(const trip_registry *registry, const trip_record *record);
 
-/* With the mutex held: the place of the policy that is due to a circuit. */
-uint32_t trip_registry_resolve(const trip_registry *registry, const trip_record *record);
+/* With the mutex held: whose policy is due to a circuit, TRIP_SCOPE_*, and its place. */
+uint32_t trip_registry_resolve(const trip_registry *registry, const trip_record *record, uint32_t *out_place);
 
 /* trip_word_salt of its key. */
 uint64_t trip_registry_salt(const trip_record *record);

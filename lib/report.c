@@ -1,6 +1,7 @@
 /* Reports, as report.h describes them. Takes no lock; allocates where a provider asks for time for the first time. */
 #include "report.h"
 
+#include "story.h"
 #include "tracker.h"
 #include "window.h"
 
@@ -166,6 +167,8 @@ trip_word_event trip_circuit_event(trip_hearing *hearing, const trip_report *rep
 bool trip_circuit_learn(trip_hearing *hearing, const trip_report *report, trip_word_event event,
                         trip_status *out_status)
 {
+    if (report->outcome != NULL && event == TRIP_ON_FAILURE)
+        trip_story_failed(hearing, report->outcome);
     bool may_ask = report->outcome != NULL && event == TRIP_ON_FAILURE;
     uint64_t wait = may_ask ? wait_asked(report->outcome, trip_circuit_consult(hearing)) : 0;
     *out_status = TRIP_OK;

@@ -9,6 +9,7 @@
 #include "inspect.h"
 #include "layout.h"
 #include "steering.h"
+#include "story.h"
 #include "tracker.h"
 
 /* A snapshot that is being restored. */
@@ -120,6 +121,7 @@ static void open_circuit(trip_hearing *hearing, uint64_t level, uint64_t left)
         to = trip_word_open_until(word, hearing->setting.now + left, level);
     } while (!swap(hearing, &word, to));
     trip_circuit_catch_up(hearing, trip_word_deadline(to, hearing->setting.policy) - left);
+    trip_story_opened(hearing, TRIP_CAUSE_RESTORED);
 }
 
 /* One that was just made stays in its first epoch: it has not closed again, and is on no ramp. Calls that come in between

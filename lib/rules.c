@@ -80,7 +80,7 @@ void trip_rules_remove(trip_rules *rules, const trip_subject *subject)
 }
 
 uint32_t trip_rules_resolve(const trip_rules *rules, const char *tenant, size_t tenant_len, const char *provider,
-                            size_t provider_len, uint32_t otherwise)
+                            size_t provider_len, uint32_t *place)
 {
     const trip_subject subjects[] = {
         {TRIP_SCOPE_CIRCUIT, tenant, provider, tenant_len, provider_len},
@@ -88,11 +88,13 @@ uint32_t trip_rules_resolve(const trip_rules *rules, const char *tenant, size_t 
         {TRIP_SCOPE_PROVIDER, NULL, provider, 0, provider_len},
     };
     for (size_t i = 0; i < sizeof subjects / sizeof *subjects && rules->count != 0; i++) {
-        const uint32_t *place = trip_rules_find(rules, &subjects[i]);
-        if (place != NULL && *place != TRIP_RULE_NONE)
-            return *place;
+        const uint32_t *found = trip_rules_find(rules, &subjects[i]);
+        if (found == NULL || *found == TRIP_RULE_NONE)
+            continue;
+        *place = *found;
+        return subjects[i].scope;
     }
-    return otherwise;
+    return TRIP_SCOPE_TRACKER;
 }
 
 void trip_rules_clear(trip_rules *rules)

@@ -33,9 +33,10 @@ uint32_t *trip_rules_add(trip_rules *rules, const trip_subject *subject);
 
 void trip_rules_remove(trip_rules *rules, const trip_subject *subject);
 
-/* The place of the policy for a circuit: of the most specific rule, or else `otherwise`. */
+/* By whose rule a circuit goes, the most specific one: TRIP_SCOPE_*. Unless that is the tracker, `place` becomes where
+   the policy is. */
 uint32_t trip_rules_resolve(const trip_rules *rules, const char *tenant, size_t tenant_len, const char *provider,
-                            size_t provider_len, uint32_t otherwise);
+                            size_t provider_len, uint32_t *place);
 
 /* Remove all, and withdraw their policies. */
 void trip_rules_clear(trip_rules *rules);

@@ -427,6 +427,25 @@ START_TEST(a_mode_that_is_there_becomes_what_the_snapshot_says)
 }
 END_TEST
 
+static bool explains(trip_tracker tracker, int which, const char *what)
+{
+    char text[4097];
+    size_t len = 0;
+    ck_assert_int_eq(trip_circuit_explain(circuit_at(tracker, which), text, sizeof text - 1, &len), TRIP_OK);
+    text[len] = '\0';
+    return strstr(text, what) != NULL;
+}
+
+START_TEST(a_reason_and_an_opening_are_told_as_restored)
+{
+    trip_tracker after = scene_tracker();
+    restore_well(after, NOON, snapshot_of(scene(), NOON));
+    ck_assert(explains(after, FORCED, "maintenance, \xe2\x82\xac 5"));
+    ck_assert(explains(after, OPEN, "was restored"));
+    ck_assert(!explains(after, CALM, "was restored"));
+}
+END_TEST
+
 START_TEST(a_reason_is_kept_whole)
 {
     static const size_t lens[] = {0, 1, 254, 255};
@@ -523,6 +542,7 @@ START_TEST(what_1_0_wrote_every_later_library_reads)
     }
     fail_at(tracker, ASKED, 2);
     ck_assert_uint_eq(info_of(circuit_at(tracker, ASKED)).retry_after_ns, 600 * SECOND);
+    ck_assert(explains(tracker, FORCED, "maintenance, \xe2\x82\xac 5"));
 }
 END_TEST
 
@@ -1062,6 +1082,7 @@ static Suite *snapshot_suite(void)
     tcase_add_test(modes, modes_end_when_they_would_have);
     tcase_add_test(modes, what_a_mode_hides_is_restored_too);
     tcase_add_test(modes, a_mode_that_is_there_becomes_what_the_snapshot_says);
+    tcase_add_test(modes, a_reason_and_an_opening_are_told_as_restored);
     tcase_add_test(modes, a_reason_is_kept_whole);
     suite_add_tcase(suite, modes);
     TCase *release = tcase_create("released");

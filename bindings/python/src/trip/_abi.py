@@ -171,7 +171,7 @@ TRIP_LABELS_PROVIDER: Final = 0
 #: Metrics are told per tenant and provider.
 TRIP_LABELS_TENANT: Final = 1
 
-#: This circuit never has a lane: do not ask again.
+#: The circuit's policy gives it no lane: do not ask again.
 TRIP_EXPRESS_LAYOUT_NONE: Final = 0
 #: One word of 64 bits, aligned to 8, which only atomic loads read.
 TRIP_EXPRESS_LAYOUT_WORD: Final = 1
@@ -825,7 +825,7 @@ class Library:
         #: (circuit): Close a circuit and let it forget its failures: in a row, in its windows, its level, and what its
         #: provider asked to wait.
         self.trip_circuit_reset: Callable[[int], int] = _bound(
-            keeping_gil.trip_circuit_reset, trip_status, trip_circuit
+            releasing_gil.trip_circuit_reset, trip_status, trip_circuit
         )
 
         #: (circuit): Remove a circuit, such as that of a tenant who is gone.
