@@ -89,6 +89,12 @@ static inline uint64_t trip_annex_not_before(const trip_annex *annex, uint64_t m
     return trip_not_before_stamp(value, mark) * TRIP_NS_PER_MS;
 }
 
+/* Let it be this stamp in the life with this mark, whatever it was. */
+static inline void trip_annex_set_not_before(trip_annex *annex, uint64_t mark, uint64_t stamp)
+{
+    atomic_store_explicit(&annex->not_before, trip_not_before_value(mark, stamp), memory_order_release);
+}
+
 /* ---- Since when calls are timed ---------------------------------------------------------------------------------- */
 
 /* When a permit was granted whose slot says so, or, before calls were timed, says anything. */

@@ -113,15 +113,19 @@ trip_verdict trip_circuit_judge(trip_hearing *hearing, uint64_t word, trip_word_
     return trip_word_step(word, event, epoch, setting);
 }
 
-/* An open period that is cut short ends with a stamp that is still to come. So that no epoch comes again and nothing that
-   is dated later comes late, the circuit's own clock is put forward to it. If the word is not replaced after all, its
-   period is over. */
-static void catch_up(trip_hearing *hearing, uint64_t word)
+void trip_circuit_catch_up(const trip_hearing *hearing, uint64_t own_now)
 {
-    uint64_t stamp = trip_word_stamp(word) * TRIP_NS_PER_MS;
     uint64_t now = trip_tracker_time(trip_record_tracker(hearing->record));
-    if (trip_word_state_of(word) == TRIP_WORD_OPEN && own_time(hearing->record, now) < stamp)
-        atomic_store_explicit(&hearing->record->cell.base_ns, now - stamp, memory_order_release);
+    if (own_time(hearing->record, now) < own_now)
+        atomic_store_explicit(&hearing->record->cell.base_ns, now - own_now, memory_order_release);
+}
+
+/* A circuit that is about to close before its open period is over, by the order of somebody who holds the mutex. If the word
+   is not replaced after all, that period is over. */
+static void cut_short(const trip_hearing *hearing, uint64_t word)
+{
+    if (trip_word_state_of(word) == TRIP_WORD_OPEN)
+        trip_circuit_catch_up(hearing, trip_word_stamp(word) * TRIP_NS_PER_MS);
 }
 
 /* A circuit that is about to close, or to close afresh, begins without the calls of before. */
@@ -142,7 +146,7 @@ bool trip_circuit_apply(trip_hearing *hearing, trip_word_event event, uint64_t e
     do {
         trip_circuit_consult(hearing);
         if (event == TRIP_ON_RESET)
-            catch_up(hearing, word);
+            cut_short(hearing, word);
         *out_verdict = trip_circuit_judge(hearing, word, event, epoch);
         bool vacant = out_verdict->status == TRIP_E_HANDLE;
         if (vacant || !trip_record_lives(hearing->record, hearing->circuit))

@@ -158,6 +158,10 @@ const trip_policy *trip_circuit_policy(trip_hearing *hearing);
 const trip_policy *trip_circuit_consult(trip_hearing *hearing);
 uint64_t trip_circuit_lately(const trip_hearing *hearing);
 
+/* With the mutex of the registry held: put the circuit's own clock forward to this, unless it is there. An open period that
+   is cut short leaves a stamp that is still to come; so no epoch comes again, and nothing that is dated later comes late. */
+void trip_circuit_catch_up(const trip_hearing *hearing, uint64_t own_now);
+
 /* Whether a circuit with this word has closed again so lately that it admits but a share of the calls, in 1/2^32. */
 bool trip_circuit_is_on_ramp(trip_hearing *hearing, uint64_t word, uint64_t *out_share);
 

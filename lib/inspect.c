@@ -105,8 +105,7 @@ trip_status trip_circuit_peek(trip_circuit circuit, trip_rejection *out_rejectio
     return verdict.status;
 }
 
-/* What is in the cell, and what threads have not handed in yet. */
-static void count_up(const trip_record *record, trip_circuit circuit, uint64_t out_counts[TRIP_COUNTERS])
+void trip_circuit_counts(const trip_record *record, trip_circuit circuit, uint64_t out_counts[TRIP_COUNTERS])
 {
     for (int c = 0; c < TRIP_COUNTERS; c++)
         out_counts[c] = atomic_load_explicit(&record->cell.counts[c], memory_order_acquire);
@@ -115,13 +114,16 @@ static void count_up(const trip_record *record, trip_circuit circuit, uint64_t o
         out_counts[c] = trip_count_value(out_counts[c]);
 }
 
+uint64_t trip_successes(const uint64_t counts[TRIP_COUNTERS])
+{
+    uint64_t succeeded = counts[TRIP_COUNT_PERMITS] - counts[TRIP_COUNT_OUT] - counts[TRIP_COUNT_FAILURES] -
+                         counts[TRIP_COUNT_DROPS] - counts[TRIP_COUNT_CANCELS];
+    bool is_ahead = succeeded >> (TRIP_COUNT_BITS - 1) != 0; /* counts are read one by one while calls run */
+    return is_ahead ? 0 : succeeded;
+}
+
 static trip_circuit_info info_of(const trip_view *view, const uint64_t counts[TRIP_COUNTERS])
 {
-    uint64_t failed = counts[TRIP_COUNT_FAILURES];
-    uint64_t dropped = counts[TRIP_COUNT_DROPS];
-    uint64_t cancelled = counts[TRIP_COUNT_CANCELS];
-    uint64_t succeeded = counts[TRIP_COUNT_PERMITS] - counts[TRIP_COUNT_OUT] - failed - dropped - cancelled;
-    bool is_ahead = succeeded >> (TRIP_COUNT_BITS - 1) != 0; /* counts are read one by one while calls run */
     return (trip_circuit_info){
         .state = trip_state_told(view->state),
         .failures = view->failures,
@@ -131,10 +133,10 @@ static trip_circuit_info info_of(const trip_view *view, const uint64_t counts[TR
         .retry_after_ns = view->retry_after_ns,
         .open_duration_ns = view->open_duration_ns,
         .permits = counts[TRIP_COUNT_PERMITS],
-        .successes = is_ahead ? 0 : succeeded,
-        .failures_total = failed,
-        .drops = dropped,
-        .cancels = cancelled,
+        .successes = trip_successes(counts),
+        .failures_total = counts[TRIP_COUNT_FAILURES],
+        .drops = counts[TRIP_COUNT_DROPS],
+        .cancels = counts[TRIP_COUNT_CANCELS],
         .rejections = counts[TRIP_COUNT_REJECTIONS],
         .stale = counts[TRIP_COUNT_STALE],
         .opens = counts[TRIP_COUNT_OPENS] + view->opened,
@@ -162,7 +164,7 @@ bool trip_circuit_info_of(trip_circuit circuit, trip_circuit_info *out_info)
     trip_circuit_look(&hearing);
     trip_view view = trip_word_view(word, &hearing.setting);
     uint64_t counts[TRIP_COUNTERS];
-    count_up(hearing.record, circuit, counts);
+    trip_circuit_counts(hearing.record, circuit, counts);
     if (view.state == TRIP_WORD_VACANT || !trip_record_lives(hearing.record, circuit))
         return false;
     *out_info = info_of(&view, counts);
@@ -184,16 +186,15 @@ trip_status trip_circuit_inspect(trip_circuit circuit, trip_circuit_info *out_in
 trip_status trip_record_key(const trip_record *record, char *out_text, size_t capacity, size_t *out_tenant_len,
                             size_t *out_provider_len)
 {
-    const unsigned char *tenant = record->by_key.key;
-    const unsigned char *provider = tenant + 1 + tenant[0];
-    if (capacity < (size_t)tenant[0] + provider[0])
+    trip_key key = trip_registry_key(record);
+    if (capacity < key.tenant_len + key.provider_len)
         return TRIP_E_CAPACITY;
-    if (tenant[0] != 0)
-        memcpy(out_text, tenant + 1, tenant[0]);
-    if (provider[0] != 0)
-        memcpy(out_text + tenant[0], provider + 1, provider[0]);
-    *out_tenant_len = tenant[0];
-    *out_provider_len = provider[0];
+    if (key.tenant_len != 0)
+        memcpy(out_text, key.tenant, key.tenant_len);
+    if (key.provider_len != 0)
+        memcpy(out_text + key.tenant_len, key.provider, key.provider_len);
+    *out_tenant_len = key.tenant_len;
+    *out_provider_len = key.provider_len;
     return TRIP_OK;
 }
 

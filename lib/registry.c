@@ -61,6 +61,20 @@ static void write_text(const trip_key *key, unsigned char *out_text)
     trip_key_append(trip_key_append(out_text, key->tenant, key->tenant_len), key->provider, key->provider_len);
 }
 
+trip_key trip_registry_key(const trip_record *record)
+{
+    const unsigned char *tenant = record->by_key.key;
+    const unsigned char *provider = tenant + 1 + tenant[0];
+    return (trip_key){
+        .tenant = (const char *)tenant + 1,
+        .provider = (const char *)provider + 1,
+        .tenant_len = tenant[0],
+        .provider_len = provider[0],
+        .hash = {.low = atomic_load_explicit(&record->hash_low, memory_order_relaxed),
+                 .high = atomic_load_explicit(&record->hash_high, memory_order_relaxed)},
+    };
+}
+
 /* ---- The table --------------------------------------------------------------------------------------------------- */
 
 /*
@@ -341,18 +355,16 @@ trip_record *trip_registry_next(const trip_registry *registry, const trip_record
 
 uint32_t trip_registry_resolve(const trip_registry *registry, const trip_record *record, uint32_t *out_place)
 {
-    const unsigned char *tenant = record->by_key.key;
-    const unsigned char *provider = tenant + 1 + tenant[0];
+    trip_key key = trip_registry_key(record);
     *out_place = registry->policy_place;
-    return trip_rules_resolve(&registry->rules, (const char *)tenant + 1, tenant[0], (const char *)provider + 1,
-                              provider[0], out_place);
+    return trip_rules_resolve(&registry->rules, key.tenant, key.tenant_len, key.provider, key.provider_len, out_place);
 }
 
 uint64_t trip_registry_salt(const trip_record *record)
 {
-    const unsigned char *tenant = record->by_key.key;
-    const unsigned char *provider = tenant + 1 + tenant[0];
-    return trip_word_salt(tenant + 1, tenant[0], provider + 1, provider[0]);
+    trip_key key = trip_registry_key(record);
+    return trip_word_salt((const unsigned char *)key.tenant, key.tenant_len, (const unsigned char *)key.provider,
+                          key.provider_len);
 }
 
 /* Make the word vacant if it is still what was judged. */
@@ -540,7 +552,8 @@ static bool prepare_annex(trip_record *record, const trip_policy *policy)
 }
 
 /* Everything that can fail comes before anybody has to go. */
-static trip_status make(trip_registry *registry, trip_tracker tracker, const trip_key *key, trip_circuit *out_circuit)
+static trip_status make(trip_registry *registry, trip_tracker tracker, const trip_key *key, bool may_evict,
+                        trip_circuit *out_circuit)
 {
     uint32_t slot;
     trip_status status = take_place(registry, &slot);
@@ -554,7 +567,7 @@ static trip_status make(trip_registry *registry, trip_tracker tracker, const tri
         leave_place(registry, slot);
         return status;
     }
-    if (registry->count > registry->policy.max_circuits && !evict(registry, record)) {
+    if (registry->count > registry->policy.max_circuits && !(may_evict && evict(registry, record))) {
         remove_key(registry, record);
         leave_place(registry, slot);
         return TRIP_E_CAPACITY;
@@ -577,21 +590,32 @@ static trip_record *find_in_uthash(const trip_registry *registry, const trip_key
     return record;
 }
 
-trip_status trip_registry_get(trip_registry *registry, trip_tracker tracker, const trip_key *key,
-                              trip_circuit *out_circuit)
+trip_circuit trip_registry_look_up(trip_registry *registry, trip_tracker tracker, const trip_key *key)
 {
-    *out_circuit = trip_registry_find(registry, tracker, key->hash); /* somebody may have been faster */
-    if (*out_circuit != 0)
-        return TRIP_OK;
+    trip_circuit circuit = trip_registry_find(registry, tracker, key->hash);
+    if (circuit != 0)
+        return circuit;
     trip_table *table = atomic_load_explicit(&registry->table, memory_order_relaxed);
     trip_record *record = knows_all(table, key) ? NULL : find_in_uthash(registry, key);
     if (record == NULL)
-        return make(registry, tracker, key, out_circuit);
+        return 0;
     uint32_t slot = slot_of(record);
     if (table != NULL) {
         forget_unlisted(table, key->hash.low);
         list(table, record, slot);
     }
-    *out_circuit = trip_record_handle(atomic_load_explicit(&record->life, memory_order_relaxed), slot);
-    return TRIP_OK;
+    return trip_record_handle(atomic_load_explicit(&record->life, memory_order_relaxed), slot);
+}
+
+trip_status trip_registry_get(trip_registry *registry, trip_tracker tracker, const trip_key *key,
+                              trip_circuit *out_circuit)
+{
+    *out_circuit = trip_registry_look_up(registry, tracker, key); /* somebody may have been faster */
+    return *out_circuit != 0 ? TRIP_OK : make(registry, tracker, key, true, out_circuit);
+}
+
+trip_status trip_registry_add(trip_registry *registry, trip_tracker tracker, const trip_key *key,
+                              trip_circuit *out_circuit)
+{
+    return make(registry, tracker, key, false, out_circuit);
 }

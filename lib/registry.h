@@ -49,6 +49,15 @@ trip_circuit trip_registry_find(const trip_registry *registry, trip_tracker trac
 trip_status trip_registry_get(trip_registry *registry, trip_tracker tracker, const trip_key *key,
                               trip_circuit *out_circuit);
 
+/* With the mutex held: the circuit of a key, or 0; one for a key that has none, for which nobody has to go. TRIP_OK,
+   TRIP_E_NOMEM, TRIP_E_CAPACITY. */
+trip_circuit trip_registry_look_up(trip_registry *registry, trip_tracker tracker, const trip_key *key);
+trip_status trip_registry_add(trip_registry *registry, trip_tracker tracker, const trip_key *key,
+                              trip_circuit *out_circuit);
+
+/* With the mutex held: the key of a circuit that lives. */
+trip_key trip_registry_key(const trip_record *record);
+
 /* With the mutex held: remove one circuit. */
 void trip_registry_remove(trip_registry *registry, trip_record *record);
 

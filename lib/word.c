@@ -112,19 +112,24 @@ static uint64_t closed_at(uint64_t from, uint64_t now)
     return make(TRIP_WORD_CLOSED, from & TRIP_WORD_SLOW, larger(trip_word_stamp_at(now), trip_word_stamp(from)), 0);
 }
 
-/* Open until `deadline`. The stamp passes that of the word it replaces by at least one, so that the epoch is new. */
-static uint64_t open_until(uint64_t from, uint64_t deadline, uint64_t level)
+/* The stamp passes that of the word it replaces by at least one, so that the epoch is new. */
+uint64_t trip_word_open_until(uint64_t word, uint64_t deadline, uint64_t level)
 {
-    uint64_t stamp = larger(trip_word_stamp_at(deadline), next_stamp(trip_word_stamp(from)));
+    uint64_t stamp = larger(trip_word_stamp_at(deadline), next_stamp(trip_word_stamp(word)));
     uint64_t end = stamp * TRIP_NS_PER_MS;
     uint64_t units = end > deadline ? smaller((end - deadline) / NS_PER_UNIT, UNITS_MAX) : 0;
-    return make(TRIP_WORD_OPEN, from & TRIP_WORD_SLOW, stamp, level << UNITS_BITS | units);
+    return make(TRIP_WORD_OPEN, word & TRIP_WORD_SLOW, stamp, level << UNITS_BITS | units);
+}
+
+uint64_t trip_word_with_failures(uint64_t word, uint64_t failures)
+{
+    return trip_word_bare(word) | failures;
 }
 
 static uint64_t open_from(uint64_t from, uint64_t start, uint64_t level, const trip_setting *setting)
 {
     uint64_t deadline = add_saturating(start, open_period(level, trip_word_epoch(from), setting));
-    return open_until(from, larger(deadline, setting->not_before), level);
+    return trip_word_open_until(from, larger(deadline, setting->not_before), level);
 }
 
 static uint64_t open_level(uint64_t word) /* half-open has it in the same place */
@@ -250,7 +255,7 @@ static trip_verdict step_open(uint64_t word, trip_word_event event, const trip_s
 {
     if (event == TRIP_ON_HINT)
         return larger(setting->now, open_deadline(word)) < setting->not_before
-                   ? go(open_until(word, setting->not_before, open_level(word)))
+                   ? go(trip_word_open_until(word, setting->not_before, open_level(word)))
                    : stay(word, TRIP_OK);
     if (setting->now < open_deadline(word))
         return stay(word, TRIP_REJECTED_OPEN);

@@ -109,6 +109,12 @@ uint64_t trip_word_closed(uint64_t stamp, uint64_t slow);
 uint64_t trip_word_vacant(uint64_t stamp);
 uint64_t trip_word_forget_probes(uint64_t word, const trip_policy *policy);
 
+/* What a circuit becomes that is told from outside what it is. Open until a deadline at a level, in a new epoch, whatever it
+   was; until later than that where its stamp has run ahead. Closed with so many failures in a row, in the epoch in which it
+   is closed already. */
+uint64_t trip_word_open_until(uint64_t word, uint64_t deadline, uint64_t level);
+uint64_t trip_word_with_failures(uint64_t word, uint64_t failures);
+
 /* FNV-1a, 64 bits, over length and bytes of tenant and provider: unkeyed, the same in every process. */
 uint64_t trip_word_salt(const unsigned char *tenant, size_t tenant_len, const unsigned char *provider,
                         size_t provider_len);

@@ -163,6 +163,31 @@ static void tell_tracker_circuit(void)
     TELL(TRIP_E_CAPACITY, trip_tracker_circuit, small, "a", 1, "c", 1, &circuit);
 }
 
+static void tell_snapshots(void)
+{
+    char bytes[256] = "TRIPSNAP\2"; /* of a later major, until it is written */
+    trip_tracker opened_once = fragile_tracker();
+    fail_once(circuit_of(opened_once, "acme", "openai"));
+    TELL(TRIP_E_TOO_NEW, trip_tracker_restore, opened_once, 1, bytes, sizeof bytes, &error);
+    TELL(TRIP_E_INVALID, trip_tracker_snapshot, opened_once, 1, NULL, 1, &len);
+    TELL(TRIP_E_HANDLE, trip_tracker_snapshot, 7, 1, bytes, sizeof bytes, &len);
+    TELL(TRIP_E_CAPACITY, trip_tracker_snapshot, opened_once, 1, bytes, 1, &len);
+    TELL(TRIP_OK, trip_tracker_snapshot, opened_once, 1, bytes, sizeof bytes, &len);
+
+    trip_config config = manual_config();
+    config.max_circuits = 1;
+    trip_tracker small = tracker_with(&config);
+    TELL(TRIP_E_INVALID, trip_tracker_restore, small, 1, bytes, len - 1, &error);
+    TELL(TRIP_E_HANDLE, trip_tracker_restore, 7, 1, bytes, len, &error);
+    atomic_store(&allocations_left, 0);
+    TELL(TRIP_E_NOMEM, trip_tracker_restore, small, 1, bytes, len, &error);
+    atomic_store(&allocations_left, INT64_MAX);
+    TELL(TRIP_OK, trip_tracker_restore, small, 1, bytes, len, &error);
+    small = tracker_with(&config);
+    circuit_of(small, "umbrella", "openai");
+    TELL(TRIP_E_CAPACITY, trip_tracker_restore, small, 1, bytes, len, &error);
+}
+
 /* ---- Circuits ---------------------------------------------------------------------------------------------------- */
 
 static void *ask_without_memory(void *argument)
@@ -314,6 +339,7 @@ START_TEST(every_listed_status_happens_and_every_status_that_happens_is_listed)
     other_clock = tracker_with(NULL);
     tell_tracker();
     tell_tracker_circuit();
+    tell_snapshots();
     tell_circuit();
     tell_settling();
     tell_record();

@@ -88,7 +88,7 @@ MUTANTS = [
         "make(TRIP_WORD_VACANT, 0, 0, 0)",
     ),
     ("closing loses the slow bit", "make(TRIP_WORD_CLOSED, from & TRIP_WORD_SLOW,", "make(TRIP_WORD_CLOSED, 0,"),
-    ("opening loses the slow bit", "make(TRIP_WORD_OPEN, from & TRIP_WORD_SLOW,", "make(TRIP_WORD_OPEN, 0,"),
+    ("opening loses the slow bit", "make(TRIP_WORD_OPEN, word & TRIP_WORD_SLOW,", "make(TRIP_WORD_OPEN, 0,"),
     ("probing loses the slow bit", "make(TRIP_WORD_HALF_OPEN, from & TRIP_WORD_SLOW,", "make(TRIP_WORD_HALF_OPEN, 0,"),
     (
         "closing may set the stamp back",
@@ -102,13 +102,13 @@ MUTANTS = [
     ),
     (
         "opening may set the stamp back",
-        "larger(trip_word_stamp_at(deadline), next_stamp(trip_word_stamp(from)))",
+        "larger(trip_word_stamp_at(deadline), next_stamp(trip_word_stamp(word)))",
         "trip_word_stamp_at(deadline)",
     ),
     (
         "opening may keep the stamp",
-        "larger(trip_word_stamp_at(deadline), next_stamp(trip_word_stamp(from)))",
-        "larger(trip_word_stamp_at(deadline), trip_word_stamp(from))",
+        "larger(trip_word_stamp_at(deadline), next_stamp(trip_word_stamp(word)))",
+        "larger(trip_word_stamp_at(deadline), trip_word_stamp(word))",
     ),
     ("an open deadline is rounded up to its millisecond", "smaller((end - deadline) / NS_PER_UNIT, UNITS_MAX)", "0"),
     (
@@ -351,12 +351,12 @@ MUTANTS = [
     ),
     (
         "a hint sets the level back",
-        "go(open_until(word, setting->not_before, open_level(word)))",
-        "go(open_until(word, setting->not_before, 0))",
+        "go(trip_word_open_until(word, setting->not_before, open_level(word)))",
+        "go(trip_word_open_until(word, setting->not_before, 0))",
     ),
     (
         "a hint counts as an opening",
-        "? go(open_until(word, setting->not_before, open_level(word)))",
+        "? go(trip_word_open_until(word, setting->not_before, open_level(word)))",
         "? go_open(word, open_level(word), setting)",
     ),
     (
@@ -396,6 +396,17 @@ MUTANTS = [
         "    case TRIP_ON_TRIP:\n",
     ),
     ("a trip needs no clock", " || event == TRIP_ON_TRIP)\n", ")\n"),
+    # Told from outside
+    (
+        "failures from outside are added",
+        "return trip_word_bare(word) | failures;",
+        "return word + failures;",
+    ),
+    (
+        "failures from outside forget that the circuit is slow",
+        "return trip_word_bare(word) | failures;",
+        "return (trip_word_bare(word) & ~TRIP_WORD_SLOW) | failures;",
+    ),
     # M of N probes
     (
         "one probe that fails opens",

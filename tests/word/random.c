@@ -290,6 +290,20 @@ static void fork_child(place *p)
         tell(p, broken, word, -1, 0, p->now);
 }
 
+/* Another process knew of this circuit, and left word. */
+static void restore(place *p)
+{
+    uint64_t word = p->twin.word;
+    bool counts = p->twin.circuit.state == MODEL_CLOSED && below(2);
+    uint64_t deadline = p->now + of_any_size(p->jump_bits);
+    const char *broken = counts ? twin_with_failures(&p->twin, below(p->policy.failure_threshold), &p->policy)
+                                : twin_open_until(&p->twin, deadline, below(TRIP_LEVELS), &p->policy);
+    if (broken == NULL)
+        broken = judge_history(p);
+    if (broken != NULL)
+        tell(p, broken, word, -2, 0, p->now);
+}
+
 START_TEST(a_word_lives_as_the_model_does)
 {
     place p;
@@ -307,6 +321,8 @@ START_TEST(a_word_lives_as_the_model_does)
             reuse(&p);
         else if (fate == 2 && p.permit_count > 0)
             p.permit_count = 0; /* their process is gone: only the lease can tell */
+        else if (fate < 5)
+            restore(&p);
     }
 }
 END_TEST
