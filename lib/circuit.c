@@ -15,6 +15,21 @@ _Static_assert(sizeof(trip_record) % 64 == 0, "records do not share cache lines"
 _Static_assert(offsetof(trip_record, cell.counts[TRIP_COUNT_FAILURES]) <= 64,
                "a hand-in after successes alone needs no second line");
 
+/* The swap fails where a circuit with another name has come to this place meanwhile. */
+__attribute__((noinline, cold)) void trip_record_mark_used(trip_record *record, uint32_t name)
+{
+    atomic_compare_exchange_strong_explicit(&record->name, &name, name | TRIP_RECORD_USED, memory_order_relaxed,
+                                            memory_order_relaxed);
+}
+
+void trip_record_copy_name(const trip_record *record, trip_name_copy *out_copy)
+{
+    trip_text_place place = atomic_load_explicit(&record->name, memory_order_acquire) >> 1;
+    size_t len = trip_texts_copy(place, out_copy->bytes, sizeof out_copy->bytes);
+    if (!trip_name_read(out_copy->bytes, len, &out_copy->name))
+        out_copy->name = (trip_name){0};
+}
+
 /* ---- Judging ----------------------------------------------------------------------------------------------------- */
 
 /* The tracker's policy, as a copy that nobody can change under us. If the tracker is gone the copy may be nonsense: the

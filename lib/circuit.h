@@ -10,15 +10,18 @@
 #include "cell.h"
 #include "handle.h"
 #include "magazine.h"
+#include "name.h"
 #include "pool.h"
 #include "siphash.h"
+#include "texts.h"
 #include "word.h"
 
 #include <uthash.h>
 
 typedef struct trip_record {
     _Alignas(64) trip_pool_link link; /* free: in the pool; else the slot's own number */
-    _Atomic uint32_t mark;            /* used since the registry last looked for a victim */
+    _Atomic uint32_t name;            /* place of its name among the texts << 1 | used since the registry last looked
+                                         for a victim */
     _Atomic uint64_t life;            /* generation << 1 | 1 while somebody's circuit, | 0 while free */
     _Atomic uint64_t tracker;
     _Atomic uint64_t hash_low; /* of the key */
@@ -26,7 +29,7 @@ typedef struct trip_record {
     trip_cell cell;
     _Atomic(trip_annex *) annex; /* NULL: nobody here ever needed one */
     _Atomic uint64_t born;       /* the stamp of its first epoch; fixed for its life */
-    UT_hash_handle by_key;       /* under the mutex of the tracker's registry; the key: see registry.c */
+    UT_hash_handle by_key;       /* under the mutex of the tracker's registry; the key: the bytes of the name */
 } trip_record;
 
 #define TRIP_CIRCUIT_CHUNK_BITS 8 /* 256 records: 48 KiB */
@@ -79,12 +82,25 @@ static inline void trip_record_add_to(trip_setting *setting, trip_record *record
     setting->not_before = annex == NULL ? 0 : trip_annex_not_before(annex, trip_annex_mark(record, generation));
 }
 
+#define TRIP_RECORD_USED UINT32_C(1)
+
 /* Mark the circuit as used, for the registry: a write only when nobody has since it last looked. */
+void trip_record_mark_used(trip_record *record, uint32_t name);
 static inline void trip_record_use(trip_record *record)
 {
-    if (atomic_load_explicit(&record->mark, memory_order_relaxed) == 0)
-        atomic_store_explicit(&record->mark, 1, memory_order_relaxed);
+    uint32_t name = atomic_load_explicit(&record->name, memory_order_relaxed);
+    if (__builtin_expect((name & TRIP_RECORD_USED) == 0, 0))
+        trip_record_mark_used(record, name);
 }
+
+/* A copy of a name, with room for its bytes. */
+typedef struct trip_name_copy {
+    trip_name name;
+    unsigned char bytes[TRIP_NAME_BYTES_MAX];
+} trip_name_copy;
+
+/* Copy the name, without a lock. It is the circuit's if that still lives afterwards; else it may be any, or empty. */
+void trip_record_copy_name(const trip_record *record, trip_name_copy *out_copy);
 
 /* Count for a circuit in its cell, if it still lives. */
 static inline void trip_circuit_count_in_cell(trip_circuit circuit, trip_counter counter, uint64_t amount)

@@ -1,5 +1,5 @@
 /* What can be seen of a circuit: what it would answer, its state and counters, its key, what a refusal says. Changes
-   nothing; takes no lock but for the key. */
+   nothing; takes no lock. */
 #include "inspect.h"
 
 #include "abi.h"
@@ -139,39 +139,26 @@ trip_status trip_circuit_inspect(trip_circuit circuit, trip_circuit_info *out_in
     return TRIP_OK;
 }
 
-static trip_status copy_key(const trip_record *record, char *out_text, size_t capacity, size_t *out_tenant_len,
-                            size_t *out_provider_len)
-{
-    const unsigned char *tenant = record->by_key.key;
-    const unsigned char *provider = tenant + 1 + tenant[0];
-    if (capacity < (size_t)tenant[0] + provider[0])
-        return TRIP_E_CAPACITY;
-    if (tenant[0] != 0)
-        memcpy(out_text, tenant + 1, tenant[0]);
-    if (provider[0] != 0)
-        memcpy(out_text + tenant[0], provider + 1, provider[0]);
-    *out_tenant_len = tenant[0];
-    *out_provider_len = provider[0];
-    return TRIP_OK;
-}
-
 trip_status trip_circuit_key(trip_circuit circuit, char *out_text, size_t capacity, size_t *out_tenant_len,
                              size_t *out_provider_len)
 {
     if ((out_text == NULL && capacity != 0) || out_tenant_len == NULL || out_provider_len == NULL)
         return TRIP_E_INVALID;
-    trip_record *record = trip_record_named(circuit);
+    const trip_record *record = trip_record_named(circuit);
     if (record == NULL)
         return TRIP_E_HANDLE;
-    trip_tracker owner = trip_record_tracker(record);
-    trip_tracker_record *tracker = trip_tracker_named(owner);
-    if (tracker == NULL || !trip_record_lives(record, circuit))
+    trip_name_copy copy;
+    trip_record_copy_name(record, &copy);
+    if (!trip_record_lives(record, circuit))
         return TRIP_E_HANDLE;
-    pthread_mutex_lock(&tracker->registry.mutex);
-    trip_status status = TRIP_E_HANDLE;
-    if (trip_record_lives(record, circuit) &&
-        trip_record_tracker(record) == owner) /* else the mutex is not the key's */
-        status = copy_key(record, out_text, capacity, out_tenant_len, out_provider_len);
-    pthread_mutex_unlock(&tracker->registry.mutex);
-    return status;
+    const trip_name *name = &copy.name;
+    if (capacity < name->tenant_len + name->provider_len)
+        return TRIP_E_CAPACITY;
+    if (name->tenant_len != 0)
+        memcpy(out_text, name->tenant, name->tenant_len);
+    if (name->provider_len != 0)
+        memcpy(out_text + name->tenant_len, name->provider, name->provider_len);
+    *out_tenant_len = name->tenant_len;
+    *out_provider_len = name->provider_len;
+    return TRIP_OK;
 }

@@ -2,7 +2,7 @@
  * The registry, as registry.h describes it: uthash is the truth, under the mutex; in front of it stands a table that
  * finders read without one. The table holds part of the hash and the slot of a circuit in one atomic word; a finder
  * believes it only if the record there has the whole 128-bit hash and the right tracker, and lives before and after it
- * looked. It never reads the key itself, whose memory may be freed meanwhile.
+ * looked. It never reads the name itself, which may be another's meanwhile.
  */
 #include <stddef.h>
 
@@ -45,25 +45,9 @@ trip_hash trip_key_hash(const char *tenant, size_t tenant_len, const char *provi
     return trip_siphash(&hash_key, tenant, tenant_len, provider, provider_len);
 }
 
-/* As uthash has it: length and bytes of the tenant, then of the provider. */
-#define TEXT_MAX (2 + 2 * (size_t)UINT8_MAX)
-
-static size_t text_length(const trip_key *key)
+static trip_name name_of(const trip_key *key)
 {
-    return 2 + key->tenant_len + key->provider_len;
-}
-
-static unsigned char *append(unsigned char *to, const char *text, size_t len)
-{
-    *to++ = (unsigned char)len;
-    if (len != 0)
-        memcpy(to, text, len);
-    return to + len;
-}
-
-static void write_text(const trip_key *key, unsigned char *out_text)
-{
-    append(append(out_text, key->tenant, key->tenant_len), key->provider, key->provider_len);
+    return (trip_name){key->tenant, key->provider, key->tenant_len, key->provider_len};
 }
 
 /* ---- The table --------------------------------------------------------------------------------------------------- */
@@ -299,10 +283,9 @@ static void remove_key(trip_registry *registry, trip_record *record)
 {
     if (registry->hand == record)
         registry->hand = record->by_key.next;
-    void *text = (void *)(uintptr_t)record->by_key.key; /* uthash only reads it, so it knows it as const */
     HASH_DELETE(by_key, registry->by_key, record);
     registry->count--;
-    trip_release(text);
+    trip_texts_drop(atomic_load_explicit(&record->name, memory_order_relaxed) >> 1);
 }
 
 /* A place that was just left is still in the processor's cache: keep it for the next circuit. */
@@ -409,9 +392,9 @@ static bool evict(trip_registry *registry, const trip_record *newcomer)
         search s = {.patience = PATIENCE};
         for (uint32_t i = registry->count; i > 0 && s.patience > 0; i--) {
             trip_record *record = next_at_hand(registry);
-            bool marked = atomic_load_explicit(&record->mark, memory_order_relaxed) != 0;
+            bool marked = (atomic_load_explicit(&record->name, memory_order_relaxed) & TRIP_RECORD_USED) != 0;
             if (marked)
-                atomic_store_explicit(&record->mark, 0, memory_order_relaxed);
+                atomic_fetch_and_explicit(&record->name, ~TRIP_RECORD_USED, memory_order_relaxed);
             if (record == newcomer || (marked && round < 2))
                 continue;
             uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
@@ -442,19 +425,23 @@ static trip_status take_place(trip_registry *registry, uint32_t *out_slot)
 
 static trip_status enter_key(trip_registry *registry, trip_record *record, const trip_key *key)
 {
-    size_t len = text_length(key);
-    unsigned char *text = trip_allocate(len);
-    if (text == NULL)
-        return TRIP_E_NOMEM;
-    write_text(key, text);
+    const trip_name name = name_of(key);
+    unsigned char bytes[TRIP_NAME_BYTES_MAX];
+    trip_name_write(&name, bytes);
+    unsigned len = (unsigned)trip_name_bytes(&name);
+    trip_text_place place;
+    trip_status status = trip_texts_keep(bytes, len, &place);
+    if (status != TRIP_OK)
+        return status;
     unsigned bucket_hash = (unsigned)key->hash.low;
-    HASH_ADD_KEYPTR_BYHASHVALUE(by_key, registry->by_key, text, (unsigned)len, bucket_hash, record);
-    if (record->by_key.tbl != NULL) {
-        registry->count++;
-        return TRIP_OK;
+    HASH_ADD_KEYPTR_BYHASHVALUE(by_key, registry->by_key, trip_texts_at(place), len, bucket_hash, record);
+    if (record->by_key.tbl == NULL) {
+        trip_texts_drop(place);
+        return TRIP_E_NOMEM;
     }
-    trip_release(text);
-    return TRIP_E_NOMEM;
+    atomic_store_explicit(&record->name, place << 1, memory_order_release);
+    registry->count++;
+    return TRIP_OK;
 }
 
 static uint64_t salt_of(const trip_key *key)
@@ -471,7 +458,6 @@ static void begin_life(trip_record *record, trip_tracker tracker, const trip_key
     uint64_t stamp = trip_word_stamp(atomic_load_explicit(&cell->word, memory_order_relaxed)) + 1;
 
     /* Released one by one: whoever reads a value of this life also sees that the last one is over. */
-    atomic_store_explicit(&record->mark, 0, memory_order_relaxed);
     atomic_store_explicit(&record->tracker, tracker, memory_order_release);
     atomic_store_explicit(&record->hash_low, key->hash.low, memory_order_release);
     atomic_store_explicit(&record->hash_high, key->hash.high, memory_order_release);
@@ -520,11 +506,12 @@ static trip_status make(trip_registry *registry, trip_tracker tracker, const tri
 /* The circuit of a key that the table may lack. */
 static trip_record *find_in_uthash(const trip_registry *registry, const trip_key *key)
 {
-    unsigned char text[TEXT_MAX];
-    write_text(key, text);
+    const trip_name name = name_of(key);
+    unsigned char bytes[TRIP_NAME_BYTES_MAX];
+    trip_name_write(&name, bytes);
     trip_record *record;
     unsigned bucket_hash = (unsigned)key->hash.low;
-    HASH_FIND_BYHASHVALUE(by_key, registry->by_key, text, (unsigned)text_length(key), bucket_hash, record);
+    HASH_FIND_BYHASHVALUE(by_key, registry->by_key, bytes, (unsigned)trip_name_bytes(&name), bucket_hash, record);
     return record;
 }
 

@@ -14,7 +14,7 @@ typedef struct trip_table trip_table;
 typedef struct trip_registry {
     _Atomic(trip_table *) table; /* what finders read; may lack circuits, never lies */
     trip_policy policy;          /* of the tracker, fixed for its life; keeps what is written away from finders */
-    pthread_mutex_t mutex;       /* guards what follows, and the key and links of each record */
+    pthread_mutex_t mutex;       /* guards what follows, and the links of each record */
     trip_record *by_key;         /* uthash: every circuit, in the order of their making */
     trip_record *hand;           /* where the search for a victim goes on; NULL: at the oldest */
     uint32_t count;
