@@ -11,9 +11,8 @@
 #define THRESHOLD_MAX ((UINT32_C(1) << 23) - 1) /* the word counts failures in 23 bits */
 #define PROBES_MAX 63                           /* and probes in 6 */
 #define CIRCUITS_MAX (UINT32_C(1) << 24)
-#define LEASE_MIN (4 * MS)    /* so that a quarter of it is a stamp */
-#define TALLIED_PROBES_MAX 15 /* the word counts won and lost in 4 bits each, and those out */
-#define WINDOW_MAX 2047       /* a window counts in 11 bits */
+#define LEASE_MIN (4 * MS) /* so that a quarter of it is a stamp */
+#define WINDOW_MAX 2047    /* a window counts in 11 bits */
 #define BUCKETS_MAX 64
 #define BUCKET_MIN (10 * MS)            /* above two ticks of the coarse clock, which most kernels have at 4 ms */
 #define HANGING_MAX (UINT32_C(1) << 20) /* as many permits as there are */
@@ -115,7 +114,7 @@ static const trip_refusal *check_windows(const trip_config *c)
 static const trip_refusal *check_recovery(const trip_config *c)
 {
     REQUIRE(c->half_open_probes == 0 || c->half_open_probes == c->half_open_successes ||
-                (c->half_open_probes > c->half_open_successes && c->half_open_probes <= TALLIED_PROBES_MAX),
+                (c->half_open_probes > c->half_open_successes && c->half_open_probes <= TRIP_TALLIED_PROBES_MAX),
             half_open_probes, "must be 0, or at least half_open_successes and at most 15");
     REQUIRE(c->ramp_steps >= 1 && c->ramp_steps <= STEPS_MAX, ramp_steps, "must be 1 to 100");
     REQUIRE_YEAR(ramp_ns);

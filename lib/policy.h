@@ -61,6 +61,8 @@ static inline bool trip_policy_times_calls(const trip_policy *policy)
     return policy->slow_call_ns != 0 || policy->hang_calls != 0 || policy->stall_ns != 0;
 }
 
+#define TRIP_TALLIED_PROBES_MAX 15 /* where probes may fail, the word counts them in 4 bits */
+
 static inline uint32_t trip_policy_effect(const trip_policy *policy, uint32_t class)
 {
     return policy->effects >> (2 * class) & 3;

@@ -127,7 +127,7 @@ static uint64_t open_from(uint64_t from, uint64_t start, uint64_t level, const t
     return open_until(from, larger(deadline, setting->not_before), level);
 }
 
-static uint64_t open_level(uint64_t word)
+static uint64_t open_level(uint64_t word) /* half-open has it in the same place */
 {
     return (word & TRIP_WORD_PAYLOAD) >> UNITS_BITS;
 }
@@ -137,10 +137,16 @@ static bool may_lose(const trip_policy *policy)
     return policy->half_open_probes > policy->half_open_successes;
 }
 
+bool trip_word_tallies(const trip_policy *policy)
+{
+    return may_lose(policy) || (policy->half_open_max_probes <= TRIP_TALLIED_PROBES_MAX &&
+                                policy->half_open_successes <= TRIP_TALLIED_PROBES_MAX);
+}
+
 static probing probing_of(uint64_t word, const trip_policy *policy)
 {
     probing p = {.stamp = trip_word_stamp(word), .level = word >> 18 & 31, .quarters = word & 63};
-    if (may_lose(policy)) {
+    if (trip_word_tallies(policy)) {
         p.out = word >> 14 & 15;
         p.won = word >> 10 & 15;
         p.lost = word >> 6 & 15;
@@ -153,7 +159,8 @@ static probing probing_of(uint64_t word, const trip_policy *policy)
 
 static uint64_t half_open(uint64_t from, const probing *p, const trip_policy *policy)
 {
-    uint64_t tally = may_lose(policy) ? p->out << 14 | p->won << 10 | p->lost << 6 : p->out << 12 | p->won << 6;
+    uint64_t tally =
+        trip_word_tallies(policy) ? p->out << 14 | p->won << 10 | p->lost << 6 : p->out << 12 | p->won << 6;
     return make(TRIP_WORD_HALF_OPEN, from & TRIP_WORD_SLOW, p->stamp, p->level << 18 | tally | p->quarters);
 }
 
@@ -205,7 +212,7 @@ static uint64_t expire(uint64_t word, const trip_setting *setting, bool *out_ope
     return half_open(word, &p, setting->policy);
 }
 
-/* ---- Transitions: one function per state ------------------------------------------------------------------------- */
+/* ---- Transitions: one function per state, and one for orders ----------------------------------------------------- */
 
 static trip_verdict stay(uint64_t word, trip_status status)
 {
@@ -255,7 +262,8 @@ static trip_verdict step_open(uint64_t word, trip_word_event event, const trip_s
 static trip_verdict grant_probe(uint64_t word, probing p, const trip_setting *setting)
 {
     const trip_policy *policy = setting->policy;
-    bool all_granted = may_lose(policy) && p.out + p.won + p.lost >= policy->half_open_probes;
+    /* With none out somebody must have one, whatever an earlier policy has counted. */
+    bool all_granted = may_lose(policy) && p.out > 0 && p.out + p.won + p.lost >= policy->half_open_probes;
     if (p.out >= policy->half_open_max_probes || all_granted)
         return stay(word, TRIP_REJECTED_PROBING);
     if (p.out == 0) { /* nobody holds a permit of this epoch: begin another, with a lease of full reach */
@@ -298,30 +306,47 @@ static trip_verdict step_half_open(uint64_t word, trip_word_event event, const t
     return go(half_open(word, &p, setting->policy));
 }
 
+/* Closed from now on, in a new epoch. */
+static uint64_t closed_anew(uint64_t from, uint64_t now)
+{
+    uint64_t passed = trip_word_state_of(from) == TRIP_WORD_CLOSED ? next_stamp(trip_word_stamp(from)) : 0;
+    return trip_word_closed(larger(trip_word_stamp(closed_at(from, now)), passed), from & TRIP_WORD_SLOW);
+}
+
+/* What an operator wants is done in any state. */
+static trip_verdict step_ordered(uint64_t word, trip_word_event event, const trip_setting *setting)
+{
+    if (event == TRIP_ON_RESET)
+        return go(closed_anew(word, setting->now));
+    return go_open(word, trip_word_state_of(word) == TRIP_WORD_CLOSED ? 0 : open_level(word), setting);
+}
+
+static bool concerns_any_epoch(trip_word_event event)
+{
+    return event == TRIP_ON_PERMIT || event >= TRIP_ON_HINT;
+}
+
 trip_verdict trip_word_step(uint64_t word, trip_word_event event, uint64_t epoch, const trip_setting *setting)
 {
     if (trip_word_state_of(word) == TRIP_WORD_VACANT)
         return stay(word, TRIP_E_HANDLE);
     bool opened;
     uint64_t current = expire(word, setting, &opened);
-    bool asks = event == TRIP_ON_PERMIT || event == TRIP_ON_HINT;
+    bool asks = concerns_any_epoch(event);
     if (!asks && (current != word || trip_word_epoch(word) != epoch))
         return stay(word, TRIP_STALE);
     if (event == TRIP_ON_DROP)
         event = setting->policy->on_drop == TRIP_DROP_FAILURE ? TRIP_ON_FAILURE : TRIP_ON_CANCEL;
 
     trip_verdict verdict;
-    switch (trip_word_state_of(current)) {
-    case TRIP_WORD_CLOSED:
+    if (event == TRIP_ON_OPEN || event == TRIP_ON_RESET)
+        verdict = step_ordered(current, event, setting);
+    else if (trip_word_state_of(current) == TRIP_WORD_CLOSED)
         verdict = step_closed(current, event, setting);
-        break;
-    case TRIP_WORD_OPEN:
-        verdict = asks ? step_open(current, event, setting) : stay(word, TRIP_STALE);
-        break;
-    default:
+    else if (trip_word_state_of(current) == TRIP_WORD_HALF_OPEN)
         verdict = step_half_open(current, event, setting);
-        break;
-    }
+    else
+        verdict = asks ? step_open(current, event, setting) : stay(word, TRIP_STALE);
     verdict.opened |= opened;
     return verdict;
 }
@@ -332,10 +357,9 @@ bool trip_word_needs_clock(uint64_t word, trip_word_event event, uint64_t epoch,
 {
     if (trip_word_state_of(word) == TRIP_WORD_VACANT)
         return false;
-    bool asks = event == TRIP_ON_PERMIT || event == TRIP_ON_HINT;
-    if (!asks && trip_word_epoch(word) != epoch)
+    if (!concerns_any_epoch(event) && trip_word_epoch(word) != epoch)
         return false;
-    if (trip_word_state_of(word) != TRIP_WORD_CLOSED || event == TRIP_ON_TRIP)
+    if (trip_word_state_of(word) != TRIP_WORD_CLOSED || event == TRIP_ON_TRIP || event > TRIP_ON_HINT)
         return true;
     bool fails = event == TRIP_ON_FAILURE || (event == TRIP_ON_DROP && policy->on_drop == TRIP_DROP_FAILURE);
     return fails && (word & TRIP_WORD_PAYLOAD) + 1 >= policy->failure_threshold;
@@ -369,7 +393,7 @@ trip_view trip_word_view(uint64_t word, const trip_setting *setting)
     if (view.state != TRIP_WORD_OPEN && view.state != TRIP_WORD_HALF_OPEN)
         return view;
 
-    view.level = (uint32_t)open_level(word); /* in the same place in both states */
+    view.level = (uint32_t)open_level(word);
     view.failures = policy->failure_threshold + view.level;
     view.open_duration_ns = policy->open_ns[view.level];
     if (view.state == TRIP_WORD_OPEN) {

@@ -12,7 +12,7 @@
  *   open        stamp: the deadline's millisecond payload: level 5, units 18; deadline = stamp - units * 4 ns
  *   half-open   stamp: when probing began         payload: level 5, probes out 6, won 6, quarters 6;
  *                                                 lease deadline = stamp + lease * (1 + quarters / 4);
- *                                                 where a probe may fail: out 4, won 4, lost 4 instead of out and won
+ *                                                 where the policy tallies: out 4, won 4, lost 4 instead of out and won
  *   vacant      stamp: the last one used in this place
  *
  * (state, stamp) is the epoch. Every way from an epoch back to its state passes a later stamp, so no epoch comes again
@@ -41,8 +41,8 @@ typedef enum trip_word_state {
 } trip_word_state;
 
 /* A permit asks for admission; the others concern a permit that was granted in some epoch. TRIP says that more than its
-   own outcome speaks for opening a closed circuit. HINT says that the setting's `not_before` may be later than it was; it
-   concerns whatever epoch there is, and is never stale. */
+   own outcome speaks for opening a closed circuit. The last three concern whatever epoch there is and are never stale: HINT
+   says that the setting's `not_before` may be later than it was, OPEN and RESET are an operator's. */
 typedef enum trip_word_event {
     TRIP_ON_PERMIT,
     TRIP_ON_SUCCESS,
@@ -51,7 +51,9 @@ typedef enum trip_word_event {
     TRIP_ON_CANCEL,
     TRIP_ON_RENEW,
     TRIP_ON_TRIP,
-    TRIP_ON_HINT
+    TRIP_ON_HINT,
+    TRIP_ON_OPEN,
+    TRIP_ON_RESET
 } trip_word_event;
 
 /* What a circuit brings to every step beside its word. */
@@ -87,6 +89,10 @@ typedef struct trip_view {
 trip_verdict trip_word_step(uint64_t word, trip_word_event event, uint64_t epoch, const trip_setting *setting);
 
 trip_view trip_word_view(uint64_t word, const trip_setting *setting);
+
+/* Whether the half-open words of a policy count lost probes too, in narrower fields. All policies that a word meets agree
+   on it. */
+bool trip_word_tallies(const trip_policy *policy);
 
 /* False where `now` cannot change what the step answers, so that the caller need not read a clock. */
 bool trip_word_needs_clock(uint64_t word, trip_word_event event, uint64_t epoch, const trip_policy *policy);

@@ -18,12 +18,12 @@
 #define NOT_GRANTED UINT64_MAX /* the era of an epoch in which the model has granted nothing */
 
 static const uint64_t STAMPS[] = {0, 1, UINT64_C(1234567), TRIP_STAMP_RETIRE, TRIP_STAMP_MAX - 1, TRIP_STAMP_MAX};
-static const trip_word_event EVENTS[] = {TRIP_ON_PERMIT, TRIP_ON_SUCCESS, TRIP_ON_FAILURE, TRIP_ON_DROP,
-                                         TRIP_ON_CANCEL, TRIP_ON_RENEW,   TRIP_ON_TRIP,    TRIP_ON_HINT};
+static const trip_word_event EVENTS[] = {TRIP_ON_PERMIT, TRIP_ON_SUCCESS, TRIP_ON_FAILURE, TRIP_ON_DROP, TRIP_ON_CANCEL,
+                                         TRIP_ON_RENEW,  TRIP_ON_TRIP,    TRIP_ON_HINT,    TRIP_ON_OPEN, TRIP_ON_RESET};
 static const uint32_t ON_DROP[] = {TRIP_DROP_FAILURE, TRIP_DROP_CANCEL};
 static const uint32_t THRESHOLDS[] = {1, 2, 8388607};
-static const uint32_t PROBES[] = {1, 2, 63};
-static const uint32_t SUCCESSES[] = {1, 2, 63};
+static const uint32_t PROBES[] = {1, 15, 63};
+static const uint32_t SUCCESSES[] = {1, 15, 16};
 static const uint64_t LEASES[] = {4 * MS, 4 * MS + 3, 600 * SECOND, TWIN_YEAR_NS};
 static const uint64_t SALTS[] = {0, UINT64_C(0x9E3779B97F4A7C15), UINT64_MAX};
 
@@ -261,8 +261,8 @@ static void examine_open(const trip_policy *policy)
 static void examine_half_open(const trip_policy *policy)
 {
     static const uint64_t levels[] = {0, 16, 30, 31};
-    static const uint64_t out[] = {0, 1, 2, 62, 63};
-    static const uint64_t won[] = {0, 1, 62, 63};
+    static const uint64_t out[] = {0, 1, 2, 15, 63};
+    static const uint64_t won[] = {0, 1, 14, 63};
     static const uint64_t quarters[] = {0, 1, 62, 63};
     size_t all = COUNT(STAMPS) * COUNT(levels) * COUNT(out) * COUNT(won) * COUNT(quarters);
     for (size_t i = 0; i < all; i++) {
@@ -273,12 +273,13 @@ static void examine_half_open(const trip_policy *policy)
         s.out = NEXT(combination, out);
         s.won = NEXT(combination, won);
         s.quarters = NEXT(combination, quarters);
-        examine(&s, policy);
+        s.tallies = trip_word_tallies(policy);
+        if (!s.tallies || (s.out <= TRIP_TALLIED_PROBES_MAX && s.won < TRIP_TALLIED_PROBES_MAX))
+            examine(&s, policy);
     }
 }
 
-/* Where probes may fail. A circuit of which enough have won, or too many are lost, has decided: those words are left
-   out, for nobody would ever be granted a probe there. */
+/* Where probes may fail. Of some words enough have won, or too many are lost: an earlier policy wanted others. */
 static void examine_tallied(const trip_policy *policy)
 {
     static const uint64_t levels[] = {0, 31};
@@ -289,15 +290,14 @@ static void examine_tallied(const trip_policy *policy)
     size_t all = COUNT(STAMPS) * COUNT(levels) * COUNT(out) * COUNT(won) * COUNT(lost) * COUNT(quarters);
     for (size_t i = 0; i < all; i++) {
         size_t combination = i;
-        spelled s = {.state = TRIP_WORD_HALF_OPEN, .may_lose = true};
+        spelled s = {.state = TRIP_WORD_HALF_OPEN, .tallies = true};
         s.stamp = NEXT(combination, STAMPS);
         s.level = NEXT(combination, levels);
         s.out = NEXT(combination, out);
         s.won = NEXT(combination, won);
         s.lost = NEXT(combination, lost);
         s.quarters = NEXT(combination, quarters);
-        if (s.won < policy->half_open_successes && s.lost + policy->half_open_successes <= policy->half_open_probes)
-            examine(&s, policy);
+        examine(&s, policy);
     }
 }
 

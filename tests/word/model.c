@@ -127,8 +127,8 @@ static model_answer start_lease_again(model_circuit *c, trip_status when_out_of_
 static model_answer judge_probe_wanted(model_circuit *c, const trip_setting *setting)
 {
     const trip_policy *policy = setting->policy;
-    bool all_granted =
-        policy->half_open_probes > policy->half_open_successes && c->out + c->won + c->lost >= policy->half_open_probes;
+    bool all_granted = c->out > 0 && policy->half_open_probes > policy->half_open_successes &&
+                       c->out + c->won + c->lost >= policy->half_open_probes;
     if (c->out >= policy->half_open_max_probes || all_granted)
         return answer(TRIP_REJECTED_PROBING, MODEL_KEPT);
     model_answer granted = answer(TRIP_OK, MODEL_LEASED);
@@ -172,6 +172,14 @@ model_answer model_judge(model_circuit *c, trip_word_event event, uint64_t era, 
 {
     if (event == TRIP_ON_HINT)
         return judge_hint(c, setting);
+    if (event == TRIP_ON_OPEN) {
+        open_circuit(c, setting->now, c->state == MODEL_CLOSED ? 0 : c->level, setting);
+        return answer(TRIP_OK, MODEL_OPENED);
+    }
+    if (event == TRIP_ON_RESET) {
+        close_circuit(c);
+        return answer(TRIP_OK, MODEL_KEPT);
+    }
     if (event != TRIP_ON_PERMIT && (era != c->era || c->state == MODEL_OPEN))
         return answer(TRIP_STALE, MODEL_KEPT);
     if (event == TRIP_ON_DROP)

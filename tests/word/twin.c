@@ -26,7 +26,7 @@ static const trip_word_state STATE_OF[] = {
 
 uint64_t twin_word(const spelled *s)
 {
-    uint64_t tally = s->may_lose ? s->out << 14 | s->won << 10 | s->lost << 6 : s->out << 12 | s->won << 6;
+    uint64_t tally = s->tallies ? s->out << 14 | s->won << 10 | s->lost << 6 : s->out << 12 | s->won << 6;
     uint64_t payload = s->state == TRIP_WORD_CLOSED      ? s->failures
                        : s->state == TRIP_WORD_OPEN      ? s->level << 18 | s->units
                        : s->state == TRIP_WORD_HALF_OPEN ? s->level << 18 | tally | s->quarters
@@ -44,7 +44,8 @@ spelled twin_spell(uint64_t word, const trip_policy *policy)
     spelled s = {.state = (trip_word_state)bits(word, 62, 2),
                  .slow = bits(word, SLOW_BIT, 1),
                  .stamp = bits(word, 23, 38),
-                 .may_lose = policy->half_open_probes > policy->half_open_successes};
+                 .tallies = policy->half_open_probes > policy->half_open_successes ||
+                            (policy->half_open_max_probes <= 15 && policy->half_open_successes <= 15)};
     if (s.state == TRIP_WORD_CLOSED)
         s.failures = bits(word, 0, 23);
     if (s.state == TRIP_WORD_OPEN || s.state == TRIP_WORD_HALF_OPEN)
@@ -52,9 +53,9 @@ spelled twin_spell(uint64_t word, const trip_policy *policy)
     if (s.state == TRIP_WORD_OPEN)
         s.units = bits(word, 0, 18);
     if (s.state == TRIP_WORD_HALF_OPEN) {
-        s.out = s.may_lose ? bits(word, 14, 4) : bits(word, 12, 6);
-        s.won = s.may_lose ? bits(word, 10, 4) : bits(word, 6, 6);
-        s.lost = s.may_lose ? bits(word, 6, 4) : 0;
+        s.out = s.tallies ? bits(word, 14, 4) : bits(word, 12, 6);
+        s.won = s.tallies ? bits(word, 10, 4) : bits(word, 6, 6);
+        s.lost = s.tallies ? bits(word, 6, 4) : 0;
         s.quarters = bits(word, 0, 6);
     }
     return s;

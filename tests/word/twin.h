@@ -23,7 +23,7 @@ typedef struct spelled {
     uint64_t won;
     uint64_t lost;
     uint64_t quarters;
-    bool may_lose; /* half-open, where a probe may fail: fields of 4 bits make room for one more */
+    bool tallies; /* half-open, of at most 15 probes: fields of 4 bits make room for one more */
 } spelled;
 
 typedef struct twin {
