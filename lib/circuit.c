@@ -2,6 +2,7 @@
 #include "circuit.h"
 
 #include "clock.h"
+#include "emit.h"
 #include "tracker.h"
 #include "window.h"
 
@@ -120,11 +121,20 @@ static void prepare_windows(trip_hearing *hearing, uint64_t from, uint64_t to)
     trip_window_restart(annex, (trip_present){&hearing->record->cell.word, trip_word_epoch(from)});
 }
 
+/* No word of one life comes again in another, so this succeeds only if the circuit that was judged is there. */
+static bool replace(trip_hearing *hearing, uint64_t *word, trip_word_event event, const trip_verdict *verdict)
+{
+    if (trip_emit_is_due(*word, verdict))
+        return trip_emit_replacing(hearing, word, event, verdict);
+    return atomic_compare_exchange_weak_explicit(&hearing->record->cell.word, word, verdict->word, memory_order_acq_rel,
+                                                 memory_order_acquire);
+}
+
 bool trip_circuit_apply(trip_hearing *hearing, trip_word_event event, uint64_t epoch, trip_verdict *out_verdict)
 {
-    _Atomic uint64_t *place = &hearing->record->cell.word;
-    uint64_t word = atomic_load_explicit(place, memory_order_acquire);
+    uint64_t from, word = atomic_load_explicit(&hearing->record->cell.word, memory_order_acquire);
     do {
+        from = word;
         trip_circuit_consult(hearing);
         *out_verdict = trip_circuit_judge(hearing, word, event, epoch);
         bool vacant = out_verdict->status == TRIP_E_HANDLE;
@@ -133,9 +143,11 @@ bool trip_circuit_apply(trip_hearing *hearing, trip_word_event event, uint64_t e
         if (out_verdict->word == word)
             return true;
         prepare_windows(hearing, word, out_verdict->word);
-        /* No word of one life comes again in another, so this succeeds only if the circuit we judged is there. */
-    } while (!atomic_compare_exchange_weak_explicit(place, &word, out_verdict->word, memory_order_acq_rel,
-                                                    memory_order_acquire));
+    } while (!replace(hearing, &word, event, out_verdict));
+    if (out_verdict->opened)
+        trip_magazine_count(hearing->magazine, hearing->circuit, TRIP_COUNT_OPENS, 1);
+    if (event == TRIP_ON_HINT)
+        trip_emit_put_off(hearing, from, out_verdict->word);
     return true;
 }
 

@@ -115,6 +115,7 @@ typedef struct trip_hearing {
     trip_record *record;
     trip_magazine *magazine; /* of this thread; NULL when there was no memory for one */
     trip_setting setting;    /* as of the last judgement */
+    uint32_t cause;          /* TRIP_CAUSE_* of TRIP_ON_TRIP */
     trip_policy spare;       /* where the policy goes when there is no magazine */
 } trip_hearing;
 
@@ -126,7 +127,8 @@ static inline void trip_hearing_begin(trip_hearing *hearing, trip_circuit circui
     hearing->magazine = magazine;
 }
 
-/* Let an event happen: judge it and replace the word, as often as others are faster. False: the circuit is gone. */
+/* Let an event happen: judge it and replace the word, as often as others are faster. What it comes to is counted and told
+   where it opens the circuit, and told where it is otherwise of note. False: the circuit is gone. */
 bool trip_circuit_apply(trip_hearing *hearing, trip_word_event event, uint64_t epoch, trip_verdict *out_verdict);
 
 /* What the circuit would make of an event, were this its word. The setting has the policy and what the annex adds. */

@@ -13,4 +13,7 @@ uint64_t trip_clock_coarse(void);
 /* Length of a kernel tick in ns. */
 uint64_t trip_clock_tick(void);
 
+/* CLOCK_REALTIME in ns: the time of day, since 1970 UTC. It may be set to anything at any time. */
+uint64_t trip_clock_of_day(void);
+
 #endif

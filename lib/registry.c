@@ -18,6 +18,7 @@
 
 #include "abi.h"
 #include "clock.h"
+#include "emit.h"
 #include "tracker.h"
 
 #include <errno.h>
@@ -370,6 +371,7 @@ static bool remove_if_still(trip_registry *registry, trip_record *record, uint64
 {
     if (!vacate(record, word))
         return false;
+    trip_emit_gone(record, word, TRIP_CAUSE_CAPACITY);
     forget(registry, record);
     return true;
 }

@@ -2,6 +2,7 @@
 #ifndef TRIP_TRACKER_H
 #define TRIP_TRACKER_H
 
+#include "events.h"
 #include "handle.h"
 #include "policy.h"
 #include "pool.h"
@@ -17,6 +18,8 @@ typedef struct trip_tracker_record {
     _Atomic uint64_t manual; /* the manual clock: low bits of the generation << 58 | ns */
     trip_registry registry;
     _Atomic uint64_t policy[TRIP_POLICY_WORDS];
+    _Atomic uint64_t visits; /* that go on, with a flag once the tracker is destroyed */
+    trip_events events;      /* for visitors alone */
 } trip_tracker_record;
 
 extern trip_pool trip_trackers;
@@ -30,6 +33,18 @@ bool trip_tracker_lives(const trip_tracker_record *record, trip_tracker tracker)
 
 /* Whether the tracker with these low bits of its handle may still be there. */
 bool trip_tracker_tag_lives(uint32_t tag);
+
+/* The registry's mutex. To wait for it for long is an event. */
+void trip_tracker_lock(trip_tracker_record *record, trip_tracker tracker);
+void trip_tracker_unlock(trip_tracker_record *record);
+
+/* A tracker with what it has beside its circuits is there until all who visit it have left, be it that it is destroyed
+   meanwhile. NULL: it is gone. Lock-free. */
+trip_tracker_record *trip_tracker_visit(trip_tracker tracker);
+void trip_tracker_leave(trip_tracker tracker);
+
+/* In the child of a fork: all visitors are gone. */
+void trip_trackers_after_fork(void);
 
 /* Copy the policy; of a tracker that is gone, anything. */
 void trip_tracker_policy(trip_tracker tracker, trip_policy *out_policy);
