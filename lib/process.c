@@ -73,6 +73,7 @@ static void forget_probes(void)
 static void in_child(void)
 {
     in_parent();
+    trip_trackers_after_fork();
     trip_magazine_after_fork();
     trip_permits_after_fork();
     forget_probes();

@@ -34,9 +34,6 @@ typedef struct trip_key {
     trip_hash hash;
 } trip_key;
 
-/* Length and bytes of a text of a key, at its place in a row of them: returns the place behind. */
-unsigned char *trip_key_append(unsigned char *to, const char *text, size_t len);
-
 trip_hash trip_key_hash(const char *tenant, size_t tenant_len, const char *provider, size_t provider_len);
 
 /* Random numbers for the hash, once per process. TRIP_OK or TRIP_E_SYSTEM. */
@@ -58,8 +55,8 @@ trip_status trip_registry_add(trip_registry *registry, trip_tracker tracker, con
 /* With the mutex held: the key of a circuit that lives. */
 trip_key trip_registry_key(const trip_record *record);
 
-/* With the mutex held: remove one circuit. */
-void trip_registry_remove(trip_registry *registry, trip_record *record);
+/* With the mutex held: remove one circuit, for this TRIP_CAUSE_*; TRIP_CAUSE_NONE: tell nobody. */
+void trip_registry_remove(trip_registry *registry, trip_record *record, uint32_t cause);
 
 /* With the mutex held: remove every circuit and every policy. */
 void trip_registry_clear(trip_registry *registry);

@@ -77,6 +77,13 @@ uint64_t trip_clock_tick(void)
     return 4000000;
 }
 
+_Atomic uint64_t day_ns = UINT64_C(1700000000000000000);
+
+uint64_t trip_clock_of_day(void)
+{
+    return atomic_load(&day_ns);
+}
+
 _Atomic int entropy_fails;
 
 int getentropy(void *buffer, size_t length)
