@@ -67,11 +67,6 @@ uint64_t trip_clock_coarse(void)
     return atomic_load(&precise_ns) - atomic_load(&coarse_lag);
 }
 
-uint64_t trip_clock_of_day(void)
-{
-    return UINT64_C(1795262400000000000) + atomic_load(&precise_ns);
-}
-
 uint64_t trip_clock_tick(void)
 {
     return 4000000;
