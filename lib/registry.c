@@ -18,6 +18,8 @@
 
 #include "abi.h"
 #include "clock.h"
+#include "inspect.h"
+#include "series.h"
 #include "tracker.h"
 
 #include <errno.h>
@@ -45,7 +47,7 @@ trip_hash trip_key_hash(const char *tenant, size_t tenant_len, const char *provi
     return trip_siphash(&hash_key, tenant, tenant_len, provider, provider_len);
 }
 
-/* As uthash has it: length and bytes of the tenant, then of the provider. */
+/* The text of a name, as uthash has it. */
 #define TEXT_MAX (2 + 2 * (size_t)UINT8_MAX)
 
 static size_t text_length(const trip_key *key)
@@ -64,6 +66,15 @@ static unsigned char *append(unsigned char *to, const char *text, size_t len)
 static void write_text(const trip_key *key, unsigned char *out_text)
 {
     append(append(out_text, key->tenant, key->tenant_len), key->provider, key->provider_len);
+}
+
+trip_key trip_record_key(const trip_record *record)
+{
+    const unsigned char *tenant = trip_record_name(record)->text;
+    const unsigned char *provider = tenant + 1 + tenant[0];
+    trip_hash hash = {atomic_load_explicit(&record->hash_low, memory_order_relaxed),
+                      atomic_load_explicit(&record->hash_high, memory_order_relaxed)};
+    return (trip_key){(const char *)tenant + 1, (const char *)provider + 1, tenant[0], provider[0], hash};
 }
 
 /* ---- The table --------------------------------------------------------------------------------------------------- */
@@ -299,10 +310,10 @@ static void remove_key(trip_registry *registry, trip_record *record)
 {
     if (registry->hand == record)
         registry->hand = record->by_key.next;
-    void *text = (void *)(uintptr_t)record->by_key.key; /* uthash only reads it, so it knows it as const */
+    trip_name *name = trip_record_name(record);
     HASH_DELETE(by_key, registry->by_key, record);
     registry->count--;
-    trip_release(text);
+    trip_release(name);
 }
 
 /* A place that was just left is still in the processor's cache: keep it for the next circuit. */
@@ -358,6 +369,9 @@ void trip_registry_clear(trip_registry *registry)
     give_table(table);
     give_spare(registry);
     registry->hand = NULL;
+    registry->evicted = 0;
+    trip_series_discard(registry->series);
+    registry->series = NULL;
 }
 
 /* ---- Evicting ---------------------------------------------------------------------------------------------------- */
@@ -383,10 +397,26 @@ static bool is_needed(trip_record *record, uint64_t word, const trip_policy *pol
     return view.probes_out > 0 || (view.state == TRIP_WORD_OPEN && view.retry_after_ns > 0);
 }
 
+/* The word is the last one that the circuit had. */
+static void bequeath(trip_registry *registry, trip_record *record, uint64_t word)
+{
+    if (registry->series == NULL)
+        return;
+    uint32_t slot = slot_of(record);
+    trip_key key = trip_record_key(record);
+    trip_circuit_info info;
+    uint64_t measures[TRIP_MEASURES];
+    trip_circuit circuit = trip_record_handle(atomic_load_explicit(&record->life, memory_order_relaxed), slot);
+    trip_circuit_info_with(circuit, record, word, &info);
+    trip_series_measure(&info, measures);
+    trip_series_leave(registry->series, slot, &key, trip_record_name(record)->seat, measures);
+}
+
 static bool remove_if_still(trip_registry *registry, trip_record *record, uint64_t word)
 {
     if (!vacate(record, word))
         return false;
+    bequeath(registry, record, word);
     forget(registry, record);
     return true;
 }
@@ -443,17 +473,17 @@ static trip_status take_place(trip_registry *registry, uint32_t *out_slot)
 static trip_status enter_key(trip_registry *registry, trip_record *record, const trip_key *key)
 {
     size_t len = text_length(key);
-    unsigned char *text = trip_allocate(len);
-    if (text == NULL)
+    trip_name *name = trip_allocate(sizeof *name + len);
+    if (name == NULL)
         return TRIP_E_NOMEM;
-    write_text(key, text);
+    write_text(key, name->text);
     unsigned bucket_hash = (unsigned)key->hash.low;
-    HASH_ADD_KEYPTR_BYHASHVALUE(by_key, registry->by_key, text, (unsigned)len, bucket_hash, record);
+    HASH_ADD_KEYPTR_BYHASHVALUE(by_key, registry->by_key, name->text, (unsigned)len, bucket_hash, record);
     if (record->by_key.tbl != NULL) {
         registry->count++;
         return TRIP_OK;
     }
-    trip_release(text);
+    trip_release(name);
     return TRIP_E_NOMEM;
 }
 
@@ -505,10 +535,13 @@ static trip_status make(trip_registry *registry, trip_tracker tracker, const tri
         leave_place(registry, slot);
         return status;
     }
-    if (registry->count > registry->policy.max_circuits && !evict(registry, record)) {
-        remove_key(registry, record);
-        leave_place(registry, slot);
-        return TRIP_E_CAPACITY;
+    if (registry->count > registry->policy.max_circuits) {
+        if (!evict(registry, record)) {
+            remove_key(registry, record);
+            leave_place(registry, slot);
+            return TRIP_E_CAPACITY;
+        }
+        registry->evicted++;
     }
     atomic_store_explicit(&record->link, slot, memory_order_relaxed); /* while it lives: its own number */
     begin_life(record, tracker, key, &registry->policy);

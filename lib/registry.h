@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 typedef struct trip_table trip_table;
+typedef struct trip_series trip_series;
 
 typedef struct trip_registry {
     _Atomic(trip_table *) table; /* what finders read; may lack circuits, never lies */
@@ -18,7 +19,9 @@ typedef struct trip_registry {
     trip_record *by_key;         /* uthash: every circuit, in the order of their making */
     trip_record *hand;           /* where the search for a victim goes on; NULL: at the oldest */
     uint32_t count;
-    uint32_t spare; /* slot of the last circuit that left, plus one, for the next to come; 0: none */
+    uint32_t spare;      /* slot of the last circuit that left, plus one, for the next to come; 0: none */
+    uint64_t evicted;    /* circuits that went to make room */
+    trip_series *series; /* NULL until somebody asks for metrics */
 } trip_registry;
 
 /* A (tenant, provider). The texts are the caller's; `hash` is what trip_key_hash makes of them. */
@@ -31,6 +34,20 @@ typedef struct trip_key {
 } trip_key;
 
 trip_hash trip_key_hash(const char *tenant, size_t tenant_len, const char *provider, size_t provider_len);
+
+/* What is kept of a living circuit beside its record. Its by_key.key is `text`. With the mutex held. */
+typedef struct trip_name {
+    struct trip_row *seat; /* where the metrics count it; NULL: no scrape has come across it */
+    unsigned char text[];  /* length and bytes of the tenant, then of the provider */
+} trip_name;
+
+static inline trip_name *trip_record_name(const trip_record *record)
+{
+    return (trip_name *)((uintptr_t)record->by_key.key - offsetof(trip_name, text));
+}
+
+/* With the mutex held: the name of a circuit as a key. */
+trip_key trip_record_key(const trip_record *record);
 
 /* Random numbers for the hash, once per process. TRIP_OK or TRIP_E_SYSTEM. */
 trip_status trip_registry_prepare(void);

@@ -160,8 +160,8 @@ static trip_status read_config(const trip_config *config, trip_policy *out_polic
     return TRIP_OK;
 }
 
-/* With the process locked. A slot's mutex is made with it and lasts as long as its memory: someone may be waiting at
-   it. */
+/* With the process locked. A slot's mutexes are made with it and last as long as its memory: someone may be waiting at
+   them. */
 static trip_status begin(const trip_policy *policy, trip_tracker *out_tracker)
 {
     uint32_t slot;
@@ -172,6 +172,7 @@ static trip_status begin(const trip_policy *policy, trip_tracker *out_tracker)
     uint64_t life = atomic_load_explicit(&record->life, memory_order_relaxed);
     if (life == 0) {
         pthread_mutex_init(&record->registry.mutex, NULL);
+        pthread_mutex_init(&record->scraping, NULL);
         life = 1 << 1;
     }
     publish_policy(record, policy);
@@ -213,6 +214,7 @@ trip_status trip_tracker_destroy(trip_tracker tracker)
     trip_tracker_record *record = trip_tracker_named(tracker);
     if (record == NULL || !trip_tracker_lives(record, tracker))
         return TRIP_E_HANDLE;
+    pthread_mutex_lock(&record->scraping); /* whoever tells the metrics reads what goes with them */
     pthread_mutex_lock(&record->registry.mutex);
     bool ours = trip_tracker_lives(record, tracker);
     if (ours) {
@@ -222,6 +224,7 @@ trip_status trip_tracker_destroy(trip_tracker tracker)
         atomic_fetch_add_explicit(&trip_trackers_destroyed, 1, memory_order_release);
     }
     pthread_mutex_unlock(&record->registry.mutex);
+    pthread_mutex_unlock(&record->scraping);
     if (!ours)
         return TRIP_E_HANDLE;
     uint32_t slot = trip_handle_slot(tracker, TRIP_TRACKER_SLOT_BITS);

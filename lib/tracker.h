@@ -16,6 +16,7 @@ typedef struct trip_tracker_record {
     _Atomic uint64_t life;   /* generation << 1 | 1 while somebody's tracker, | 0 while free */
     _Atomic uint64_t manual; /* the manual clock: low bits of the generation << 58 | ns */
     trip_registry registry;
+    pthread_mutex_t scraping; /* one at a time tells the metrics; taken before the registry's */
     _Atomic uint64_t policy[TRIP_POLICY_WORDS];
 } trip_tracker_record;
 
