@@ -19,7 +19,8 @@ typedef struct scrape {
     trip_registry *registry;
     trip_series *series;
     trip_row *last; /* rows are of interest up to this one; they can be gone through without the mutex */
-    trip_selection selection;
+    uint32_t labels;
+    uint64_t max; /* of each kind of row, by name */
     uint64_t evicted;
     uint32_t max_circuits;
 } scrape;
@@ -48,8 +49,7 @@ static bool begin(scrape *s)
     if (s->series != NULL) {
         s->last = s->series->last;
         s->max_circuits = s->registry->policy.max_circuits;
-        if (s->series->most < s->selection.max)
-            s->series->most = s->selection.max;
+        trip_series_ask(s->series, s->labels, s->max);
     }
     pthread_mutex_unlock(&s->registry->mutex);
     if (s->series == NULL)
@@ -83,7 +83,7 @@ static bool count_if_still(const scrape *s, const found *f)
     if (atomic_load_explicit(&f->record->life, memory_order_relaxed) != f->life)
         return true; /* what it has counted is among what those have who are gone */
     trip_key key = trip_record_key(f->record);
-    return trip_series_count(s->series, s->selection, &key, &trip_record_name(f->record)->seat, f->measures);
+    return trip_series_count(s->series, &key, &trip_record_name(f->record)->seat, f->measures);
 }
 
 /* All places before `end` have been looked at. False: no memory. */
@@ -146,10 +146,10 @@ static void sum_up_all(scrape *s)
    and is part of it. */
 static bool is_told(const scrape *s, const trip_row *row)
 {
-    bool tells_tenants = s->selection.labels == TRIP_LABELS_TENANT;
+    bool tells_tenants = s->labels == TRIP_LABELS_TENANT;
     if (row->parent == NULL)
         return true;
-    if (row->rank >= s->selection.max)
+    if (row->rank >= s->max)
         return false;
     return row->has_tenant ? tells_tenants : !tells_tenants || row->provider_len != 0;
 }
@@ -232,7 +232,7 @@ static size_t labels_of(const scrape *s, const trip_row *row, trip_label out_lab
         out_labels[count++] = (trip_label){"tenant", row->text, row->tenant_len};
     if (row->parent != NULL)
         out_labels[count++] = (trip_label){"provider", row->text + row->tenant_len, row->provider_len};
-    bool tells_tenants = s->selection.labels == TRIP_LABELS_TENANT;
+    bool tells_tenants = s->labels == TRIP_LABELS_TENANT;
     if (row->parent == NULL || (tells_tenants && !row->has_tenant))
         out_labels[count++] = (trip_label){"overflow", "true", strlen("true")};
     return count;
@@ -304,7 +304,8 @@ trip_status trip_tracker_metrics(trip_tracker tracker, uint32_t labels, uint64_t
     scrape s = {
         .tracker = tracker,
         .registry = &record->registry,
-        .selection = {labels, max_series == 0 ? SERIES_UNLESS_SAID : max_series},
+        .labels = labels,
+        .max = max_series == 0 ? SERIES_UNLESS_SAID : max_series,
     };
     trip_status status = TRIP_E_HANDLE;
     pthread_mutex_lock(&record->scraping);

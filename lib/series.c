@@ -94,6 +94,14 @@ void trip_series_discard(trip_series *series)
 
 /* ---- Whose row it is --------------------------------------------------------------------------------------------- */
 
+void trip_series_ask(trip_series *series, uint32_t labels, uint64_t max)
+{
+    if (series->most_providers < max)
+        series->most_providers = max;
+    if (labels == TRIP_LABELS_TENANT && series->most_tenants < max)
+        series->most_tenants = max;
+}
+
 /* The row of a provider; the rest, when there are as many as that. NULL: no memory. */
 static trip_row *row_of_provider(trip_series *series, const trip_key *key, uint64_t max)
 {
@@ -116,18 +124,17 @@ static trip_row *add_tenant(trip_series *series, const trip_key *key)
     return row;
 }
 
-/* The row that a circuit with this seat, or without one, has at a scrape. NULL: no memory. */
-static trip_row *best_row(trip_series *series, trip_selection selection, const trip_key *key, trip_row *seat)
+/* Where a circuit belongs that has this seat, or none. Whoever asks, it has a row of its own as soon as there may be one:
+   so nobody is told of it among others first, and then not. NULL: no memory. */
+static trip_row *best_row(trip_series *series, const trip_key *key, trip_row *seat)
 {
     if (seat != NULL && seat->has_tenant)
         return seat;
-    if (selection.labels == TRIP_LABELS_TENANT) {
-        trip_row *own = find(&series->tenants, key->hash);
-        if (own != NULL || series->tenants.count < selection.max)
-            return own != NULL ? own : add_tenant(series, key);
-    }
+    trip_row *own = find(&series->tenants, key->hash);
+    if (own != NULL || series->tenants.count < series->most_tenants)
+        return own != NULL ? own : add_tenant(series, key);
     bool has_provider = seat != NULL && seat != series->first;
-    return has_provider ? seat : row_of_provider(series, key, selection.max);
+    return has_provider ? seat : row_of_provider(series, key, series->most_providers);
 }
 
 /* ---- Counting ---------------------------------------------------------------------------------------------------- */
@@ -156,21 +163,24 @@ void trip_series_measure(const trip_circuit_info *info, uint64_t out_measures[TR
     memcpy(out_measures, measures, sizeof measures);
 }
 
-/* The circuit is counted elsewhere from now on, so that less need be told here than was. */
-static void move_out(trip_row *row, const uint64_t measures[TRIP_MEASURES])
+/* A circuit is counted elsewhere from now on, and so is told what was told of it. */
+static void move(trip_row *from, trip_row *to, const uint64_t measures[TRIP_MEASURES])
 {
-    for (int m = 0; m < TRIP_TOTALS; m++)
-        row->told[m] -= measures[m] < row->told[m] ? measures[m] : row->told[m];
+    for (int m = 0; m < TRIP_TOTALS; m++) {
+        uint64_t told = measures[m] < from->told[m] ? measures[m] : from->told[m];
+        from->told[m] -= told;
+        to->told[m] += told;
+    }
 }
 
-bool trip_series_count(trip_series *series, trip_selection selection, const trip_key *key, trip_row **seat,
+bool trip_series_count(trip_series *series, const trip_key *key, trip_row **seat,
                        const uint64_t measures[TRIP_MEASURES])
 {
-    trip_row *row = best_row(series, selection, key, *seat);
+    trip_row *row = best_row(series, key, *seat);
     if (row == NULL)
         return false;
     if (*seat != NULL && *seat != row)
-        move_out(*seat, measures);
+        move(*seat, row, measures);
     *seat = row;
     for (int m = 0; m < TRIP_TOTALS; m++)
         row->living[m] += measures[m];
@@ -179,19 +189,12 @@ bool trip_series_count(trip_series *series, trip_selection selection, const trip
     return true;
 }
 
-/* Where a circuit is counted that no scrape has come across. */
-static trip_row *row_of_stranger(trip_series *series, const trip_key *key)
-{
-    trip_row *row = find(&series->tenants, key->hash);
-    if (row == NULL)
-        row = row_of_provider(series, key, series->most);
-    return row != NULL ? row : series->first;
-}
-
 void trip_series_leave(trip_series *series, uint32_t slot, const trip_key *key, trip_row *seat,
                        const uint64_t measures[TRIP_MEASURES])
 {
-    trip_row *row = seat != NULL ? seat : row_of_stranger(series, key);
+    trip_row *row = seat != NULL ? seat : best_row(series, key, NULL);
+    if (row == NULL)
+        row = series->first;
     bool was_counted = seat != NULL && slot < series->counted_below;
     for (int m = 0; m < TRIP_TOTALS; m++) {
         row->gone[m] += measures[m];

@@ -63,7 +63,8 @@ struct trip_series {
     trip_row *last;
     trip_row_index tenants;
     trip_row_index providers;
-    uint64_t most;          /* that anybody ever asked for by name */
+    uint64_t most_tenants; /* that anybody ever asked for by name */
+    uint64_t most_providers;
     uint32_t counted_below; /* circuits in places before this were counted by the scrape that goes on; 0: none does */
 };
 
@@ -73,18 +74,14 @@ trip_series *trip_series_create(void);
 /* NULL: nothing. */
 void trip_series_discard(trip_series *series);
 
-/* What a scrape asks for: TRIP_LABELS_*, and how many rows of each kind by name. */
-typedef struct trip_selection {
-    uint32_t labels;
-    uint64_t max;
-} trip_selection;
+/* There are to be so many rows of providers, and with TRIP_LABELS_TENANT of tenants too, for somebody asks for them. */
+void trip_series_ask(trip_series *series, uint32_t labels, uint64_t max);
 
 /* What a circuit's info says, measure by measure. */
 void trip_series_measure(const trip_circuit_info *info, uint64_t out_measures[TRIP_MEASURES]);
 
-/* Count a circuit that lives, in the row that is its own at this scrape: it keeps it, or is given a better one where there
-   is room. False: no memory for a row. */
-bool trip_series_count(trip_series *series, trip_selection selection, const trip_key *key, trip_row **seat,
+/* Count a circuit that lives. It keeps its seat, or is given a better one where there is room. False: no memory. */
+bool trip_series_count(trip_series *series, const trip_key *key, trip_row **seat,
                        const uint64_t measures[TRIP_MEASURES]);
 
 /* A circuit leaves its place; what it has counted stays. Without memory for a row it stays in the rest. */

@@ -261,6 +261,16 @@ START_TEST(any_bytes_are_told_and_none_like_others)
 }
 END_TEST
 
+/* The tenant lies before the provider, and is no part of its first character. */
+START_TEST(a_character_ends_where_its_name_ends)
+{
+    trip_tracker tracker = fragile_tracker();
+    succeed(circuit_of(tracker, "\xC3", "\xA9"), 1);
+    ck_assert_uint_eq(
+        value(tracker, TRIP_LABELS_TENANT, 0, "trip_permits_total{tenant=\"\\\\xC3\",provider=\"\\\\xA9\"}"), 1);
+}
+END_TEST
+
 /* ---- The bound --------------------------------------------------------------------------------------------------- */
 
 #define TENANTS 50
@@ -319,11 +329,14 @@ START_TEST(who_has_a_series_keeps_it)
     succeed(numbered(tracker, 1, 0), 1);
     succeed(numbered(tracker, 2, 0), 2);
     free(scrape(tracker, TRIP_LABELS_TENANT, 2));
-    for (unsigned i = 3; i < 20; i++) /* the first two go, and come again */
+    for (unsigned i = 3; i < 20; i++) { /* the first two go, and come again; the first goes again */
         succeed(numbered(tracker, i, 0), 1);
+        if (i == 10)
+            succeed(numbered(tracker, 1, 0), 4);
+    }
     succeed(numbered(tracker, 2, 0), 1);
     char *text = scrape(tracker, TRIP_LABELS_TENANT, 2);
-    ck_assert_uint_eq(value_in(text, "trip_permits_total{tenant=\"t1\",provider=\"p0\"}"), 1);
+    ck_assert_uint_eq(value_in(text, "trip_permits_total{tenant=\"t1\",provider=\"p0\"}"), 5);
     ck_assert_uint_eq(value_in(text, "trip_permits_total{tenant=\"t2\",provider=\"p0\"}"), 3);
     ck_assert_uint_eq(value_in(text, "trip_permits_total{provider=\"p0\",overflow=\"true\"}"), 17);
     ck_assert_uint_eq(samples_in(text, "trip_permits_total", "").count, 3);
@@ -335,15 +348,17 @@ END_TEST
 START_TEST(the_overflow_of_the_empty_provider_is_the_rest)
 {
     trip_tracker tracker = fragile_tracker();
-    succeed(numbered(tracker, 0, 0), 1);
-    succeed(circuit_of(tracker, "acme", ""), 2);
-    succeed(numbered(tracker, 1, 1), 4);
-    char *text = scrape(tracker, TRIP_LABELS_TENANT, 1);
-    ck_assert_uint_eq(value_in(text, "trip_permits_total{overflow=\"true\"}"), 6);
+    succeed(circuit_of(tracker, "acme", ""), 1);
+    succeed(numbered(tracker, 0, 0), 2);
+    succeed(circuit_of(tracker, "zeta", ""), 4);
+    succeed(numbered(tracker, 1, 1), 8);
+    char *text = scrape(tracker, TRIP_LABELS_TENANT, 2);
+    ck_assert_uint_eq(value_in(text, "trip_permits_total{tenant=\"acme\",provider=\"\"}"), 1);
+    ck_assert_uint_eq(value_in(text, "trip_permits_total{overflow=\"true\"}"), 12);
     ck_assert_ptr_null(strstr(text, "provider=\"\",overflow"));
     free(text);
-    ck_assert_uint_eq(value(tracker, TRIP_LABELS_PROVIDER, 2, "trip_permits_total{provider=\"\"}"), 2);
-    ck_assert_uint_eq(value(tracker, TRIP_LABELS_PROVIDER, 2, "trip_permits_total{overflow=\"true\"}"), 4);
+    ck_assert_uint_eq(value(tracker, TRIP_LABELS_PROVIDER, 2, "trip_permits_total{provider=\"\"}"), 5);
+    ck_assert_uint_eq(value(tracker, TRIP_LABELS_PROVIDER, 2, "trip_permits_total{overflow=\"true\"}"), 8);
 }
 END_TEST
 
@@ -399,8 +414,8 @@ START_TEST(an_opening_that_nobody_noticed_stays_counted)
     fail_once(circuit);
     ck_assert_int_eq(trip_tracker_advance(tracker, SECOND), TRIP_OK);
     permit_of(circuit);
+    ck_assert_uint_eq(value(tracker, TRIP_LABELS_PROVIDER, 0, "trip_opens_total{provider=\"p0\"}"), 1);
     ck_assert_int_eq(trip_tracker_advance(tracker, 10 * SECOND), TRIP_OK);
-    ck_assert_uint_eq(value(tracker, TRIP_LABELS_PROVIDER, 0, "trip_opens_total{provider=\"p0\"}"), 2);
     numbered(tracker, 1, 1);
     ck_assert_int_eq(trip_circuit_peek(circuit, NULL), TRIP_E_HANDLE);
     ck_assert_uint_eq(value(tracker, TRIP_LABELS_PROVIDER, 0, "trip_opens_total{provider=\"p0\"}"), 2);
@@ -421,6 +436,68 @@ START_TEST(who_comes_and_goes_between_two_scrapes_is_counted)
     ck_assert_uint_eq(value(tracker, TRIP_LABELS_PROVIDER, 0, "trip_permits_total{provider=\"p1\"}"), 10);
 }
 END_TEST
+
+/* ---- Circuits that go during a scrape ---------------------------------------------------------------------------- */
+
+#define FULL 200 /* circuits, in several slices of the pool */
+#define LEAVING 150
+
+static trip_tracker full_tracker;
+static uint64_t readings_left;
+
+/* Newcomers without a call, each of whom takes the place of a circuit that has counted some. */
+static void evict_at_the_last_reading(void)
+{
+    if (readings_left-- != 1)
+        return;
+    atomic_store(&before_reading, NULL);
+    for (unsigned i = 0; i < LEAVING; i++)
+        numbered(full_tracker, FULL + i, 0);
+}
+
+static void call_everybody(unsigned times)
+{
+    for (unsigned i = 0; i < FULL; i++)
+        succeed(numbered(full_tracker, i, i % 3), (int)(1 + i % times));
+}
+
+/* A scrape reads the clock once for each circuit that it looks at: whichever it has come to when others go, it tells each
+   call once. */
+START_TEST(who_goes_during_a_scrape_is_told_once)
+{
+    trip_config config;
+    ck_assert_int_eq(trip_config_init(&config, sizeof config), TRIP_OK);
+    config.max_circuits = FULL;
+    for (uint64_t reading = 1; reading <= FULL; reading += 7) {
+        full_tracker = tracker_with(&config);
+        call_everybody(1);
+        if (_i == 1) /* they have their rows already */
+            free(scrape(full_tracker, TRIP_LABELS_TENANT, 5));
+        call_everybody(3);
+        uint64_t calls = 0;
+        for (unsigned i = 0; i < FULL; i++)
+            calls += info_of(numbered(full_tracker, i, i % 3)).permits;
+        static char text[1 << 16];
+        size_t len;
+        readings_left = reading;
+        atomic_store(&before_reading, evict_at_the_last_reading);
+        trip_status status = trip_tracker_metrics(full_tracker, TRIP_LABELS_TENANT, 5, text, sizeof text - 1, &len);
+        ck_assert(atomic_load(&before_reading) == NULL);
+        ck_assert_int_eq(status, TRIP_OK);
+        text[len] = '\0';
+        ck_assert_uint_eq(samples_in(text, "trip_permits_total", "").sum, calls);
+        ck_assert_uint_ge(value_in(text, "trip_circuits_evicted_total"), LEAVING);
+
+        call_everybody(2); /* those that stayed, and those that come again in the place of newcomers */
+        char *next = scrape(full_tracker, TRIP_LABELS_TENANT, 5);
+        ck_assert_uint_eq(samples_in(next, "trip_permits_total", "").sum, calls + FULL + FULL / 2);
+        free(next);
+        ck_assert_int_eq(trip_tracker_destroy(full_tracker), TRIP_OK);
+    }
+}
+END_TEST
+
+/* ---- Whoever asks ------------------------------------------------------------------------------------------------ */
 
 /* Several who ask differently: what is told to each agrees with what he was told before. */
 typedef struct reader {
@@ -482,42 +559,44 @@ END_TEST
 /* ---- While calls go on ------------------------------------------------------------------------------------------- */
 
 #define CALLERS 4
-#ifndef ROUNDS
-#define ROUNDS 200
+#ifndef CALLS
+#define CALLS 40000
 #endif
 
 typedef struct traffic {
     trip_tracker tracker;
     unsigned names;
-    _Atomic bool is_over;
+    _Atomic uint64_t seed;
     _Atomic uint64_t granted;
     _Atomic uint64_t failed;
-    _Atomic uint64_t seed;
+    _Atomic int callers; /* that have not finished */
 } traffic;
 
 static void *make_calls(void *argument)
 {
     traffic *t = argument;
-    uint64_t state = atomic_fetch_add(&t->seed, 1);
-    while (!atomic_load(&t->is_over)) {
-        uint64_t number = draw(&state) % t->names;
+    uint64_t state = atomic_fetch_add(&t->seed, 1), granted = 0, failed = 0;
+    for (int call = 0; call < CALLS; call++) {
+        unsigned number = (unsigned)(draw(&state) % t->names);
         trip_permit permit;
-        trip_circuit circuit = numbered(t->tracker, (unsigned)number, (unsigned)number % 3);
-        for (int i = 0; i < 5 && trip_circuit_permit(circuit, &permit, NULL) == TRIP_OK; i++) {
-            bool fails = draw(&state) % 8 == 0;
-            atomic_fetch_add(&t->granted, 1);
-            atomic_fetch_add(&t->failed, fails);
-            trip_status status = fails ? trip_permit_record_failure(permit) : trip_permit_record_success(permit);
-            ck_assert_int_ge(status, TRIP_OK);
-        }
+        if (trip_circuit_permit(numbered(t->tracker, number, number % 3), &permit, NULL) != TRIP_OK)
+            continue; /* it was evicted before it was asked */
+        bool fails = draw(&state) % 2 == 0;
+        trip_status status = fails ? trip_permit_record_failure(permit) : trip_permit_record_success(permit);
+        ck_assert_int_ge(status, TRIP_OK);
+        granted++;
+        failed += fails;
     }
+    atomic_fetch_add(&t->granted, granted);
+    atomic_fetch_add(&t->failed, failed);
+    atomic_fetch_sub(&t->callers, 1);
     return NULL;
 }
 
 static void *keep_scraping(void *argument)
 {
     traffic *t = argument;
-    while (!atomic_load(&t->is_over))
+    while (atomic_load(&t->callers) > 0)
         free(scrape(t->tracker, TRIP_LABELS_TENANT, 10));
     return NULL;
 }
@@ -525,15 +604,15 @@ static void *keep_scraping(void *argument)
 static void scrape_among_calls(traffic *t)
 {
     pthread_t threads[CALLERS + 1];
+    atomic_store(&t->callers, CALLERS);
     for (int i = 0; i < CALLERS; i++)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, make_calls, t), 0);
     ck_assert_int_eq(pthread_create(&threads[CALLERS], NULL, keep_scraping, t), 0);
-    for (size_t round = 0; round < ROUNDS; round++) {
+    for (size_t round = 0; atomic_load(&t->callers) > 0; round++) {
         reader *r = &readers[round % READERS];
         require_growth(r, t->tracker);
         ck_assert_uint_le(samples_in(r->last, "trip_permits_total", "tenant").count, r->max);
     }
-    atomic_store(&t->is_over, true);
     for (int i = 0; i <= CALLERS; i++)
         ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
     for (size_t i = 0; i < READERS; i++)
@@ -570,7 +649,7 @@ START_TEST(at_rest_every_call_is_told)
         ck_assert_uint_eq(samples_in(readers[i].last, "trip_calls_total", "failure").sum, t.failed);
         uint64_t succeeded = samples_in(readers[i].last, "trip_calls_total", "success").sum;
         ck_assert_uint_ge(succeeded, t.granted - t.failed);
-        ck_assert_uint_le(succeeded, t.granted - t.failed + CALLERS * 60);
+        ck_assert_uint_le(succeeded, t.granted - t.failed + (uint64_t)CALLERS * t.names);
         ck_assert_uint_eq(samples_in(readers[i].last, "trip_permits_out", "").sum, 0);
     }
 }
@@ -590,7 +669,7 @@ static void *scrape_until_destroyed(void *argument)
 
 START_TEST(a_tracker_may_be_destroyed_during_a_scrape)
 {
-    for (int round = 0; round < ROUNDS / 4; round++) {
+    for (int round = 0; round < 50; round++) {
         trip_tracker tracker = fragile_tracker();
         for (unsigned i = 0; i < 20; i++)
             numbered(tracker, i, i % 3);
@@ -718,6 +797,7 @@ static Suite *metrics_suite(void)
     tcase_add_test(text, tenants_are_told_apart_on_request);
     tcase_add_test(text, a_tracker_without_circuits_tells_of_itself);
     tcase_add_test(text, any_bytes_are_told_and_none_like_others);
+    tcase_add_test(text, a_character_ends_where_its_name_ends);
     suite_add_tcase(suite, text);
     TCase *bound = tcase_create("bound");
     tcase_add_test(bound, series_are_bounded_and_lose_nothing);
@@ -731,6 +811,7 @@ static Suite *metrics_suite(void)
     tcase_add_test(growth, a_permit_that_outlives_its_circuit_counts_as_granted_alone);
     tcase_add_test(growth, an_opening_that_nobody_noticed_stays_counted);
     tcase_add_test(growth, who_comes_and_goes_between_two_scrapes_is_counted);
+    tcase_add_loop_test(growth, who_goes_during_a_scrape_is_told_once, 0, 2);
     tcase_add_loop_test(growth, whoever_asks_and_whoever_goes_no_counter_goes_back, 0, 10);
     tcase_add_test(growth, no_counter_goes_back_while_threads_call_and_circuits_go);
     tcase_add_test(growth, at_rest_every_call_is_told);
