@@ -163,14 +163,11 @@ void trip_series_measure(const trip_circuit_info *info, uint64_t out_measures[TR
     memcpy(out_measures, measures, sizeof measures);
 }
 
-/* A circuit is counted elsewhere from now on, and so is told what was told of it. */
-static void move(trip_row *from, trip_row *to, const uint64_t measures[TRIP_MEASURES])
+/* A circuit is counted in another row from now on, and told there as no less than it was. */
+static void move_out(trip_row *row, const uint64_t measures[TRIP_MEASURES])
 {
-    for (int m = 0; m < TRIP_TOTALS; m++) {
-        uint64_t told = measures[m] < from->told[m] ? measures[m] : from->told[m];
-        from->told[m] -= told;
-        to->told[m] += told;
-    }
+    for (int m = 0; m < TRIP_TOTALS; m++)
+        row->told[m] -= measures[m] < row->told[m] ? measures[m] : row->told[m];
 }
 
 bool trip_series_count(trip_series *series, const trip_key *key, trip_row **seat,
@@ -180,7 +177,7 @@ bool trip_series_count(trip_series *series, const trip_key *key, trip_row **seat
     if (row == NULL)
         return false;
     if (*seat != NULL && *seat != row)
-        move(*seat, row, measures);
+        move_out(*seat, measures);
     *seat = row;
     for (int m = 0; m < TRIP_TOTALS; m++)
         row->living[m] += measures[m];

@@ -199,9 +199,13 @@ START_TEST(bad_arguments_are_refused_and_nothing_is_written)
     require_refusal(TRIP_E_INVALID, tracker, 0, SIZE_MAX, 2);
     ck_assert_int_eq(trip_tracker_circuits(tracker, 0, circuits, NULL, SIZE_MAX, 2, &count), TRIP_OK);
 
+    trip_tracker other = fragile_tracker();
+    trip_circuit gone = numbered(other, 0);
+    ck_assert_int_eq(trip_tracker_destroy(other), TRIP_OK);
+    trip_circuit next_there = gone + (UINT64_C(1) << TRIP_CIRCUIT_SLOT_BITS);
     trip_circuit next_here = circuit + (UINT64_C(1) << TRIP_CIRCUIT_SLOT_BITS);
     trip_circuit never_taken = trip_record_handle(1, (UINT32_C(1) << TRIP_CIRCUIT_SLOT_BITS) - 1);
-    const trip_circuit never[] = {1, UINT64_MAX, tracker, permit_of(circuit), next_here, never_taken};
+    const trip_circuit never[] = {1, UINT64_MAX, tracker, permit_of(circuit), next_here, next_there, never_taken};
     for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
         require_refusal(TRIP_E_INVALID, tracker, never[i], size, 2);
 

@@ -1,10 +1,12 @@
 /* The metrics of a tracker: what the text says, how much of it there is at most, and that no counter ever goes back. */
 #include "fixture.h"
 
+#include "circuit.h"
 #include "seams.h"
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 
 /* ---- Scraping ---------------------------------------------------------------------------------------------------- */
@@ -422,6 +424,43 @@ START_TEST(an_opening_that_nobody_noticed_stays_counted)
 }
 END_TEST
 
+/* As if a thread were just handing in what it has counted, or an end were not counted yet: it is missed, or told too soon. */
+static void miscount(trip_circuit circuit, trip_counter counter, uint64_t amount)
+{
+    atomic_fetch_add(&trip_record_named(circuit)->cell.counts[counter], amount);
+}
+
+START_TEST(a_count_that_is_missed_once_is_told_as_before)
+{
+    trip_tracker tracker = bounded(9);
+    trip_circuit circuit = numbered(tracker, 0, 0);
+    const char *permits = "trip_permits_total{provider=\"p0\"}";
+    miscount(circuit, TRIP_COUNT_PERMITS, 5);
+    ck_assert_uint_eq(value(tracker, TRIP_LABELS_PROVIDER, 0, permits), 5);
+    miscount(circuit, TRIP_COUNT_PERMITS, -UINT64_C(3));
+    ck_assert_uint_eq(value(tracker, TRIP_LABELS_PROVIDER, 0, permits), 5);
+    miscount(circuit, TRIP_COUNT_PERMITS, 4);
+    ck_assert_uint_eq(value(tracker, TRIP_LABELS_PROVIDER, 0, permits), 6);
+}
+END_TEST
+
+START_TEST(what_was_told_of_a_circuit_goes_with_it_to_its_own_series)
+{
+    trip_tracker tracker = bounded(9);
+    trip_circuit circuit = numbered(tracker, 0, 0);
+    const char *permits = "trip_permits_total{provider=\"p0\"}";
+    miscount(circuit, TRIP_COUNT_PERMITS, 5);
+    ck_assert_uint_eq(value(tracker, TRIP_LABELS_PROVIDER, 0, permits), 5);
+    miscount(circuit, TRIP_COUNT_PERMITS, -UINT64_C(3));
+    const char *own = "trip_permits_total{tenant=\"t0\",provider=\"p0\"}";
+    ck_assert_uint_eq(value(tracker, TRIP_LABELS_TENANT, 0, own), 2);
+    ck_assert_uint_eq(value(tracker, TRIP_LABELS_PROVIDER, 0, permits), 5);
+    miscount(circuit, TRIP_COUNT_PERMITS, -UINT64_C(1));
+    ck_assert_uint_eq(value(tracker, TRIP_LABELS_TENANT, 0, own), 2);
+    ck_assert_uint_eq(value(tracker, TRIP_LABELS_PROVIDER, 0, permits), 5);
+}
+END_TEST
+
 START_TEST(who_comes_and_goes_between_two_scrapes_is_counted)
 {
     trip_tracker tracker = bounded(2);
@@ -684,6 +723,37 @@ START_TEST(a_tracker_may_be_destroyed_during_a_scrape)
 }
 END_TEST
 
+static pthread_t destroyer;
+
+static void *destroy_it(void *argument)
+{
+    ck_assert_int_eq(trip_tracker_destroy(*(trip_tracker *)argument), TRIP_OK);
+    return NULL;
+}
+
+/* As long as it takes another thread to come to it, if nothing holds it up. */
+static void let_it_be_destroyed(void)
+{
+    atomic_store(&before_reading, NULL);
+    ck_assert_int_eq(pthread_create(&destroyer, NULL, destroy_it, &full_tracker), 0);
+    for (int i = 0; i < 1000; i++)
+        sched_yield();
+    ck_assert_int_eq(trip_tracker_advance(full_tracker, 1), TRIP_E_UNSUPPORTED);
+}
+
+START_TEST(destruction_waits_for_a_scrape)
+{
+    full_tracker = tracker_with(NULL);
+    succeed(numbered(full_tracker, 0, 0), 1);
+    char text[8192];
+    size_t len;
+    atomic_store(&before_reading, let_it_be_destroyed);
+    ck_assert_int_eq(trip_tracker_metrics(full_tracker, TRIP_LABELS_TENANT, 0, text, sizeof text, &len), TRIP_OK);
+    ck_assert_int_eq(pthread_join(destroyer, NULL), 0);
+    ck_assert_int_eq(trip_tracker_advance(full_tracker, 1), TRIP_E_HANDLE);
+}
+END_TEST
+
 /* ---- What is refused --------------------------------------------------------------------------------------------- */
 
 START_TEST(bad_arguments_are_refused_and_nothing_is_written)
@@ -810,12 +880,15 @@ static Suite *metrics_suite(void)
     tcase_add_test(growth, what_evicted_circuits_have_counted_stays);
     tcase_add_test(growth, a_permit_that_outlives_its_circuit_counts_as_granted_alone);
     tcase_add_test(growth, an_opening_that_nobody_noticed_stays_counted);
+    tcase_add_test(growth, a_count_that_is_missed_once_is_told_as_before);
+    tcase_add_test(growth, what_was_told_of_a_circuit_goes_with_it_to_its_own_series);
     tcase_add_test(growth, who_comes_and_goes_between_two_scrapes_is_counted);
     tcase_add_loop_test(growth, who_goes_during_a_scrape_is_told_once, 0, 2);
     tcase_add_loop_test(growth, whoever_asks_and_whoever_goes_no_counter_goes_back, 0, 10);
     tcase_add_test(growth, no_counter_goes_back_while_threads_call_and_circuits_go);
     tcase_add_test(growth, at_rest_every_call_is_told);
     tcase_add_test(growth, a_tracker_may_be_destroyed_during_a_scrape);
+    tcase_add_test(growth, destruction_waits_for_a_scrape);
     suite_add_tcase(suite, growth);
     TCase *refusals = tcase_create("refusals");
     tcase_set_timeout(refusals, 300);
