@@ -155,20 +155,29 @@ static void tell_mode(const trip_hearing *hearing, uint64_t word, trip_circuit_i
         info->retry_after_ns = 0;
 }
 
-bool trip_circuit_info_of(trip_circuit circuit, trip_circuit_info *out_info)
+void trip_circuit_info_with(trip_circuit circuit, trip_record *record, uint64_t word, trip_circuit_info *out_info)
 {
     trip_hearing hearing;
-    if (!find(circuit, &hearing))
-        return false;
-    uint64_t word = atomic_load_explicit(&hearing.record->cell.word, memory_order_acquire);
+    trip_hearing_begin(&hearing, circuit, record, trip_magazine_mine());
     trip_circuit_look(&hearing);
     trip_view view = trip_word_view(word, &hearing.setting);
     uint64_t counts[TRIP_COUNTERS];
-    trip_circuit_counts(hearing.record, circuit, counts);
-    if (view.state == TRIP_WORD_VACANT || !trip_record_lives(hearing.record, circuit))
-        return false;
-    *out_info = info_of(&view, counts);
     tell_mode(&hearing, word, out_info);
+    trip_circuit_counts(record, circuit, counts);
+    *out_info = info_of(&view, counts);
+}
+
+bool trip_circuit_info_of(trip_circuit circuit, trip_circuit_info *out_info)
+{
+    trip_record *record = trip_record_named(circuit);
+    if (record == NULL || !trip_record_lives(record, circuit))
+        return false;
+    uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
+    trip_circuit_info info;
+    trip_circuit_info_with(circuit, record, word, &info);
+    if (trip_word_state_of(word) == TRIP_WORD_VACANT || !trip_record_lives(record, circuit))
+        return false;
+    *out_info = info;
     return true;
 }
 

@@ -13,6 +13,8 @@
 #include "abi.h"
 #include "clock.h"
 #include "emit.h"
+#include "inspect.h"
+#include "series.h"
 #include "steering.h"
 #include "tracker.h"
 
@@ -358,14 +360,31 @@ static bool vacate(trip_record *record, uint64_t word)
                                                    memory_order_acq_rel, memory_order_relaxed);
 }
 
+/* What the circuit has counted stays, where somebody asks for metrics. This was its last word. */
+static void bequeath(trip_registry *registry, trip_record *record, uint64_t word)
+{
+    if (registry->series == NULL)
+        return;
+    uint32_t slot = slot_of(record);
+    trip_key key = trip_registry_key(record);
+    trip_circuit_info info;
+    uint64_t measures[TRIP_MEASURES];
+    trip_circuit circuit = trip_record_handle(atomic_load_explicit(&record->life, memory_order_relaxed), slot);
+    trip_circuit_info_with(circuit, record, word, &info);
+    trip_series_measure(&info, measures);
+    trip_series_leave(registry->series, slot, &key, measures);
+}
+
 void trip_registry_remove(trip_registry *registry, trip_record *record, uint32_t cause)
 {
     uint64_t word;
     do
         word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
     while (!vacate(record, word));
-    if (cause != TRIP_CAUSE_NONE)
+    if (cause != TRIP_CAUSE_NONE) {
+        bequeath(registry, record, word);
         trip_emit_gone(record, word, cause);
+    }
     forget(registry, record);
 }
 
@@ -381,6 +400,9 @@ void trip_registry_clear(trip_registry *registry)
     trip_policy_withdraw(registry->policy_place);
     if (registry->first_place != registry->policy_place)
         trip_policy_withdraw(registry->first_place);
+    registry->evicted = 0;
+    trip_series_discard(registry->series);
+    registry->series = NULL;
 }
 
 /* ---- Evicting ---------------------------------------------------------------------------------------------------- */
@@ -415,6 +437,7 @@ static bool remove_if_still(trip_registry *registry, trip_record *record, uint64
 {
     if (!vacate(record, word))
         return false;
+    bequeath(registry, record, word);
     trip_emit_gone(record, word, TRIP_CAUSE_CAPACITY);
     forget(registry, record);
     return true;
@@ -559,10 +582,13 @@ static trip_status make(trip_registry *registry, trip_tracker tracker, const tri
         leave_place(registry, slot);
         return status;
     }
-    if (registry->count > registry->policy.max_circuits && !(may_evict && evict(registry, record))) {
-        remove_key(registry, record);
-        leave_place(registry, slot);
-        return TRIP_E_CAPACITY;
+    if (registry->count > registry->policy.max_circuits) {
+        if (!may_evict || !evict(registry, record)) {
+            remove_key(registry, record);
+            leave_place(registry, slot);
+            return TRIP_E_CAPACITY;
+        }
+        registry->evicted++;
     }
     atomic_store_explicit(&record->link, slot, memory_order_relaxed); /* while it lives: its own number */
     begin_life(record, tracker, key, &theirs);

@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 typedef struct trip_table trip_table;
+typedef struct trip_series trip_series;
 
 typedef struct trip_registry {
     _Alignas(64) _Atomic(trip_table *) table; /* what finders read; may lack circuits, never lies */
@@ -22,7 +23,9 @@ typedef struct trip_registry {
     trip_record *by_key;  /* uthash: every circuit, in the order of their making */
     trip_record *hand;    /* where the search for a victim goes on; NULL: at the oldest */
     uint32_t count;
-    uint32_t spare; /* slot of the last circuit that left, plus one, for the next to come; 0: none */
+    uint32_t spare;      /* slot of the last circuit that left, plus one, for the next to come; 0: none */
+    uint64_t evicted;    /* circuits that went to make room */
+    trip_series *series; /* NULL until somebody asks for metrics */
 } trip_registry;
 
 /* A (tenant, provider). The texts are the caller's; `hash` is what trip_key_hash makes of them. */

@@ -213,8 +213,8 @@ trip_status trip_tracker_advance(trip_tracker tracker, uint64_t ns)
 
 /* ---- Making and destroying --------------------------------------------------------------------------------------- */
 
-/* With the process locked. A slot's mutex is made with it and lasts as long as its memory: someone may be waiting at
-   it. */
+/* With the process locked. A slot's mutexes are made with it and last as long as its memory: someone may be waiting at
+   them. */
 static trip_status begin(const trip_policy *policy, trip_tracker *out_tracker)
 {
     uint32_t slot;
@@ -225,7 +225,9 @@ static trip_status begin(const trip_policy *policy, trip_tracker *out_tracker)
     uint64_t life = atomic_load_explicit(&record->life, memory_order_relaxed);
     if (life == 0) {
         pthread_mutex_init(&record->registry.mutex, NULL);
+        pthread_mutex_init(&record->scraping, NULL);
         life = 1 << 1;
+        atomic_store_explicit(&record->life, life, memory_order_relaxed);
     }
     trip_registry *registry = &record->registry; /* nobody reads it before the tracker lives, or after */
     status = trip_policy_publish(policy, &registry->first_place);
@@ -272,14 +274,24 @@ trip_status trip_tracker_destroy(trip_tracker tracker)
     trip_tracker_record *record = trip_tracker_lock(tracker);
     if (record == NULL)
         return TRIP_E_HANDLE;
-    uint64_t generation = trip_handle_generation(tracker, TRIP_TRACKER_SLOT_BITS) + 1;
-    atomic_store_explicit(&record->life, generation << 1, memory_order_release);
-    trip_registry_clear(&record->registry);
-    atomic_fetch_add_explicit(&trip_trackers_destroyed, 1, memory_order_release);
-    uint64_t visits = atomic_fetch_or_explicit(&record->visits, CLOSED_TO_VISITORS, memory_order_acq_rel);
-    trip_tracker_unlock(record);
+    trip_tracker_record *record = trip_tracker_named(tracker);
+    if (record == NULL || !trip_tracker_lives(record, tracker))
+        return TRIP_E_HANDLE;
+    pthread_mutex_lock(&record->scraping); /* whoever tells the metrics reads what goes with them */
+    bool ours = trip_tracker_lock(tracker) != NULL;
+    uint64_t visits = 1;
+    if (ours) {
+        uint64_t generation = trip_handle_generation(tracker, TRIP_TRACKER_SLOT_BITS) + 1;
+        atomic_store_explicit(&record->life, generation << 1, memory_order_release);
+        trip_registry_clear(&record->registry);
+        atomic_fetch_add_explicit(&trip_trackers_destroyed, 1, memory_order_release);
+        visits = atomic_fetch_or_explicit(&record->visits, CLOSED_TO_VISITORS, memory_order_acq_rel);
+        trip_tracker_unlock(record);
+    }
+    pthread_mutex_unlock(&record->scraping);
     if (visits == 0)
         retire(trip_handle_slot(tracker, TRIP_TRACKER_SLOT_BITS));
+    return ours ? TRIP_OK : TRIP_E_HANDLE;
     return TRIP_OK;
 }
 

@@ -14,8 +14,9 @@ typedef struct trip_tracker_record {
     _Atomic uint64_t manual; /* the manual clock: low bits of the generation << 58 | ns */
     _Atomic uint32_t clock;  /* TRIP_CLOCK_* */
     trip_registry registry;
-    _Atomic uint64_t visits; /* that go on, with a flag once the tracker is destroyed */
-    trip_events events;      /* for visitors alone */
+    _Atomic uint64_t visits;  /* that go on, with a flag once the tracker is destroyed */
+    trip_events events;       /* for visitors alone */
+    pthread_mutex_t scraping; /* one at a time tells the metrics; taken before the registry's */
 } trip_tracker_record;
 
 extern trip_pool trip_trackers;
