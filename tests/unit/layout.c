@@ -215,6 +215,19 @@ START_TEST(what_no_circuit_can_be_is_refused_although_the_checksum_is_right)
 }
 END_TEST
 
+START_TEST(a_reason_needs_a_mode)
+{
+    trip_tracker tracker = scene_tracker();
+    set_mode(tracker, OPEN, TRIP_MODE_OBSERVE, 0, "why");
+    bytes b = snapshot_of(tracker, NOON);
+    restore_well(tracker, NOON, b);
+    write_number(b, FIRST + 4, TRIP_MODE_AUTO, 1);
+    write_number(b, FIRST + 32, 0, 8);
+    trip_layout_seal(b.at, b.len);
+    ck_assert_int_eq(restore(tracker, NOON, b), TRIP_E_INVALID);
+}
+END_TEST
+
 START_TEST(sizes_and_numbers_that_do_not_agree_are_refused)
 {
     uint64_t size = 96 + 8;
@@ -296,6 +309,7 @@ static Suite *layout_suite(void)
     tcase_add_test(damage, noise_is_refused);
     TCase *wrong = add_case(suite, "wrong");
     tcase_add_test(wrong, what_no_circuit_can_be_is_refused_although_the_checksum_is_right);
+    tcase_add_test(wrong, a_reason_needs_a_mode);
     tcase_add_test(wrong, sizes_and_numbers_that_do_not_agree_are_refused);
     tcase_add_test(wrong, a_later_major_is_too_new_and_an_earlier_one_there_never_was);
     tcase_add_test(wrong, a_later_minor_may_say_more);

@@ -109,6 +109,18 @@ START_TEST(what_was_half_open_or_due_may_be_probed_at_once_at_its_level)
 }
 END_TEST
 
+/* Of the only circuit whose provider has asked. */
+static uint64_t wait_left(bytes b)
+{
+    trip_layout_reader reader;
+    trip_saved saved;
+    ck_assert_ptr_null(trip_layout_open(b.at, b.len, &reader));
+    while (trip_layout_next(&reader, &saved) == NULL)
+        if (saved.wait_left != 0)
+            return saved.wait_left;
+    return 0;
+}
+
 START_TEST(what_the_provider_asked_for_still_counts)
 {
     trip_tracker after = scene_tracker();
@@ -117,7 +129,10 @@ START_TEST(what_the_provider_asked_for_still_counts)
     fail_at(after, ASKED, 2);
     ck_assert_uint_eq(info_of(circuit_at(after, ASKED)).state, TRIP_STATE_OPEN);
     ck_assert_uint_eq(info_of(circuit_at(after, ASKED)).retry_after_ns, 500 * SECOND);
+    pass(after, 1);
     restore_well(after, NOON + 600 * SECOND, b); /* and now it is over, here too */
+    ck_assert_uint_eq(wait_left(b), 600 * SECOND);
+    ck_assert_uint_eq(wait_left(snapshot_of(after, NOON)), 0);
     fail_at(after, ASKED, 2);
     ck_assert_uint_eq(info_of(circuit_at(after, ASKED)).retry_after_ns, 60 * SECOND);
 }
@@ -219,6 +234,8 @@ START_TEST(modes_end_when_they_would_have)
     ck_assert_uint_eq(info_of(circuit_at(after, OBSERVED)).mode, TRIP_MODE_OBSERVE);
     after = scene_tracker();
     restore_well(after, NOON + 300 * SECOND, b);
+    trip_express lane = lane_of(circuit_at(after, FORCED));
+    ck_assert(lane_admits(&lane)); /* as where there never was a mode */
     ck_assert_int_eq(ask(after, FORCED), TRIP_OK);
 }
 END_TEST
@@ -423,6 +440,7 @@ START_TEST(wrong_arguments_are_refused)
     ck_assert_int_eq(restore(tracker, NOON, (bytes){NULL, 0}), TRIP_E_INVALID);
     ck_assert_int_eq(restore(tracker, NOON, (bytes){NULL, SIZE_MAX}), TRIP_E_INVALID);
     ck_assert_int_eq(restore(tracker, NOON, (bytes){b.at, SIZE_MAX}), TRIP_E_INVALID);
+    ck_assert_int_eq(restore(tracker, NOON, (bytes){room_for(1).at, SIZE_MAX}), TRIP_E_INVALID); /* and reads none */
     ck_assert_int_eq(restore(tracker, NOON, (bytes){b.at, SIZE_MAX / 2}), TRIP_E_INVALID);
     ck_assert_int_eq(restore(tracker, NOON, (bytes){b.at, 0}), TRIP_E_INVALID);
     trip_error tiny = {.struct_size = 1};
