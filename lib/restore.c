@@ -181,7 +181,6 @@ static void become_all(const restoring *r)
     trip_saved saved;
     for (uint64_t i = 0; trip_layout_next(&reader, &saved) == NULL; i++)
         become(r, &saved, i);
-    trip_revise();
 }
 
 /* ---- The call ---------------------------------------------------------------------------------------------------- */
