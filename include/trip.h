@@ -779,7 +779,7 @@ TRIP_API trip_status trip_circuit_set_mode(trip_circuit circuit, uint32_t mode, 
 
 /**
  * Open a circuit now, for the period of its level: the first one if it is closed, else that of the one that goes on or
- * went before. Its mode stays as it is. Permits that are out become TRIP_STALE.
+ * went before. One that goes on is not shortened. The mode stays as it is. Permits that are out become TRIP_STALE.
  *
  * @param circuit [handle] the circuit
  * @return TRIP_OK; TRIP_E_HANDLE: no such circuit

@@ -1025,7 +1025,8 @@ extern "C" {
         reason_len: usize,
     ) -> trip_status;
     /// Open a circuit now, for the period of its level: the first one if it is closed, else that of the one that goes
-    /// on or went before. Its mode stays as it is. Permits that are out become TRIP_STALE.
+    /// on or went before. One that goes on is not shortened. The mode stays as it is. Permits that are out become
+    /// TRIP_STALE.
     ///
     /// - circuit \[handle\] the circuit
     /// - returns TRIP_OK; TRIP_E_HANDLE: no such circuit
