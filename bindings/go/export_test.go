@@ -9,7 +9,7 @@ func (c *Circuit) FetchLane() { c.fetchLane() }
 func (c *Circuit) OnLane() bool { return c.express() != nil }
 
 // NeverOnLane tells that the library has said that there is no lane, ever.
-func (c *Circuit) NeverOnLane() bool { return c.lane.Load() == noLane }
+func (c *Circuit) NeverOnLane() bool { return c.lane.Load() == noLane.Load() }
 
 // HasLedger tells whether a lane of the circuit may have counts that the library does not know.
 func HasLedger(circuit uint64) bool { return ledgerOf(circuit) != nil }
