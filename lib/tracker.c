@@ -271,9 +271,6 @@ trip_status trip_tracker_create(const trip_config *config, trip_tracker *out_tra
 
 trip_status trip_tracker_destroy(trip_tracker tracker)
 {
-    trip_tracker_record *record = trip_tracker_lock(tracker);
-    if (record == NULL)
-        return TRIP_E_HANDLE;
     trip_tracker_record *record = trip_tracker_named(tracker);
     if (record == NULL || !trip_tracker_lives(record, tracker))
         return TRIP_E_HANDLE;
@@ -292,7 +289,6 @@ trip_status trip_tracker_destroy(trip_tracker tracker)
     if (visits == 0)
         retire(trip_handle_slot(tracker, TRIP_TRACKER_SLOT_BITS));
     return ours ? TRIP_OK : TRIP_E_HANDLE;
-    return TRIP_OK;
 }
 
 /* ---- Circuits ---------------------------------------------------------------------------------------------------- */
