@@ -159,8 +159,7 @@ const trip_flaw *trip_layout_open(const char *bytes, size_t len, trip_layout_rea
     out_reader->at_unix_ns = number(&from, 8);
     out_reader->count = out_reader->circuits_left = number(&from, 8);
     out_reader->is_newer = minor > TRIP_LAYOUT_MINOR;
-    if (major < TRIP_LAYOUT_MAJOR || header_size < TRIP_LAYOUT_HEADER_SIZE ||
-        header_size - TRIP_LAYOUT_HEADER_SIZE > from.left)
+    if (major < TRIP_LAYOUT_MAJOR || header_size - TRIP_LAYOUT_HEADER_SIZE > from.left) /* below it, it wraps */
         FLAW(TRIP_E_INVALID, "the snapshot is wrong: no library has written this header");
     out_reader->at = bytes + header_size;
     out_reader->left = len - TRIP_LAYOUT_CHECKSUM_SIZE - header_size;

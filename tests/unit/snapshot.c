@@ -1,8 +1,8 @@
 /*
- * Snapshots and what comes of restoring them: every state, at every passage of time, into trackers empty, full and busy;
- * and of bytes that no library has written. What was released is in snapshots/, and is never written again.
+ * Snapshots and what comes of restoring them: every state, at every passage of time, into trackers empty, full and busy,
+ * and after a restart.
  */
-#include "fixture.h"
+#include "scene.h"
 
 #include "layout.h"
 
@@ -12,188 +12,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#define NOON (UINT64_C(1795262400) * SECOND) /* 2026-11-21 12:00:00 UTC */
-#define YEAR (UINT64_C(365) * 86400 * SECOND)
-#define MINUTE (60 * SECOND)
-
-typedef struct bytes {
-    char *at;
-    size_t len;
-} bytes;
-
-static bytes snapshot_of(trip_tracker tracker, uint64_t now)
-{
-    bytes b = {.len = 0};
-    trip_status status = trip_tracker_snapshot(tracker, now, NULL, 0, &b.len);
-    ck_assert_int_eq(status, TRIP_E_CAPACITY);
-    b.at = malloc(b.len);
-    ck_assert_int_eq(trip_tracker_snapshot(tracker, now, b.at, b.len, &b.len), TRIP_OK);
-    return b;
-}
-
-static trip_status restore(trip_tracker tracker, uint64_t now, bytes b)
-{
-    trip_error error = {.struct_size = sizeof error};
-    trip_status status = trip_tracker_restore(tracker, now, b.at, b.len, &error);
-    ck_assert_int_eq(error.status, status); /* which is 0 where nothing was written */
-    ck_assert(status == TRIP_OK || (error.message[0] != '\0' && error.field_offset == UINT32_MAX));
-    return status;
-}
-
-static void restore_well(trip_tracker tracker, uint64_t now, bytes b)
-{
-    ck_assert_int_eq(restore(tracker, now, b), TRIP_OK);
-}
-
-/* ---- A tracker in which everything has happened ------------------------------------------------------------------ */
-
-enum { CALM, FAILING, OPEN, OVERDUE, PROBING, LOST, DEEP, ASKED, ODD, NAMELESS, FORCED, OBSERVED, CIRCUITS };
-
-typedef struct name {
-    const char *tenant, *provider;
-    size_t tenant_len, provider_len;
-} name;
-
-static const char longest[255] = "a text of 255 bytes, of which nearly all are NUL";
-
-static const name names[CIRCUITS] = {
-    [CALM] = {"acme", "openai", 4, 6},      [FAILING] = {"acme", "anthropic", 4, 9},
-    [OPEN] = {"acme", "groq", 4, 4},        [OVERDUE] = {"acme", "mistral", 4, 7},
-    [PROBING] = {"globex", "openai", 6, 6}, [LOST] = {"globex", "anthropic", 6, 9},
-    [DEEP] = {"globex", "groq", 6, 4},      [ASKED] = {"globex", "mistral", 6, 7},
-    [ODD] = {longest, "\0\xff", 255, 2},    [NAMELESS] = {NULL, NULL, 0, 0},
-    [FORCED] = {"initech", "openai", 7, 6}, [OBSERVED] = {"initech", "groq", 7, 4},
-};
-
-static trip_config scene_config(void)
-{
-    trip_config config = manual_config();
-    config.failure_threshold = 3;
-    config.initial_open_ns = 60 * SECOND;
-    config.backoff = TRIP_BACKOFF_COMPOUND;
-    config.probe_lease_ns = 20 * SECOND;
-    config.max_circuits = CIRCUITS;
-    return config;
-}
-
-static trip_tracker scene_tracker(void)
-{
-    trip_config config = scene_config();
-    return tracker_with(&config);
-}
-
-static trip_circuit circuit_at(trip_tracker tracker, int which)
-{
-    const name *n = &names[which];
-    trip_circuit circuit = 0;
-    ck_assert_int_eq(trip_tracker_circuit(tracker, n->tenant, n->tenant_len, n->provider, n->provider_len, &circuit),
-                     TRIP_OK);
-    return circuit;
-}
-
-static void fail_at(trip_tracker tracker, int which, int times)
-{
-    for (int i = 0; i < times; i++)
-        fail_once(circuit_at(tracker, which));
-}
-
-static void pass(trip_tracker tracker, uint64_t ns)
-{
-    ck_assert_int_eq(trip_tracker_advance(tracker, ns), TRIP_OK);
-}
-
-static void set_mode(trip_tracker tracker, int which, uint32_t mode, uint64_t ttl, const char *reason)
-{
-    ck_assert_int_eq(trip_circuit_set_mode(circuit_at(tracker, which), mode, ttl, reason, SIZE_MAX), TRIP_OK);
-}
-
-/* It ends after 180 s, at the moment of the snapshot: open since 1 s, since 70 s, and so on. */
-static trip_tracker scene(void)
-{
-    trip_tracker tracker = scene_tracker();
-    fail_at(tracker, DEEP, 3);
-    pass(tracker, 60 * SECOND);
-    fail_at(tracker, PROBING, 3);
-    fail_at(tracker, LOST, 3);
-    pass(tracker, 5 * SECOND);
-    fail_at(tracker, DEEP, 1); /* its probe: open for 120 s */
-    pass(tracker, 45 * SECOND);
-    fail_at(tracker, OVERDUE, 3);
-    pass(tracker, 10 * SECOND);
-    permit_of(circuit_at(tracker, LOST)); /* the lease ends at 140 s */
-    pass(tracker, 59 * SECOND);
-    permit_of(circuit_at(tracker, PROBING));
-    trip_permit late = permit_of(circuit_at(tracker, OPEN));
-    fail_at(tracker, OPEN, 3);
-    ck_assert_int_eq(trip_permit_record_success(late), TRIP_STALE);
-    ck_assert_int_eq(trip_circuit_permit(circuit_at(tracker, OPEN), &(trip_permit){0}, NULL), TRIP_REJECTED_OPEN);
-    fail_at(tracker, FAILING, 2);
-    pass(tracker, SECOND);
-    trip_outcome busy = {
-        .struct_size = sizeof busy, .status_class = TRIP_CLASS_OVERLOADED, .retry_after_ns = 600 * SECOND};
-    ck_assert_int_eq(trip_permit_record(permit_of(circuit_at(tracker, ASKED)), &busy), TRIP_OK);
-    for (int i = 0; i < 5; i++)
-        ck_assert_int_eq(trip_permit_record_success(permit_of(circuit_at(tracker, CALM))), TRIP_OK);
-    ck_assert_int_eq(trip_permit_drop(permit_of(circuit_at(tracker, ODD))), TRIP_OK);
-    ck_assert_int_eq(trip_permit_cancel(permit_of(circuit_at(tracker, ODD))), TRIP_OK);
-    permit_of(circuit_at(tracker, ODD)); /* out for ever */
-    circuit_at(tracker, NAMELESS);
-    set_mode(tracker, FORCED, TRIP_MODE_FORCED_OPEN, 300 * SECOND, "maintenance, \xe2\x82\xac 5");
-    fail_at(tracker, OBSERVED, 3);
-    set_mode(tracker, OBSERVED, TRIP_MODE_OBSERVE, 0, "");
-    return tracker;
-}
-
-typedef struct view {
-    trip_circuit_info of[CIRCUITS];
-} view;
-
-static view look_at(trip_tracker tracker)
-{
-    view v;
-    for (int i = 0; i < CIRCUITS; i++)
-        v.of[i] = info_of(circuit_at(tracker, i));
-    return v;
-}
-
-static uint64_t left_after(uint64_t left, uint64_t elapsed)
-{
-    return left > elapsed ? left - elapsed : 0;
-}
-
-/* What a circuit is in a tracker that has nothing but the snapshot, so many ns after it. */
-static void judge_restored(const trip_circuit_info *was, const trip_circuit_info *is, uint64_t elapsed)
-{
-    bool is_closed = was->state == TRIP_STATE_CLOSED;
-    ck_assert_uint_eq(is->state, is_closed ? TRIP_STATE_CLOSED : TRIP_STATE_OPEN);
-    if (was->mode == TRIP_MODE_AUTO)
-        ck_assert_uint_eq(is->retry_after_ns,
-                          left_after(was->state == TRIP_STATE_OPEN ? was->retry_after_ns : 0, elapsed));
-    bool is_over = was->mode_left_ns != 0 && was->mode_left_ns <= elapsed;
-    ck_assert_uint_eq(is->mode, is_over ? TRIP_MODE_AUTO : was->mode);
-    ck_assert_uint_eq(is->mode_left_ns, left_after(was->mode_left_ns, elapsed));
-    ck_assert_uint_eq(is->level, was->level);
-    ck_assert_uint_eq(is->failures, was->failures);
-    ck_assert_uint_eq(is->open_duration_ns, was->open_duration_ns);
-    ck_assert_uint_eq(is->probes_out, 0);
-    ck_assert_uint_eq(is->permits, was->permits);
-    ck_assert_uint_eq(is->successes, was->successes);
-    ck_assert_uint_eq(is->failures_total, was->failures_total);
-    ck_assert_uint_eq(is->drops, was->drops);
-    ck_assert_uint_eq(is->cancels, was->cancels + permits_out(was));
-    ck_assert_uint_eq(is->rejections, was->rejections);
-    ck_assert_uint_eq(is->stale, was->stale);
-    ck_assert_uint_eq(is->opens, was->opens);
-    ck_assert_uint_eq(permits_out(is), 0);
-}
-
-static void judge_all(const view *was, trip_tracker tracker, uint64_t elapsed)
-{
-    view is = look_at(tracker);
-    for (int i = 0; i < CIRCUITS; i++)
-        judge_restored(&was->of[i], &is.of[i], elapsed);
-}
 
 /* ---- States and times -------------------------------------------------------------------------------------------- */
 
@@ -291,6 +109,18 @@ START_TEST(what_was_half_open_or_due_may_be_probed_at_once_at_its_level)
 }
 END_TEST
 
+/* Of the only circuit whose provider has asked. */
+static uint64_t wait_left(bytes b)
+{
+    trip_layout_reader reader;
+    trip_saved saved;
+    ck_assert_ptr_null(trip_layout_open(b.at, b.len, &reader));
+    while (trip_layout_next(&reader, &saved) == NULL)
+        if (saved.wait_left != 0)
+            return saved.wait_left;
+    return 0;
+}
+
 START_TEST(what_the_provider_asked_for_still_counts)
 {
     trip_tracker after = scene_tracker();
@@ -299,7 +129,10 @@ START_TEST(what_the_provider_asked_for_still_counts)
     fail_at(after, ASKED, 2);
     ck_assert_uint_eq(info_of(circuit_at(after, ASKED)).state, TRIP_STATE_OPEN);
     ck_assert_uint_eq(info_of(circuit_at(after, ASKED)).retry_after_ns, 500 * SECOND);
+    pass(after, 1);
     restore_well(after, NOON + 600 * SECOND, b); /* and now it is over, here too */
+    ck_assert_uint_eq(wait_left(b), 600 * SECOND);
+    ck_assert_uint_eq(wait_left(snapshot_of(after, NOON)), 0);
     fail_at(after, ASKED, 2);
     ck_assert_uint_eq(info_of(circuit_at(after, ASKED)).retry_after_ns, 60 * SECOND);
 }
@@ -401,6 +234,8 @@ START_TEST(modes_end_when_they_would_have)
     ck_assert_uint_eq(info_of(circuit_at(after, OBSERVED)).mode, TRIP_MODE_OBSERVE);
     after = scene_tracker();
     restore_well(after, NOON + 300 * SECOND, b);
+    trip_express lane = lane_of(circuit_at(after, FORCED));
+    ck_assert(lane_admits(&lane)); /* as where there never was a mode */
     ck_assert_int_eq(ask(after, FORCED), TRIP_OK);
 }
 END_TEST
@@ -427,15 +262,6 @@ START_TEST(a_mode_that_is_there_becomes_what_the_snapshot_says)
 }
 END_TEST
 
-static bool explains(trip_tracker tracker, int which, const char *what)
-{
-    char text[4097];
-    size_t len = 0;
-    ck_assert_int_eq(trip_circuit_explain(circuit_at(tracker, which), text, sizeof text - 1, &len), TRIP_OK);
-    text[len] = '\0';
-    return strstr(text, what) != NULL;
-}
-
 START_TEST(a_reason_and_an_opening_are_told_as_restored)
 {
     trip_tracker after = scene_tracker();
@@ -451,7 +277,7 @@ START_TEST(a_reason_is_kept_whole)
     static const size_t lens[] = {0, 1, 254, 255};
     for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
         trip_tracker before = scene_tracker(), after = scene_tracker();
-        ck_assert_int_eq(trip_circuit_set_mode(circuit_at(before, CALM), TRIP_MODE_OBSERVE, 0, longest, lens[i]),
+        ck_assert_int_eq(trip_circuit_set_mode(circuit_at(before, CALM), TRIP_MODE_OBSERVE, 0, longest_text, lens[i]),
                          TRIP_OK);
         bytes b = snapshot_of(before, NOON);
         restore_well(after, NOON, b);
@@ -459,104 +285,6 @@ START_TEST(a_reason_is_kept_whole)
         ck_assert_uint_eq(again.len, b.len);
         ck_assert_mem_eq(again.at, b.at, b.len);
     }
-}
-END_TEST
-
-/* ---- What was released ------------------------------------------------------------------------------------------- */
-
-static bytes read_file(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    ck_assert_msg(file != NULL, "%s", path);
-    bytes b = {malloc(65536), 0};
-    b.len = fread(b.at, 1, 65536, file);
-    fclose(file);
-    return b;
-}
-
-/* The scene, as the library had it that first had snapshots, after its restart. */
-static const trip_circuit_info released[CIRCUITS] = {
-    [CALM] = {.permits = 5, .successes = 5},
-    [FAILING] = {.failures = 2, .permits = 2, .failures_total = 2},
-    [OPEN] = {.state = TRIP_STATE_OPEN,
-              .failures = 3,
-              .retry_after_ns = 59 * SECOND,
-              .permits = 4,
-              .successes = 1,
-              .failures_total = 3,
-              .rejections = 1,
-              .stale = 1,
-              .opens = 1,
-              .open_duration_ns = 60 * SECOND},
-    [OVERDUE] = {.state = TRIP_STATE_OPEN,
-                 .failures = 3,
-                 .permits = 3,
-                 .failures_total = 3,
-                 .opens = 1,
-                 .open_duration_ns = 60 * SECOND},
-    [PROBING] = {.state = TRIP_STATE_OPEN,
-                 .failures = 3,
-                 .permits = 4,
-                 .failures_total = 3,
-                 .cancels = 1,
-                 .opens = 1,
-                 .open_duration_ns = 60 * SECOND},
-    [LOST] = {.state = TRIP_STATE_OPEN,
-              .failures = 4,
-              .level = 1,
-              .retry_after_ns = 80 * SECOND,
-              .permits = 4,
-              .failures_total = 3,
-              .cancels = 1,
-              .opens = 2,
-              .open_duration_ns = 120 * SECOND},
-    [DEEP] = {.state = TRIP_STATE_OPEN,
-              .failures = 4,
-              .level = 1,
-              .retry_after_ns = 5 * SECOND,
-              .permits = 4,
-              .failures_total = 4,
-              .opens = 2,
-              .open_duration_ns = 120 * SECOND},
-    [ASKED] = {.failures = 1, .permits = 1, .failures_total = 1},
-    [ODD] = {.failures = 1, .permits = 3, .drops = 1, .cancels = 2},
-    [NAMELESS] = {.state = TRIP_STATE_CLOSED},
-    [FORCED] = {.mode = TRIP_MODE_FORCED_OPEN, .retry_after_ns = 300 * SECOND, .mode_left_ns = 300 * SECOND},
-    [OBSERVED] = {.state = TRIP_STATE_OPEN,
-                  .mode = TRIP_MODE_OBSERVE,
-                  .failures = 3,
-                  .permits = 3,
-                  .failures_total = 3,
-                  .opens = 1,
-                  .open_duration_ns = 60 * SECOND},
-};
-
-START_TEST(what_1_0_wrote_every_later_library_reads)
-{
-    trip_tracker tracker = scene_tracker();
-    restore_well(tracker, NOON, read_file(TRIP_SNAPSHOTS "/1.0.bin"));
-    view is = look_at(tracker);
-    for (int i = 0; i < CIRCUITS; i++) {
-        judge_restored(&released[i], &is.of[i], 0);
-        ck_assert_uint_eq(is.of[i].retry_after_ns, released[i].retry_after_ns);
-    }
-    fail_at(tracker, ASKED, 2);
-    ck_assert_uint_eq(info_of(circuit_at(tracker, ASKED)).retry_after_ns, 600 * SECOND);
-    ck_assert(explains(tracker, FORCED, "maintenance"));
-}
-END_TEST
-
-/* Whoever changes the layout fails here. He adds a minor, a file for it, and the way to read what is older; a file that is
-   there stays what it is. */
-START_TEST(the_layout_is_the_one_that_was_released)
-{
-    bytes was = read_file(TRIP_SNAPSHOTS "/1.0.bin"), is = snapshot_of(scene(), NOON);
-    ck_assert_uint_eq(TRIP_LAYOUT_MAJOR << 16 | TRIP_LAYOUT_MINOR, 1 << 16 | 0);
-    ck_assert_uint_eq(is.len, was.len);
-    ck_assert_mem_eq(is.at, was.at, was.len);
-    static const unsigned char sum[] = {0x70, 0x4b, 0x46, 0xdb, 0xd2, 0x9a, 0x3c, 0x8e,
-                                        0xac, 0xef, 0x49, 0x24, 0xff, 0xe2, 0x26, 0x6f};
-    ck_assert_mem_eq(was.at + was.len - sizeof sum, sum, sizeof sum);
 }
 END_TEST
 
@@ -666,7 +394,7 @@ START_TEST(a_buffer_that_is_too_small_stays_as_it_is)
 {
     trip_tracker tracker = scene();
     bytes whole = snapshot_of(tracker, NOON);
-    char *room = malloc(whole.len), *untouched = malloc(whole.len);
+    char *room = room_for(whole.len).at, *untouched = room_for(whole.len).at;
     memset(room, 0x5A, whole.len);
     memcpy(untouched, room, whole.len);
     for (size_t capacity = 0; capacity < whole.len; capacity++) {
@@ -712,6 +440,7 @@ START_TEST(wrong_arguments_are_refused)
     ck_assert_int_eq(restore(tracker, NOON, (bytes){NULL, 0}), TRIP_E_INVALID);
     ck_assert_int_eq(restore(tracker, NOON, (bytes){NULL, SIZE_MAX}), TRIP_E_INVALID);
     ck_assert_int_eq(restore(tracker, NOON, (bytes){b.at, SIZE_MAX}), TRIP_E_INVALID);
+    ck_assert_int_eq(restore(tracker, NOON, (bytes){room_for(1).at, SIZE_MAX}), TRIP_E_INVALID); /* and reads none */
     ck_assert_int_eq(restore(tracker, NOON, (bytes){b.at, SIZE_MAX / 2}), TRIP_E_INVALID);
     ck_assert_int_eq(restore(tracker, NOON, (bytes){b.at, 0}), TRIP_E_INVALID);
     trip_error tiny = {.struct_size = 1};
@@ -737,199 +466,6 @@ START_TEST(without_a_time_of_day_it_is_the_systems)
     trip_tracker after = scene_tracker();
     restore_well(after, 0, snapshot_of(scene(), from - 1000 * SECOND));
     ck_assert_uint_eq(info_of(circuit_at(after, OPEN)).retry_after_ns, 0);
-}
-END_TEST
-
-/* ---- Damage ------------------------------------------------------------------------------------------------------ */
-
-static void must_refuse(trip_tracker tracker, const view *unchanged, bytes b)
-{
-    trip_status status = restore(tracker, NOON, b);
-    ck_assert(status == TRIP_E_INVALID || status == TRIP_E_TOO_NEW);
-    view is = look_at(tracker);
-    ck_assert_mem_eq(&is, unchanged, sizeof is);
-}
-
-START_TEST(one_byte_that_is_another_is_found_wherever_it_is)
-{
-    trip_tracker tracker = scene();
-    view unchanged = look_at(tracker);
-    bytes b = snapshot_of(tracker, NOON);
-    uint64_t state = 1;
-    for (size_t i = 0; i < b.len; i++) {
-        char right = b.at[i];
-        for (int bit = 0; bit < 8; bit++) {
-            b.at[i] = (char)(right ^ 1 << bit);
-            must_refuse(tracker, &unchanged, b);
-        }
-        b.at[i] = (char)(right + 1 + (char)(draw(&state) % 255));
-        must_refuse(tracker, &unchanged, b);
-        b.at[i] = right;
-    }
-    restore_well(scene_tracker(), NOON, b);
-}
-END_TEST
-
-/* Copied to where memory ends, so that a sanitizer sees who reads beyond it. */
-START_TEST(what_is_cut_off_or_has_something_behind_it_is_refused)
-{
-    trip_tracker tracker = scene();
-    view unchanged = look_at(tracker);
-    bytes b = snapshot_of(tracker, NOON);
-    for (size_t len = 0; len < b.len + 64; len++) {
-        bytes part = {malloc(len + (len == 0)), len};
-        for (size_t i = 0; i < len; i++)
-            part.at[i] = i < b.len ? b.at[i] : 0;
-        if (len != b.len)
-            must_refuse(tracker, &unchanged, part);
-        free(part.at);
-    }
-}
-END_TEST
-
-START_TEST(noise_is_refused)
-{
-    trip_tracker tracker = scene();
-    view unchanged = look_at(tracker);
-    uint64_t state = 1;
-    for (int i = 0; i < 20000; i++) {
-        char noise[200];
-        for (size_t j = 0; j < sizeof noise; j++)
-            noise[j] = (char)draw(&state);
-        if (i % 2 == 0)
-            memcpy(noise, "TRIPSNAP\1\0\0\0", 12);
-        must_refuse(tracker, &unchanged, (bytes){noise, draw(&state) % sizeof noise});
-    }
-}
-END_TEST
-
-/* ---- Bytes that are whole, but wrong ----------------------------------------------------------------------------- */
-
-enum { FIRST = TRIP_LAYOUT_HEADER_SIZE }; /* where the first circuit begins: the open one of `one_open` */
-
-static trip_tracker one_open(void)
-{
-    trip_tracker tracker = scene_tracker();
-    fail_at(tracker, OPEN, 3);
-    return tracker;
-}
-
-static void write_number(bytes b, size_t at, uint64_t value, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        b.at[at + i] = (char)(value >> 8 * i);
-}
-
-/* The status of a snapshot of one open circuit in which a number is another. */
-static trip_status with(size_t at, uint64_t value, size_t size)
-{
-    trip_tracker tracker = one_open();
-    bytes b = snapshot_of(tracker, NOON);
-    write_number(b, at, value, size);
-    trip_layout_seal(b.at, b.len);
-    trip_circuit_info was = info_of(circuit_at(tracker, OPEN));
-    trip_status status = restore(tracker, NOON, b);
-    trip_circuit_info is = info_of(circuit_at(tracker, OPEN));
-    if (status != TRIP_OK)
-        ck_assert_mem_eq(&is, &was, sizeof is);
-    free(b.at);
-    ck_assert_int_eq(trip_tracker_destroy(tracker), TRIP_OK);
-    return status;
-}
-
-START_TEST(what_no_circuit_can_be_is_refused_although_the_checksum_is_right)
-{
-    ck_assert_int_eq(with(FIRST + 2, TRIP_STATE_OPEN, 1), TRIP_OK);
-    ck_assert_int_eq(with(FIRST + 2, TRIP_STATE_CLOSED, 1), TRIP_E_INVALID); /* with time left */
-    ck_assert_int_eq(with(FIRST + 2, 3, 1), TRIP_E_INVALID);
-    ck_assert_int_eq(with(FIRST + 3, 31, 1), TRIP_OK);
-    ck_assert_int_eq(with(FIRST + 3, 32, 1), TRIP_E_INVALID);
-    ck_assert_int_eq(with(FIRST + 4, 4, 1), TRIP_E_INVALID); /* mode */
-    ck_assert_int_eq(with(FIRST + 5, 5, 1), TRIP_E_INVALID); /* tenant beyond the circuit */
-    ck_assert_int_eq(with(FIRST + 5, 255, 1), TRIP_E_INVALID);
-    ck_assert_int_eq(with(FIRST + 6, 255, 1), TRIP_E_INVALID);
-    ck_assert_int_eq(with(FIRST + 7, 1, 1), TRIP_E_INVALID); /* a reason without a mode */
-    ck_assert_int_eq(with(FIRST + 8, 1, 8), TRIP_E_INVALID); /* failures in a row of an open one */
-    ck_assert_int_eq(with(FIRST + 16, 2 * YEAR, 8), TRIP_OK);
-    ck_assert_int_eq(with(FIRST + 16, 2 * YEAR + 1, 8), TRIP_E_INVALID);
-    ck_assert_int_eq(with(FIRST + 16, UINT64_MAX, 8), TRIP_E_INVALID);
-    ck_assert_int_eq(with(FIRST + 24, 2 * YEAR, 8), TRIP_OK);
-    ck_assert_int_eq(with(FIRST + 24, 2 * YEAR + 1, 8), TRIP_E_INVALID);
-    ck_assert_int_eq(with(FIRST + 32, 1, 8), TRIP_E_INVALID); /* time left of no mode */
-    for (size_t counter = 0; counter < 7; counter++) {
-        ck_assert_int_eq(with(FIRST + 40 + 8 * counter, (UINT64_C(1) << 48) - 1, 8), TRIP_OK);
-        ck_assert_int_eq(with(FIRST + 40 + 8 * counter, UINT64_C(1) << 48, 8), TRIP_E_INVALID);
-    }
-}
-END_TEST
-
-START_TEST(sizes_and_numbers_that_do_not_agree_are_refused)
-{
-    uint64_t size = 96 + 8;
-    ck_assert_int_eq(with(FIRST, size, 2), TRIP_OK);
-    static const uint64_t wrong[] = {0, 1, 95, 96, 103, 105, 32768, 65535};
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        ck_assert_int_eq(with(FIRST, wrong[i], 2), TRIP_E_INVALID);
-    static const uint64_t headers[] = {0, 39, 41, 40 + 104, 40 + 105, 1 << 20, UINT32_MAX};
-    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
-        ck_assert_int_eq(with(12, headers[i], 4), TRIP_E_INVALID);
-    static const uint64_t counts[] = {0, 2, UINT32_MAX, UINT64_MAX};
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
-        ck_assert_int_eq(with(32, counts[i], 8), TRIP_E_INVALID);
-}
-END_TEST
-
-START_TEST(a_later_major_is_too_new_and_an_earlier_one_there_never_was)
-{
-    ck_assert_int_eq(with(8, 2, 2), TRIP_E_TOO_NEW);
-    ck_assert_int_eq(with(8, UINT16_MAX, 2), TRIP_E_TOO_NEW);
-    ck_assert_int_eq(with(8, 0, 2), TRIP_E_INVALID);
-}
-END_TEST
-
-/* Whoever is to read a later minor knows where what he knows ends: here, eight bytes more in header and circuit. */
-START_TEST(a_later_minor_may_say_more)
-{
-    trip_tracker before = one_open(), after = scene_tracker();
-    bytes b = snapshot_of(before, NOON);
-    size_t circuit = b.len - FIRST - TRIP_LAYOUT_CHECKSUM_SIZE;
-    bytes later = {calloc(1, b.len + 16), b.len + 16};
-    memcpy(later.at, b.at, FIRST);
-    memset(later.at + FIRST, 0x77, 8);
-    memcpy(later.at + FIRST + 8, b.at + FIRST, circuit);
-    memset(later.at + FIRST + 8 + circuit, 0x77, 8);
-    write_number(later, 10, 1, 2);
-    write_number(later, 12, FIRST + 8, 4);
-    write_number(later, FIRST + 8, circuit + 8, 2);
-    trip_layout_seal(later.at, later.len);
-    restore_well(after, NOON, later);
-    judge_restored(&(trip_circuit_info){0}, &(trip_circuit_info){0}, 0);
-    trip_circuit_info was = info_of(circuit_at(before, OPEN)), is = info_of(circuit_at(after, OPEN));
-    judge_restored(&was, &is, 0);
-
-    write_number(later, FIRST + 8 + 4, 9, 1); /* a mode that is yet to come */
-    trip_layout_seal(later.at, later.len);
-    ck_assert_int_eq(restore(after, NOON, later), TRIP_E_TOO_NEW);
-}
-END_TEST
-
-/* As a walk may meet a circuit that was removed behind it and made again before it. */
-START_TEST(a_circuit_may_be_there_twice)
-{
-    trip_config config = scene_config();
-    config.max_circuits = 1;
-    trip_tracker before = one_open(), after = tracker_with(&config);
-    bytes b = snapshot_of(before, NOON);
-    size_t circuit = b.len - FIRST - TRIP_LAYOUT_CHECKSUM_SIZE;
-    bytes twice = {malloc(b.len + circuit), b.len + circuit};
-    memcpy(twice.at, b.at, FIRST + circuit);
-    memcpy(twice.at + FIRST + circuit, b.at + FIRST, circuit);
-    write_number(twice, 32, 2, 8);
-    write_number(twice, FIRST + circuit + 16, 7 * SECOND, 8);
-    trip_layout_seal(twice.at, twice.len);
-    restore_well(after, NOON, twice);
-    ck_assert_uint_eq(info_of(circuit_at(after, OPEN)).permits, 6);
-    ck_assert_uint_eq(info_of(circuit_at(after, OPEN)).retry_after_ns, 7 * SECOND);
 }
 END_TEST
 
@@ -1066,7 +602,7 @@ END_TEST
 static Suite *snapshot_suite(void)
 {
     Suite *suite = suite_create("snapshot");
-    TCase *states = tcase_create("states");
+    TCase *states = add_case(suite, "states");
     tcase_add_test(states, the_scene_has_every_state);
     tcase_add_test(states, a_restarted_tracker_knows_what_the_old_one_knew);
     tcase_add_test(states, open_circuits_stay_open_for_what_is_left_by_the_time_of_day);
@@ -1077,48 +613,28 @@ static Suite *snapshot_suite(void)
     tcase_add_test(states, failures_in_a_row_stay_below_a_lower_threshold);
     tcase_add_test(states, an_open_period_of_two_years_is_kept);
     tcase_add_test(states, windows_begin_empty_and_nobody_is_on_a_ramp);
-    suite_add_tcase(suite, states);
-    TCase *modes = tcase_create("modes");
+    TCase *modes = add_case(suite, "modes");
     tcase_add_test(modes, modes_end_when_they_would_have);
     tcase_add_test(modes, what_a_mode_hides_is_restored_too);
     tcase_add_test(modes, a_mode_that_is_there_becomes_what_the_snapshot_says);
     tcase_add_test(modes, a_reason_and_an_opening_are_told_as_restored);
     tcase_add_test(modes, a_reason_is_kept_whole);
-    suite_add_tcase(suite, modes);
-    TCase *release = tcase_create("released");
-    tcase_add_test(release, what_1_0_wrote_every_later_library_reads);
-    tcase_add_test(release, the_layout_is_the_one_that_was_released);
-    suite_add_tcase(suite, release);
-    TCase *there = tcase_create("there");
+    TCase *there = add_case(suite, "there");
     tcase_add_test(there, circuits_that_are_there_become_what_the_snapshot_says);
     tcase_add_test(there, an_open_circuit_may_be_open_for_less_or_closed_and_its_next_period_is_as_long_as_any);
     tcase_add_test(there, a_snapshot_may_be_restored_again_and_again);
     tcase_add_test(there, others_stay_as_they_are);
     tcase_add_test(there, nobody_has_to_go_for_a_circuit_that_is_restored);
-    suite_add_tcase(suite, there);
-    TCase *calls = tcase_create("calls");
+    TCase *calls = add_case(suite, "calls");
     tcase_add_test(calls, a_buffer_that_is_too_small_stays_as_it_is);
     tcase_add_test(calls, an_empty_tracker_has_a_snapshot_too);
     tcase_add_test(calls, a_snapshot_has_only_the_circuits_of_its_tracker);
     tcase_add_test(calls, wrong_arguments_are_refused);
     tcase_add_test(calls, without_a_time_of_day_it_is_the_systems);
-    suite_add_tcase(suite, calls);
-    TCase *damage = tcase_create("damage");
-    tcase_set_timeout(damage, 300);
-    tcase_add_test(damage, one_byte_that_is_another_is_found_wherever_it_is);
-    tcase_add_test(damage, what_is_cut_off_or_has_something_behind_it_is_refused);
-    tcase_add_test(damage, noise_is_refused);
-    tcase_add_test(damage, what_no_circuit_can_be_is_refused_although_the_checksum_is_right);
-    tcase_add_test(damage, sizes_and_numbers_that_do_not_agree_are_refused);
-    tcase_add_test(damage, a_later_major_is_too_new_and_an_earlier_one_there_never_was);
-    tcase_add_test(damage, a_later_minor_may_say_more);
-    tcase_add_test(damage, a_circuit_may_be_there_twice);
-    suite_add_tcase(suite, damage);
-    TCase *threads = tcase_create("threads");
-    tcase_set_timeout(threads, 300);
+    TCase *threads = add_case(suite, "threads");
     tcase_add_test(threads, restoring_and_calling_disturb_nobody);
-    tcase_add_test(threads, a_process_that_starts_again_refuses_at_once);
-    suite_add_tcase(suite, threads);
+    TCase *restart = add_case(suite, "restart");
+    tcase_add_test(restart, a_process_that_starts_again_refuses_at_once);
     return suite;
 }
 
