@@ -27,25 +27,36 @@ pub struct Policy<'a> {
 }
 
 impl<'a> Policy<'a> {
+    /// Of that scope, as an [`Event`](crate::Event) tells it: what does not belong to the scope is empty, or
+    /// [`Error::Invalid`] when the policy is used.
+    #[must_use]
+    pub fn of(
+        scope: Scope,
+        tenant: &'a (impl AsRef<[u8]> + ?Sized),
+        provider: &'a (impl AsRef<[u8]> + ?Sized),
+    ) -> Self {
+        Policy { scope, tenant: tenant.as_ref(), provider: provider.as_ref() }
+    }
+
     /// Of all circuits that have no other.
     pub const TRACKER: Policy<'static> = Policy { scope: Scope::Tracker, tenant: b"", provider: b"" };
 
     /// Of the circuits of a provider.
     #[must_use]
     pub fn provider(provider: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
-        Policy { scope: Scope::Provider, tenant: b"", provider: provider.as_ref() }
+        Policy::of(Scope::Provider, "", provider)
     }
 
     /// Of the circuits of a tenant.
     #[must_use]
     pub fn tenant(tenant: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
-        Policy { scope: Scope::Tenant, tenant: tenant.as_ref(), provider: b"" }
+        Policy::of(Scope::Tenant, tenant, "")
     }
 
     /// Of one circuit.
     #[must_use]
     pub fn circuit(tenant: &'a (impl AsRef<[u8]> + ?Sized), provider: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
-        Policy { scope: Scope::Circuit, tenant: tenant.as_ref(), provider: provider.as_ref() }
+        Policy::of(Scope::Circuit, tenant, provider)
     }
 }
 
@@ -59,8 +70,8 @@ impl Tracker {
     /// The policy stays as it was. [`Error::Config`] names the field that is out of range, or cannot be changed while the
     /// tracker lives: [`clock`](Config::clock) and [`max_circuits`](Config::max_circuits) must be the tracker's, and more
     /// than 15 [`half_open_max_probes`](Config::half_open_max_probes) must have been from the beginning.
-    /// [`Error::Invalid`]: a tenant or provider is longer than 255 bytes. [`Error::Capacity`]: `max_circuits` policies
-    /// exist beside the tracker's. [`Error::Handle`]: the tracker is destroyed. [`Error::NoMemory`].
+    /// [`Error::Invalid`]: no such policy, or a tenant or provider is longer than 255 bytes. [`Error::Capacity`]:
+    /// `max_circuits` policies exist beside the tracker's. [`Error::Handle`]: the tracker is destroyed. [`Error::NoMemory`].
     pub fn configure(&self, policy: Policy<'_>, config: &Config) -> Result<(), Error> {
         self.set_policy(policy, Some(config))
     }
@@ -68,8 +79,8 @@ impl Tracker {
     /// Withdraws a policy: its circuits go by the next less specific one. The tracker's becomes what it was created with.
     ///
     /// # Errors
-    /// [`Error::Invalid`]: a tenant or provider is longer than 255 bytes. [`Error::Handle`]: the tracker is destroyed.
-    /// [`Error::NoMemory`].
+    /// [`Error::Invalid`]: no such policy, or a tenant or provider is longer than 255 bytes. [`Error::Handle`]: the tracker
+    /// is destroyed. [`Error::NoMemory`].
     pub fn withdraw(&self, policy: Policy<'_>) -> Result<(), Error> {
         self.set_policy(policy, None)
     }
@@ -111,7 +122,7 @@ impl Circuit {
     }
 
     /// Opens the circuit now, for the period of its level: the first one if it is closed, else that of the one that goes
-    /// on or went before. Its mode stays as it is. Permits that are out become stale.
+    /// on or went before. One that goes on is not shortened. The mode stays as it is. Permits that are out become stale.
     ///
     /// # Errors
     /// [`Error::Handle`]: the tracker is destroyed.
