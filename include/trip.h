@@ -33,7 +33,7 @@
  *   [since X.Y]      the first version of the ABI that has it
  *   [thread-safe]    may be called by any number of threads at once, with the same arguments too
  *   [fork-safe]      may be called in the child of a fork(), whatever other threads were doing at the fork
- *   [non-blocking]   takes no lock, waits for nobody and calls nobody back; a thread's first call may allocate
+ *   [non-blocking]   waits for no lock and for nobody, and calls nobody back; a thread's first call may allocate
  *   [signal-safe]    may be called in a signal handler
  *
  * A word in brackets after a parameter or member is its unit.
@@ -179,7 +179,7 @@ enum {
 };
 
 enum {
-    TRIP_EXPRESS_LAYOUT_NONE = 0, /**< This circuit never has a lane: do not ask again. */
+    TRIP_EXPRESS_LAYOUT_NONE = 0, /**< The circuit's policy gives it no lane: do not ask again. */
     TRIP_EXPRESS_LAYOUT_WORD = 1  /**< One word of 64 bits, aligned to 8, which only atomic loads read. */
 };
 
@@ -491,6 +491,7 @@ TRIP_API trip_status trip_tracker_advance(trip_tracker tracker, uint64_t ns);
  *         TRIP_REJECTED_OPEN: the provider is down, come back after retry_after_ns;
  *         TRIP_REJECTED_PROBING: others are finding out whether it is back;
  *         TRIP_REJECTED_RAMP: it is back, and this call is not of the share that is admitted yet;
+ *         TRIP_REJECTED_FORCED: an operator has forced the circuit open, ask again after retry_after_ns;
  *         TRIP_E_INVALID: out_permit is NULL, or the struct_size of out_rejection is out of range;
  *         TRIP_E_HANDLE: no such circuit, its tracker is destroyed, or it was evicted;
  *         TRIP_E_NOMEM: out of memory;
@@ -506,6 +507,7 @@ TRIP_API trip_status trip_circuit_permit(trip_circuit circuit, trip_permit *out_
  * @param circuit [handle] the circuit
  * @param out_rejection [trip_rejection] may be NULL; written on a rejection only
  * @return TRIP_OK: a permit would be granted; TRIP_REJECTED_OPEN; TRIP_REJECTED_PROBING; TRIP_REJECTED_RAMP;
+ *         TRIP_REJECTED_FORCED;
  *         TRIP_E_INVALID: the struct_size of out_rejection is out of range;
  *         TRIP_E_HANDLE: no such circuit
  * [since 1.0] [thread-safe] [fork-safe] [non-blocking]
@@ -613,7 +615,7 @@ TRIP_API trip_status trip_permit_record_failure(trip_permit permit);
  * TRIP_CLASS_SUCCESS is a success. What the provider asked to wait, with a class that counts as a failure, keeps the
  * circuit open at least as long if it is open or opens before that time: such a wait may lengthen an open period, that
  * of a stale permit too, and never shortens one. max_retry_after_ns caps it. TRIP_CLASS_QUOTA without one asks for
- * quota_open_ns. The first wait that is asked of a circuit may allocate.
+ * quota_open_ns. A circuit's first failure may allocate.
  *
  * @param permit [handle] the permit, gone after this call
  * @param outcome [trip_outcome] how it went; with a duration_ns of 0 the library takes the time since the permit
@@ -777,7 +779,7 @@ TRIP_API trip_status trip_circuit_set_mode(trip_circuit circuit, uint32_t mode, 
 
 /**
  * Open a circuit now, for the period of its level: the first one if it is closed, else that of the one that goes on or
- * went before. Its mode stays as it is. Permits that are out become TRIP_STALE.
+ * went before. One that goes on is not shortened. The mode stays as it is. Permits that are out become TRIP_STALE.
  *
  * @param circuit [handle] the circuit
  * @return TRIP_OK; TRIP_E_HANDLE: no such circuit
@@ -791,7 +793,7 @@ TRIP_API trip_status trip_circuit_trip(trip_circuit circuit);
  *
  * @param circuit [handle] the circuit
  * @return TRIP_OK; TRIP_E_HANDLE: no such circuit
- * [since 1.3] [thread-safe] [fork-safe] [non-blocking]
+ * [since 1.3] [thread-safe] [fork-safe]
  */
 TRIP_API trip_status trip_circuit_reset(trip_circuit circuit);
 

@@ -1,13 +1,14 @@
-/* Annexes, as annex.h describes them: made, kept and used again. */
+/* Annexes and windows, as annex.h describes them: made, kept and used again. */
 #include "annex.h"
 
 #include "alloc.h"
+#include "steering.h"
 #include "window.h"
 
 #include <pthread.h>
 
 static pthread_mutex_t store_mutex = PTHREAD_MUTEX_INITIALIZER;
-static trip_annex *store; /* of other shapes than their places needed; few, as long as trackers are alike */
+static trip_windows *store; /* of other shapes than their places needed; few, as long as policies are alike */
 
 void trip_annex_lock_store(void)
 {
@@ -19,9 +20,11 @@ void trip_annex_unlock_store(void)
     pthread_mutex_unlock(&store_mutex);
 }
 
-static bool has_shape(const trip_annex *annex, const trip_policy *policy)
+/* ---- Windows ----------------------------------------------------------------------------------------------------- */
+
+static bool has_shape(const trip_windows *windows, const trip_policy *policy)
 {
-    return annex->bucket_count == policy->lately.size && annex->call_count == policy->last_calls.size;
+    return windows->bucket_count == policy->lately.size && windows->call_count == policy->last_calls.size;
 }
 
 /* The groups of a window of so many calls: it touches one more than it fills, and one is being written. A power of two, so
@@ -34,71 +37,144 @@ static uint32_t groups_for(uint32_t calls)
     return calls == 0 ? 0 : groups;
 }
 
-static trip_annex *make(uint32_t bucket_count, uint32_t call_count)
+static trip_windows *make(uint32_t bucket_count, uint32_t call_count)
 {
-    trip_annex *annex;
-    size_t size =
-        sizeof *annex + bucket_count * sizeof annex->buckets[0] + groups_for(call_count) * sizeof annex->groups[0];
-    annex = trip_allocate(size);
-    if (annex == NULL)
+    trip_windows *windows;
+    size_t size = sizeof *windows + bucket_count * sizeof windows->buckets[0] +
+                  groups_for(call_count) * sizeof windows->groups[0];
+    windows = trip_allocate(size);
+    if (windows == NULL)
         return NULL;
-    annex->bucket_count = bucket_count;
-    annex->call_count = call_count;
-    annex->buckets = (trip_bucket *)(annex + 1);
-    annex->groups = (_Atomic uint64_t *)(annex->buckets + bucket_count);
-    annex->group_mask = groups_for(call_count) - 1;
-    return annex;
+    windows->bucket_count = bucket_count;
+    windows->call_count = call_count;
+    windows->buckets = (trip_bucket *)(windows + 1);
+    windows->groups = (_Atomic uint64_t *)(windows->buckets + bucket_count);
+    windows->group_mask = groups_for(call_count) - 1;
+    return windows;
 }
 
-static trip_annex *take(const trip_policy *policy)
+/* Windows of this shape, out of a row of them. NULL: there are none. */
+static trip_windows *pick(trip_windows **link, const trip_policy *policy)
 {
-    trip_annex_lock_store();
-    trip_annex **link = &store;
     while (*link != NULL && !has_shape(*link, policy))
         link = &(*link)->next;
-    trip_annex *annex = *link;
-    if (annex != NULL)
-        *link = annex->next;
-    trip_annex_unlock_store();
-    return annex != NULL ? annex : make(policy->lately.size, policy->last_calls.size);
+    trip_windows *windows = *link;
+    if (windows != NULL)
+        *link = windows->next;
+    return windows;
 }
 
-static void give(trip_annex *annex)
+/* Windows that nobody uses, empty. */
+static trip_windows *take(const trip_policy *policy)
 {
     trip_annex_lock_store();
-    annex->next = store;
-    store = annex;
+    trip_windows *windows = pick(&store, policy);
+    trip_annex_unlock_store();
+    if (windows == NULL)
+        windows = make(policy->lately.size, policy->last_calls.size);
+    if (windows != NULL)
+        trip_window_empty(windows);
+    return windows;
+}
+
+static void give(trip_windows *windows)
+{
+    trip_annex_lock_store();
+    windows->next = store;
+    store = windows;
     trip_annex_unlock_store();
 }
 
-bool trip_annex_prepare(_Atomic(trip_annex *) *place, const trip_policy *policy)
+static bool has_windows(const trip_policy *policy)
 {
-    trip_annex *annex = atomic_load_explicit(place, memory_order_acquire);
-    if (annex == NULL || !has_shape(annex, policy)) {
-        trip_annex *other = take(policy);
-        if (other == NULL)
-            return false;
-        atomic_store_explicit(place, other, memory_order_release);
-        if (annex != NULL)
-            give(annex);
-        annex = other;
+    return policy->lately.size != 0 || policy->last_calls.size != 0;
+}
+
+bool trip_annex_prepare(trip_annex *annex, const trip_policy *policy)
+{
+    for (trip_windows *old = annex->outgrown; old != NULL; old = annex->outgrown) {
+        annex->outgrown = old->next; /* the life that had them is over, and its last epoch with it */
+        give(old);
     }
-    trip_window_empty(annex);
-    atomic_store_explicit(&annex->look_at, 0, memory_order_relaxed);
-    atomic_store_explicit(&annex->asked, 0, memory_order_relaxed);
+    trip_windows *windows = atomic_load_explicit(&annex->windows, memory_order_relaxed);
+    if (!has_windows(policy))
+        return true;
+    if (windows != NULL && has_shape(windows, policy)) {
+        trip_window_empty(windows);
+        return true;
+    }
+    trip_windows *others = take(policy);
+    if (others == NULL)
+        return false;
+    atomic_store_explicit(&annex->windows, others, memory_order_release);
+    if (windows != NULL)
+        give(windows);
     return true;
 }
+
+/* Windows wait among the outgrown ones until they are needed. */
+bool trip_annex_reserve(trip_annex *annex, const trip_policy *to)
+{
+    const trip_windows *windows = atomic_load_explicit(&annex->windows, memory_order_relaxed);
+    if (!has_windows(to) || (windows != NULL && has_shape(windows, to)))
+        return true;
+    trip_windows *others = pick(&annex->outgrown, to);
+    if (others == NULL)
+        others = take(to);
+    if (others == NULL)
+        return false;
+    others->next = annex->outgrown;
+    annex->outgrown = others;
+    return true;
+}
+
+/* Who holds the old windows for too long counts in them what is of the circuit's present epoch. So they stay with it. */
+void trip_annex_reshape(trip_annex *annex, const trip_policy *from, const trip_policy *to)
+{
+    trip_windows *windows = atomic_load_explicit(&annex->windows, memory_order_relaxed);
+    bool is_same = from->lately.size == to->lately.size && from->last_calls.size == to->last_calls.size;
+    if (!has_windows(to))
+        return;
+    if (windows != NULL && has_shape(windows, to)) {
+        if (!is_same) /* they are of an earlier time */
+            trip_window_empty(windows);
+        atomic_store_explicit(&windows->calm, 0, memory_order_release);
+        return;
+    }
+    trip_windows *others = pick(&annex->outgrown, to);
+    trip_window_empty(others);
+    atomic_store_explicit(&annex->windows, others, memory_order_release);
+    if (windows != NULL) {
+        windows->next = annex->outgrown;
+        annex->outgrown = windows;
+    }
+}
+
+/* ---- Annexes ----------------------------------------------------------------------------------------------------- */
 
 trip_annex *trip_annex_have(_Atomic(trip_annex *) *place)
 {
     trip_annex *annex = atomic_load_explicit(place, memory_order_acquire);
     if (annex != NULL)
         return annex;
-    trip_annex *smallest = make(0, 0);
-    if (smallest == NULL)
+    trip_annex *fresh = trip_allocate(sizeof *fresh);
+    if (fresh == NULL)
         return NULL;
-    if (atomic_compare_exchange_strong_explicit(place, &annex, smallest, memory_order_acq_rel, memory_order_acquire))
-        return smallest;
-    trip_release(smallest);
+    if (atomic_compare_exchange_strong_explicit(place, &annex, fresh, memory_order_acq_rel, memory_order_acquire))
+        return fresh;
+    trip_release(fresh);
     return annex;
+}
+
+void trip_annex_forget(trip_annex *annex)
+{
+    atomic_store_explicit(&annex->look_at, 0, memory_order_relaxed);
+    atomic_store_explicit(&annex->timed_from, 0, memory_order_relaxed);
+    atomic_store_explicit(&annex->asked, 0, memory_order_relaxed);
+    atomic_store_explicit(&annex->steer, 0, memory_order_relaxed);
+    atomic_store_explicit(&annex->opened, 0, memory_order_relaxed);
+    for (int i = 0; i < TRIP_BLAMED; i++)
+        atomic_store_explicit(&annex->blamed[i], 0, memory_order_relaxed);
+    if (annex->order != NULL)
+        annex->order->is_given = false;
 }

@@ -33,7 +33,8 @@ typedef enum trip_counter {
 typedef struct trip_cell {
     _Alignas(8) _Atomic uint64_t word;
     _Alignas(8) _Atomic uint64_t counts[TRIP_COUNTERS];
-    _Alignas(8) _Atomic uint64_t base_ns; /* the tracker's clock minus this is the circuit's own; fixed for its life */
+    _Alignas(8) _Atomic uint64_t
+        base_ns; /* the tracker's clock minus this is the circuit's own, which is only put forward */
 } trip_cell;
 
 static inline uint64_t trip_count_tag(uint64_t generation)

@@ -33,20 +33,30 @@ void trip_record_copy_name(const trip_record *record, trip_name_copy *out_copy)
 
 /* ---- Judging ----------------------------------------------------------------------------------------------------- */
 
-/* The tracker's policy, as a copy that nobody can change under us. If the tracker is gone the copy may be nonsense: the
-   circuit is gone too then, and whatever was judged by it is thrown away. */
-static const trip_policy *policy_of(trip_hearing *hearing, trip_tracker tracker)
+/* A circuit may be led to another policy, and its old one be withdrawn, while we read. One that is gone may be led to
+   somebody else's, or nowhere: whatever was judged by that is thrown away. */
+uint64_t trip_record_policy(const trip_record *record, trip_policy *out_policy)
 {
-    trip_magazine *magazine = hearing->magazine;
-    if (magazine == NULL) {
-        trip_tracker_policy(tracker, &hearing->spare);
-        return &hearing->spare;
-    }
-    if (magazine->policy_of != tracker) {
-        trip_tracker_policy(tracker, &magazine->policy);
-        magazine->policy_of = tracker;
-    }
-    return &magazine->policy;
+    uint64_t serial;
+    uint32_t place;
+    do {
+        place = trip_record_policy_place(record);
+        serial = trip_policy_copy(place, out_policy);
+    } while (serial == 0 && (trip_record_policy_place(record) != place || trip_policy_serial(place) != 0));
+    if (serial == 0)
+        *out_policy = (trip_policy){.bucket_ns = 1}; /* see policy.h */
+    return serial;
+}
+
+/* The copy in the magazine is not the circuit's, or was its own before the latest revision. */
+static __attribute__((noinline)) void refresh_policy(trip_magazine *magazine, const trip_hearing *hearing,
+                                                     uint64_t revision)
+{
+    uint64_t serial = trip_policy_serial(trip_record_policy_place(hearing->record));
+    if (serial == 0 || serial != magazine->policy_serial)
+        magazine->policy_serial = trip_record_policy(hearing->record, &magazine->policy);
+    magazine->policy_revision = revision;
+    magazine->policy_of = hearing->circuit;
 }
 
 static uint64_t own_time(const trip_record *record, uint64_t tracker_now)
@@ -63,7 +73,15 @@ static void read_clock(trip_hearing *hearing)
 
 const trip_policy *trip_circuit_policy(trip_hearing *hearing)
 {
-    return policy_of(hearing, trip_record_tracker(hearing->record));
+    trip_magazine *magazine = hearing->magazine;
+    if (magazine == NULL) {
+        trip_record_policy(hearing->record, &hearing->spare);
+        return &hearing->spare;
+    }
+    uint64_t revision = atomic_load_explicit(&trip_revision, memory_order_acquire);
+    if (magazine->policy_of != hearing->circuit || magazine->policy_revision != revision)
+        refresh_policy(magazine, hearing, revision);
+    return &magazine->policy;
 }
 
 const trip_policy *trip_circuit_consult(trip_hearing *hearing)
@@ -111,14 +129,30 @@ trip_verdict trip_circuit_judge(trip_hearing *hearing, uint64_t word, trip_word_
     return trip_word_step(word, event, epoch, setting);
 }
 
-/* A circuit that is about to close begins without the calls of before. */
+void trip_circuit_catch_up(const trip_hearing *hearing, uint64_t own_now)
+{
+    uint64_t now = trip_tracker_time(trip_record_tracker(hearing->record));
+    if (own_time(hearing->record, now) < own_now)
+        atomic_store_explicit(&hearing->record->cell.base_ns, now - own_now, memory_order_release);
+}
+
+/* A circuit that is about to close before its open period is over, by the order of somebody who holds the mutex. If the word
+   is not replaced after all, that period is over. */
+static void cut_short(const trip_hearing *hearing, uint64_t word)
+{
+    if (trip_word_state_of(word) == TRIP_WORD_OPEN)
+        trip_circuit_catch_up(hearing, trip_word_stamp(word) * TRIP_NS_PER_MS);
+}
+
+/* A circuit that is about to close, or to close afresh, begins without the calls of before. */
 static void prepare_windows(trip_hearing *hearing, uint64_t from, uint64_t to)
 {
-    bool closes = trip_word_state_of(to) == TRIP_WORD_CLOSED && trip_word_state_of(from) != TRIP_WORD_CLOSED;
+    bool closes = trip_word_state_of(to) == TRIP_WORD_CLOSED && trip_word_epoch(from) != trip_word_epoch(to);
     if (!closes || (to & TRIP_WORD_SLOW) == 0)
         return;
-    trip_annex *annex = atomic_load_explicit(&hearing->record->annex, memory_order_acquire);
-    trip_window_restart(annex, (trip_present){&hearing->record->cell.word, trip_word_epoch(from)});
+    trip_windows *windows = trip_record_windows(hearing->record);
+    if (windows != NULL)
+        trip_window_restart(windows, (trip_present){&hearing->record->cell.word, trip_word_epoch(from)});
 }
 
 /* No word of one life comes again in another, so this succeeds only if the circuit that was judged is there. */
@@ -136,6 +170,8 @@ bool trip_circuit_apply(trip_hearing *hearing, trip_word_event event, uint64_t e
     do {
         from = word;
         trip_circuit_consult(hearing);
+        if (event == TRIP_ON_RESET)
+            cut_short(hearing, word);
         *out_verdict = trip_circuit_judge(hearing, word, event, epoch);
         bool vacant = out_verdict->status == TRIP_E_HANDLE;
         if (vacant || !trip_record_lives(hearing->record, hearing->circuit))
@@ -165,7 +201,7 @@ bool trip_circuit_refuses_from_afar(trip_hearing *hearing, uint64_t word, trip_v
 bool trip_circuit_is_on_ramp(trip_hearing *hearing, uint64_t word, uint64_t *out_share)
 {
     const trip_policy *policy = hearing->setting.policy;
-    bool has_closed_again = trip_word_stamp(word) != atomic_load_explicit(&hearing->record->born, memory_order_acquire);
+    bool has_closed_again = trip_word_stamp(word) != trip_record_born(hearing->record);
     if (policy->ramp_ns == 0 || trip_word_state_of(word) != TRIP_WORD_CLOSED || !has_closed_again)
         return false;
     hearing->setting.now = own_time(hearing->record, trip_circuit_lately(hearing));

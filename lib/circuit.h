@@ -12,6 +12,7 @@
 #include "magazine.h"
 #include "name.h"
 #include "pool.h"
+#include "published.h"
 #include "siphash.h"
 #include "texts.h"
 #include "word.h"
@@ -28,8 +29,8 @@ typedef struct trip_record {
     _Atomic uint64_t hash_high;
     trip_cell cell;
     _Atomic(trip_annex *) annex; /* NULL: nobody here ever needed one */
-    _Atomic uint64_t born;       /* the stamp of its first epoch; fixed for its life */
-    UT_hash_handle by_key;       /* under the mutex of the tracker's registry; the key: the bytes of the name */
+    _Atomic uint64_t origin; /* the stamp of its first epoch, fixed for its life; above it the place of its policy */
+    UT_hash_handle by_key;   /* under the mutex of the tracker's registry; the key: the bytes of the name */
 } trip_record;
 
 #define TRIP_CIRCUIT_CHUNK_BITS 8 /* 256 records: 48 KiB */
@@ -68,6 +69,35 @@ static inline bool trip_record_lives(const trip_record *record, trip_circuit cir
     return life == (trip_handle_generation(circuit, TRIP_CIRCUIT_SLOT_BITS) << 1 | 1);
 }
 
+static inline uint64_t trip_origin(uint64_t born, uint32_t policy_place)
+{
+    return (uint64_t)policy_place << TRIP_WORD_STAMP_BITS | born;
+}
+
+static inline uint64_t trip_record_born(const trip_record *record)
+{
+    return atomic_load_explicit(&record->origin, memory_order_acquire) & TRIP_STAMP_MAX;
+}
+
+static inline uint32_t trip_record_policy_place(const trip_record *record)
+{
+    return (uint32_t)(atomic_load_explicit(&record->origin, memory_order_acquire) >> TRIP_WORD_STAMP_BITS);
+}
+
+/* Copy the policy by which it goes, and return its serial. */
+uint64_t trip_record_policy(const trip_record *record, trip_policy *out_policy);
+
+static inline trip_annex *trip_record_annex(const trip_record *record)
+{
+    return atomic_load_explicit(&record->annex, memory_order_acquire);
+}
+
+static inline trip_windows *trip_record_windows(const trip_record *record)
+{
+    const trip_annex *annex = trip_record_annex(record);
+    return annex == NULL ? NULL : atomic_load_explicit(&annex->windows, memory_order_acquire);
+}
+
 static inline trip_tracker trip_record_tracker(const trip_record *record)
 {
     return atomic_load_explicit(&record->tracker, memory_order_acquire);
@@ -76,7 +106,7 @@ static inline trip_tracker trip_record_tracker(const trip_record *record)
 /* What an annex adds to a setting. */
 static inline void trip_record_add_to(trip_setting *setting, trip_record *record)
 {
-    const trip_annex *annex = atomic_load_explicit(&record->annex, memory_order_acquire);
+    const trip_annex *annex = trip_record_annex(record);
     uint64_t generation = atomic_load_explicit(&record->life, memory_order_relaxed) >> 1;
     setting->salt = annex == NULL ? 0 : atomic_load_explicit(&annex->salt, memory_order_acquire);
     setting->not_before = annex == NULL ? 0 : trip_annex_not_before(annex, trip_annex_mark(record, generation));
@@ -145,6 +175,10 @@ void trip_circuit_look(trip_hearing *hearing);
 const trip_policy *trip_circuit_policy(trip_hearing *hearing);
 const trip_policy *trip_circuit_consult(trip_hearing *hearing);
 uint64_t trip_circuit_lately(const trip_hearing *hearing);
+
+/* With the mutex of the registry held: put the circuit's own clock forward to this, unless it is there. An open period that
+   is cut short leaves a stamp that is still to come; so no epoch comes again, and nothing that is dated later comes late. */
+void trip_circuit_catch_up(const trip_hearing *hearing, uint64_t own_now);
 
 /* Whether a circuit with this word has closed again so lately that it admits but a share of the calls, in 1/2^32. */
 bool trip_circuit_is_on_ramp(trip_hearing *hearing, uint64_t word, uint64_t *out_share);

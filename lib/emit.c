@@ -2,6 +2,7 @@
 #include "emit.h"
 
 #include "inspect.h"
+#include "story.h"
 #include "tracker.h"
 
 /* What stays as it is while a circuit lives. */
@@ -18,26 +19,43 @@ static void read_subject(const trip_record *record, subject *out)
     trip_record_copy_name(record, &out->copy);
 }
 
-/* An event as of hearing->setting.now. */
-static void tell(const trip_hearing *hearing, const subject *of, uint32_t kind, uint32_t cause, const trip_view *view)
+static uint32_t mode_of(const trip_hearing *hearing)
 {
-    const trip_name *name = &of->copy.name;
-    trip_event event = {
+    uint64_t word = atomic_load_explicit(&hearing->record->cell.word, memory_order_acquire);
+    return trip_steering_of(hearing->record, word, trip_circuit_lately(hearing)).mode;
+}
+
+/* An event as of hearing->setting.now. */
+static trip_event event_of(const trip_hearing *hearing, const subject *of, uint32_t kind, uint32_t cause,
+                           const trip_view *view)
+{
+    return (trip_event){
         .kind = kind,
         .at_ns = of->base_ns + hearing->setting.now,
         .circuit = hearing->circuit,
         .epoch = view->epoch,
         .duration_ns = kind == TRIP_EVENT_OPENED ? view->retry_after_ns : 0,
         .state = trip_state_told(view->state),
-        .mode = TRIP_MODE_AUTO,
+        .mode = mode_of(hearing),
         .cause = cause,
         .scope = TRIP_SCOPE_CIRCUIT,
         .failures = view->failures,
     };
-    trip_event_texts texts = {.tenant = name->tenant,
+}
+
+static trip_event_texts texts_of(const subject *of)
+{
+    const trip_name *name = &of->copy.name;
+    return (trip_event_texts){.tenant = name->tenant,
                               .tenant_len = name->tenant_len,
                               .provider = name->provider,
                               .provider_len = name->provider_len};
+}
+
+static void tell(const trip_hearing *hearing, const subject *of, uint32_t kind, uint32_t cause, const trip_view *view)
+{
+    trip_event event = event_of(hearing, of, kind, cause, view);
+    trip_event_texts texts = texts_of(of);
     trip_events_tell(of->tracker, &event, &texts);
 }
 
@@ -52,19 +70,26 @@ static uint32_t why_opened(const trip_hearing *hearing, trip_word_state from, tr
     return from == TRIP_WORD_HALF_OPEN ? TRIP_CAUSE_PROBE : TRIP_CAUSE_FAILURES;
 }
 
+/* For whoever takes events, and for whoever asks the circuit. */
+static void tell_opened(trip_hearing *hearing, const subject *of, uint32_t cause, const trip_view *view)
+{
+    trip_story_opened(hearing, cause);
+    tell(hearing, of, TRIP_EVENT_OPENED, cause, view);
+}
+
 /* One swap may be several events: the lease of a probe had run out, so the circuit opened, that was over too, and a permit
    is the first probe of another epoch. */
-static void tell_replaced(const trip_hearing *hearing, const subject *of, uint64_t from, trip_word_event event,
+static void tell_replaced(trip_hearing *hearing, const subject *of, uint64_t from, trip_word_event event,
                           const trip_verdict *verdict)
 {
     const trip_view expired = trip_word_view(from, &hearing->setting); /* the same as before where nothing ran out */
     const trip_view after = trip_word_view(verdict->word, &hearing->setting);
     if (verdict->lost)
         tell(hearing, of, TRIP_EVENT_PROBE_LOST, TRIP_CAUSE_LEASE, &expired);
-    if (expired.opened && event != TRIP_ON_OPEN)
-        tell(hearing, of, TRIP_EVENT_OPENED, TRIP_CAUSE_LEASE, after.state == TRIP_WORD_OPEN ? &after : &expired);
+    if (expired.opened && verdict->opened && event != TRIP_ON_OPEN)
+        tell_opened(hearing, of, TRIP_CAUSE_LEASE, after.state == TRIP_WORD_OPEN ? &after : &expired);
     else if (verdict->opened)
-        tell(hearing, of, TRIP_EVENT_OPENED, why_opened(hearing, expired.state, event), &after);
+        tell_opened(hearing, of, why_opened(hearing, expired.state, event), &after);
     if (after.state == TRIP_WORD_HALF_OPEN && expired.state == TRIP_WORD_OPEN)
         tell(hearing, of, TRIP_EVENT_HALF_OPENED, TRIP_CAUSE_TIME, &after);
     if (after.state == TRIP_WORD_CLOSED && expired.state != TRIP_WORD_CLOSED)
@@ -106,7 +131,7 @@ static bool is_first(const trip_hearing *hearing, trip_annex *annex, uint64_t st
 
 void trip_emit_put_off(const trip_hearing *hearing, uint64_t from, uint64_t to)
 {
-    trip_annex *annex = atomic_load_explicit(&hearing->record->annex, memory_order_acquire);
+    trip_annex *annex = trip_record_annex(hearing->record);
     uint64_t told = trip_annex_stamped(mark_of(hearing), trip_word_stamp(from));
     bool goes_on = trip_word_state_of(from) == TRIP_WORD_OPEN && trip_word_state_of(to) == TRIP_WORD_OPEN;
     if (annex != NULL && goes_on)
@@ -156,13 +181,55 @@ void trip_emit_gone(trip_record *record, uint64_t word, uint32_t cause)
     tell_as_is(&hearing, word, TRIP_EVENT_EVICTED, cause);
 }
 
+void trip_emit_restored(trip_hearing *hearing, uint64_t word)
+{
+    subject of;
+    read_subject(hearing->record, &of);
+    trip_circuit_look(hearing);
+    trip_view view = trip_word_view(word, &hearing->setting);
+    tell_opened(hearing, &of, TRIP_CAUSE_RESTORED, &view);
+}
+
+void trip_emit_forced(trip_record *record, trip_steer steer, uint32_t cause, const char *reason, size_t reason_len)
+{
+    uint64_t life = atomic_load_explicit(&record->life, memory_order_relaxed);
+    uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
+    trip_hearing hearing;
+    trip_hearing_begin(&hearing, trip_record_handle(life, atomic_load(&record->link)), record, trip_magazine_of_thread);
+    trip_circuit_look(&hearing);
+    trip_view view = trip_word_view(word, &hearing.setting);
+    subject of;
+    read_subject(record, &of);
+    uint64_t now = of.base_ns + hearing.setting.now;
+    trip_event event = event_of(&hearing, &of, TRIP_EVENT_FORCED, cause, &view);
+    event.mode = steer.mode;
+    event.duration_ns = steer.until == UINT64_MAX || steer.until < now ? 0 : steer.until - now;
+    trip_event_texts texts = texts_of(&of);
+    texts.reason = reason;
+    texts.reason_len = reason_len;
+    trip_events_tell(of.tracker, &event, &texts);
+}
+
+void trip_emit_configured(trip_tracker tracker, const trip_subject *about)
+{
+    trip_event event = {
+        .kind = TRIP_EVENT_CONFIGURED,
+        .at_ns = trip_tracker_time(tracker),
+        .cause = TRIP_CAUSE_OPERATOR,
+        .scope = about->scope,
+    };
+    trip_event_texts texts = {.tenant = about->tenant,
+                              .tenant_len = about->tenant_len,
+                              .provider = about->provider,
+                              .provider_len = about->provider_len};
+    trip_events_tell(tracker, &event, &texts);
+}
+
 void trip_emit_lock_wait(trip_tracker tracker, uint64_t waited_ns)
 {
-    trip_policy policy;
-    trip_tracker_policy(tracker, &policy);
     trip_event event = {
         .kind = TRIP_EVENT_LOCK_WAITED,
-        .at_ns = trip_tracker_now(tracker, &policy),
+        .at_ns = trip_tracker_time(tracker),
         .duration_ns = waited_ns,
         .scope = TRIP_SCOPE_TRACKER,
     };

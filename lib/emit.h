@@ -6,6 +6,8 @@
 #define TRIP_EMIT_H
 
 #include "circuit.h"
+#include "rules.h"
+#include "steering.h"
 
 /* Whether it is an event, or several, that this verdict replaces the word. */
 static inline bool trip_emit_is_due(uint64_t word, const trip_verdict *verdict)
@@ -28,6 +30,15 @@ void trip_emit_late(trip_hearing *hearing);
 
 /* The circuit has just been made vacant; this was its last word. With the mutex of its registry held. */
 void trip_emit_gone(trip_record *record, uint64_t word, uint32_t cause);
+
+/* With the mutex held: the circuit has become what it once was, which is open, by this word. */
+void trip_emit_restored(trip_hearing *hearing, uint64_t word);
+
+/* With the mutex held: a mode holds from now on. */
+void trip_emit_forced(trip_record *record, trip_steer steer, uint32_t cause, const char *reason, size_t reason_len);
+
+/* The policy of a tracker, or of some of its circuits, was replaced. */
+void trip_emit_configured(trip_tracker tracker, const trip_subject *about);
 
 /* Somebody has waited for so long for the tracker's lock. */
 void trip_emit_lock_wait(trip_tracker tracker, uint64_t waited_ns);

@@ -167,13 +167,10 @@ trip_status trip_tracker_event_fd(trip_tracker tracker, int32_t *out_fd)
 {
     if (out_fd == NULL)
         return TRIP_E_INVALID;
-    trip_tracker_record *record = trip_tracker_named(tracker);
-    if (record == NULL || !trip_tracker_lives(record, tracker))
+    trip_tracker_record *record = trip_tracker_lock(tracker);
+    if (record == NULL)
         return TRIP_E_HANDLE;
-    trip_status status = TRIP_E_HANDLE;
-    trip_tracker_lock(record, tracker);
-    if (trip_tracker_lives(record, tracker))
-        status = have_descriptor(&record->events) ? TRIP_OK : TRIP_E_SYSTEM;
+    trip_status status = have_descriptor(&record->events) ? TRIP_OK : TRIP_E_SYSTEM;
     if (status == TRIP_OK)
         *out_fd = atomic_load_explicit(&record->events.fd, memory_order_relaxed) - 1;
     trip_tracker_unlock(record);

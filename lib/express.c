@@ -6,6 +6,16 @@
 #include "report.h"
 #include "tracker.h"
 
+/* Whether its policy gives the circuit no lane; one that an operator has taken comes back. */
+static bool has_none(const trip_record *record, uint64_t word)
+{
+    if ((word & TRIP_WORD_SLOW) == 0)
+        return false;
+    trip_policy policy;
+    trip_record_policy(record, &policy);
+    return trip_policy_is_slow(&policy);
+}
+
 trip_status trip_circuit_express(trip_circuit circuit, trip_express *out_express)
 {
     if (out_express == NULL || !trip_abi_may_write(out_express, TRIP_EXPRESS_SIZE_1_1))
@@ -18,7 +28,7 @@ trip_status trip_circuit_express(trip_circuit circuit, trip_express *out_express
         return TRIP_E_HANDLE;
     uint64_t healthy = word & ~TRIP_WORD_PAYLOAD;
     trip_express express = {
-        .layout = (word & TRIP_WORD_SLOW) != 0 ? TRIP_EXPRESS_LAYOUT_NONE : TRIP_EXPRESS_LAYOUT_WORD,
+        .layout = has_none(record, word) ? TRIP_EXPRESS_LAYOUT_NONE : TRIP_EXPRESS_LAYOUT_WORD,
         .mask = 0,
         .value = 1,
         .word = (const uint64_t *)&record->cell.word,
@@ -49,7 +59,7 @@ typedef struct lane {
 static __attribute__((noinline)) trip_status place(trip_permit permit, lane *on)
 {
     uint64_t life = atomic_load_explicit(&on->record->life, memory_order_acquire);
-    uint64_t born = atomic_load_explicit(&on->record->born, memory_order_acquire);
+    uint64_t born = trip_record_born(on->record);
     trip_tracker tracker = atomic_load_explicit(&on->record->tracker, memory_order_acquire);
     const trip_tracker_record *owner = trip_tracker_named(tracker);
     if (owner == NULL || !trip_tracker_lives(owner, tracker))

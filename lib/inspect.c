@@ -3,6 +3,7 @@
 #include "inspect.h"
 
 #include "abi.h"
+#include "steering.h"
 #include "tracker.h"
 
 /* Begin to look at a circuit. False: there is none. */
@@ -36,6 +37,16 @@ static void write_rejection(trip_rejection *out_rejection, trip_status status, c
     out->open_duration_ns = view->open_duration_ns;
 }
 
+/* Until the mode ends; where it does not by itself, it is worth asking about as often as a first open period. */
+static uint64_t forced_retry(const trip_hearing *hearing, uint64_t word)
+{
+    uint64_t now = trip_circuit_lately(hearing);
+    trip_steer steer = trip_steering_of(hearing->record, word, now);
+    if (steer.until == UINT64_MAX)
+        return hearing->setting.policy->open_ns[0];
+    return steer.until - now;
+}
+
 void trip_circuit_refuse(const trip_hearing *hearing, const trip_verdict *verdict, trip_rejection *out_rejection)
 {
     if (out_rejection == NULL)
@@ -43,6 +54,8 @@ void trip_circuit_refuse(const trip_hearing *hearing, const trip_verdict *verdic
     trip_view view = trip_word_view(verdict->word, &hearing->setting);
     if (verdict->status == TRIP_REJECTED_RAMP)
         view.retry_after_ns = ramp_retry(verdict->word, &hearing->setting);
+    if (verdict->status == TRIP_REJECTED_FORCED)
+        view.retry_after_ns = forced_retry(hearing, verdict->word);
     if (trip_abi_size_said(out_rejection) == sizeof *out_rejection) {
         write_rejection(out_rejection, verdict->status, &view);
         return;
@@ -50,6 +63,29 @@ void trip_circuit_refuse(const trip_hearing *hearing, const trip_verdict *verdic
     trip_rejection rejection;
     write_rejection(&rejection, verdict->status, &view);
     trip_abi_write(out_rejection, &rejection, sizeof rejection);
+}
+
+/* What the circuit would say to a permit, and whether anybody asks it. */
+static trip_verdict foresee(trip_hearing *hearing, uint64_t word)
+{
+    trip_verdict verdict = trip_circuit_judge(hearing, word, TRIP_ON_PERMIT, 0);
+    const trip_annex *annex = trip_record_annex(hearing->record);
+    uint64_t share;
+    if (verdict.status == TRIP_OK && annex != NULL && trip_circuit_is_on_ramp(hearing, word, &share) &&
+        !trip_ramp_admits(share, atomic_load(&annex->asked)))
+        verdict.status = TRIP_REJECTED_RAMP;
+    switch (trip_steering_of(hearing->record, word, trip_circuit_lately(hearing)).mode) {
+    case TRIP_MODE_AUTO:
+        break;
+    case TRIP_MODE_FORCED_OPEN:
+        trip_circuit_look(hearing);
+        verdict = (trip_verdict){.word = word, .status = TRIP_REJECTED_FORCED};
+        break;
+    default:
+        verdict.status = TRIP_OK;
+        break;
+    }
+    return verdict;
 }
 
 trip_status trip_circuit_peek(trip_circuit circuit, trip_rejection *out_rejection)
@@ -61,13 +97,7 @@ trip_status trip_circuit_peek(trip_circuit circuit, trip_rejection *out_rejectio
         return TRIP_E_HANDLE;
     uint64_t word = atomic_load_explicit(&hearing.record->cell.word, memory_order_acquire);
     trip_circuit_consult(&hearing);
-    trip_verdict verdict = trip_circuit_judge(&hearing, word, TRIP_ON_PERMIT, 0);
-    const trip_annex *annex = atomic_load_explicit(&hearing.record->annex, memory_order_acquire);
-    if (verdict.status == TRIP_OK && annex != NULL) {
-        uint64_t share;
-        if (trip_circuit_is_on_ramp(&hearing, word, &share) && !trip_ramp_admits(share, atomic_load(&annex->asked)))
-            verdict.status = TRIP_REJECTED_RAMP;
-    }
+    trip_verdict verdict = foresee(&hearing, word);
     if (!trip_record_lives(hearing.record, circuit))
         return TRIP_E_HANDLE;
     if (verdict.status > 0)
@@ -75,8 +105,7 @@ trip_status trip_circuit_peek(trip_circuit circuit, trip_rejection *out_rejectio
     return verdict.status;
 }
 
-/* What is in the cell, and what threads have not handed in yet. */
-static void count_up(const trip_record *record, trip_circuit circuit, uint64_t out_counts[TRIP_COUNTERS])
+void trip_circuit_counts(const trip_record *record, trip_circuit circuit, uint64_t out_counts[TRIP_COUNTERS])
 {
     for (int c = 0; c < TRIP_COUNTERS; c++)
         out_counts[c] = atomic_load_explicit(&record->cell.counts[c], memory_order_acquire);
@@ -85,16 +114,18 @@ static void count_up(const trip_record *record, trip_circuit circuit, uint64_t o
         out_counts[c] = trip_count_value(out_counts[c]);
 }
 
+uint64_t trip_successes(const uint64_t counts[TRIP_COUNTERS])
+{
+    uint64_t succeeded = counts[TRIP_COUNT_PERMITS] - counts[TRIP_COUNT_OUT] - counts[TRIP_COUNT_FAILURES] -
+                         counts[TRIP_COUNT_DROPS] - counts[TRIP_COUNT_CANCELS];
+    bool is_ahead = succeeded >> (TRIP_COUNT_BITS - 1) != 0; /* counts are read one by one while calls run */
+    return is_ahead ? 0 : succeeded;
+}
+
 static trip_circuit_info info_of(const trip_view *view, const uint64_t counts[TRIP_COUNTERS])
 {
-    uint64_t failed = counts[TRIP_COUNT_FAILURES];
-    uint64_t dropped = counts[TRIP_COUNT_DROPS];
-    uint64_t cancelled = counts[TRIP_COUNT_CANCELS];
-    uint64_t succeeded = counts[TRIP_COUNT_PERMITS] - counts[TRIP_COUNT_OUT] - failed - dropped - cancelled;
-    bool is_ahead = succeeded >> (TRIP_COUNT_BITS - 1) != 0; /* counts are read one by one while calls run */
     return (trip_circuit_info){
         .state = trip_state_told(view->state),
-        .mode = TRIP_MODE_AUTO,
         .failures = view->failures,
         .level = view->level,
         .probes_out = view->probes_out,
@@ -102,29 +133,51 @@ static trip_circuit_info info_of(const trip_view *view, const uint64_t counts[TR
         .retry_after_ns = view->retry_after_ns,
         .open_duration_ns = view->open_duration_ns,
         .permits = counts[TRIP_COUNT_PERMITS],
-        .successes = is_ahead ? 0 : succeeded,
-        .failures_total = failed,
-        .drops = dropped,
-        .cancels = cancelled,
+        .successes = trip_successes(counts),
+        .failures_total = counts[TRIP_COUNT_FAILURES],
+        .drops = counts[TRIP_COUNT_DROPS],
+        .cancels = counts[TRIP_COUNT_CANCELS],
         .rejections = counts[TRIP_COUNT_REJECTIONS],
         .stale = counts[TRIP_COUNT_STALE],
         .opens = counts[TRIP_COUNT_OPENS] + view->opened,
     };
 }
 
-bool trip_circuit_info_of(trip_circuit circuit, trip_circuit_info *out_info)
+static void tell_mode(const trip_hearing *hearing, uint64_t word, trip_circuit_info *info)
+{
+    uint64_t now = trip_circuit_lately(hearing);
+    trip_steer steer = trip_steering_of(hearing->record, word, now);
+    info->mode = steer.mode;
+    info->mode_left_ns = steer.until == UINT64_MAX ? 0 : steer.until - now;
+    if (steer.mode == TRIP_MODE_FORCED_OPEN)
+        info->retry_after_ns = forced_retry(hearing, word);
+    else if (steer.mode != TRIP_MODE_AUTO)
+        info->retry_after_ns = 0;
+}
+
+void trip_circuit_info_with(trip_circuit circuit, trip_record *record, uint64_t word, trip_circuit_info *out_info)
 {
     trip_hearing hearing;
-    if (!find(circuit, &hearing))
-        return false;
-    uint64_t word = atomic_load_explicit(&hearing.record->cell.word, memory_order_acquire);
+    trip_hearing_begin(&hearing, circuit, record, trip_magazine_mine());
     trip_circuit_look(&hearing);
     trip_view view = trip_word_view(word, &hearing.setting);
     uint64_t counts[TRIP_COUNTERS];
-    count_up(hearing.record, circuit, counts);
-    if (view.state == TRIP_WORD_VACANT || !trip_record_lives(hearing.record, circuit))
-        return false;
+    trip_circuit_counts(record, circuit, counts);
     *out_info = info_of(&view, counts);
+    tell_mode(&hearing, word, out_info);
+}
+
+bool trip_circuit_info_of(trip_circuit circuit, trip_circuit_info *out_info)
+{
+    trip_record *record = trip_record_named(circuit);
+    if (record == NULL || !trip_record_lives(record, circuit))
+        return false;
+    uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
+    trip_circuit_info info;
+    trip_circuit_info_with(circuit, record, word, &info);
+    if (trip_word_state_of(word) == TRIP_WORD_VACANT || !trip_record_lives(record, circuit))
+        return false;
+    *out_info = info;
     return true;
 }
 

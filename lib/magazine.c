@@ -144,7 +144,7 @@ void trip_magazine_after_fork(void)
     for (; m != NULL; m = m->next) {
         if (m == trip_magazine_of_thread || atomic_load_explicit(&m->taken, memory_order_relaxed) == 0)
             continue;
-        m->policy_of = 0; /* its thread may have been copying a policy */
+        m->policy_of = m->policy_serial = 0; /* its thread may have been copying a policy */
         trip_accounts *table = atomic_load_explicit(&m->table, memory_order_relaxed); /* or growing */
         m->accounts = table->at;
         m->mask = table->mask;

@@ -32,7 +32,9 @@ typedef struct trip_magazine {
     _Atomic uint32_t taken;         /* some thread's */
     trip_pool_link spares;
     uint32_t spare_count;
-    uint64_t policy_of; /* the tracker that `policy` is copied from */
+    uint64_t policy_of; /* the circuit that goes by `policy`, as of: */
+    uint64_t policy_revision;
+    uint64_t policy_serial; /* of the policy; 0: none */
     trip_policy policy;
 } trip_magazine;
 

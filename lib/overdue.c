@@ -9,7 +9,8 @@ const trip_outcome trip_stalled = {.struct_size = sizeof trip_stalled, .status_c
 /* What a look has found so far. */
 typedef struct look {
     uint64_t now;
-    uint64_t next; /* when something may be overdue that is not yet */
+    uint64_t timed_from; /* what was told before says nothing */
+    uint64_t next;       /* when something may be overdue that is not yet */
     uint64_t hanging;
 } look;
 
@@ -57,8 +58,8 @@ static void examine(trip_hearing *hearing, trip_permit_slot *slot, uint64_t epoc
     uint64_t granted_at = atomic_load_explicit(&slot->granted_at, memory_order_acquire);
     if ((progress & TRIP_PROGRESS_STALLED) != 0 || !is_out_here(slot, hearing->circuit, epoch))
         return;
-    bool is_stream = (progress & TRIP_PROGRESS_TIME) != 0;
-    uint64_t told = is_stream ? (progress & TRIP_PROGRESS_TIME) - 1 : 0;
+    bool is_stream = (progress & TRIP_PROGRESS_TIME) > at->timed_from;
+    uint64_t told = is_stream ? (progress & TRIP_PROGRESS_TIME) - 1 : at->timed_from;
     if (policy->stall_ns != 0 && is_stream && is_due(at, told + policy->stall_ns) && claim_stall(slot, progress)) {
         fail(hearing, epoch, granted_at);
         return;
@@ -72,7 +73,9 @@ void trip_overdue_look(trip_hearing *hearing, trip_annex *annex, uint64_t epoch,
 {
     const uint32_t wanted = hearing->setting.policy->hang_calls;
     uint64_t look_at = atomic_load_explicit(&annex->look_at, memory_order_acquire);
-    look at = {.now = now, .next = wanted != 0 ? now + hearing->setting.policy->hang_ns : UINT64_MAX};
+    look at = {.now = now,
+               .timed_from = atomic_load_explicit(&annex->timed_from, memory_order_acquire),
+               .next = wanted != 0 ? now + hearing->setting.policy->hang_ns : UINT64_MAX};
     uint32_t made = trip_pool_made(&trip_permits);
     for (uint32_t i = 0; i < made; i++)
         examine(hearing, trip_permit_slot_at(i), epoch, &at);
@@ -80,7 +83,7 @@ void trip_overdue_look(trip_hearing *hearing, trip_annex *annex, uint64_t epoch,
     atomic_compare_exchange_strong_explicit(&annex->look_at, &look_at, at.next, memory_order_acq_rel,
                                             memory_order_relaxed);
     if (wanted != 0 && at.hanging >= wanted)
-        trip_circuit_open_by_calls(hearing, epoch, TRIP_CAUSE_HANGING);
+        trip_circuit_open(hearing, TRIP_ON_TRIP, epoch, TRIP_CAUSE_HANGING);
 }
 
 void trip_overdue_expect(trip_annex *annex, const trip_policy *policy, uint64_t now)

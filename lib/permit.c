@@ -12,6 +12,7 @@
 #include "outstanding.h"
 #include "overdue.h"
 #include "report.h"
+#include "steering.h"
 #include "tracker.h"
 
 _Atomic(char *) trip_permit_chunks[TRIP_PERMITS_MAX >> TRIP_PERMIT_CHUNK_BITS];
@@ -121,6 +122,7 @@ typedef struct terms {
     trip_record *record;
     uint64_t tracker;
     uint64_t bare;
+    uint64_t revision; /* as of which that is known */
 } terms;
 
 /* Bind a free slot of our own to what it is granted for, unless it was granted for the same before. Without the mark of
@@ -215,27 +217,27 @@ static trip_permit grant_closed(trip_magazine *magazine, terms of, bool may_be_k
 {
     trip_account *account = trip_magazine_account(magazine, of.circuit);
     if (account != NULL && may_be_known)
-        account->bare = of.bare;
+        account->bare = of.bare | of.revision;
     trip_permit permit = grant_own(magazine, of);
     trip_magazine_count_with(account, of.circuit, TRIP_COUNT_PERMITS, 1);
     return permit;
 }
 
-static trip_status permit_anew(trip_magazine *mine_if_any, trip_circuit circuit, trip_permit *out_permit,
-                               trip_rejection *out_rejection);
+static trip_status permit_by_circuit(trip_hearing *hearing, uint64_t revision, trip_permit *out_permit,
+                                     trip_rejection *out_rejection);
 
 /* Of a closed circuit that needs more than its word: it may be on a ramp, have calls that hang, or want to know how long
    its calls take. There is a free slot of our own. */
 static __attribute__((noinline)) trip_status permit_slowly(trip_hearing *hearing, terms of, uint64_t word,
                                                            trip_permit *out_permit, trip_rejection *out_rejection)
 {
-    trip_annex *annex = atomic_load_explicit(&of.record->annex, memory_order_acquire);
+    trip_annex *annex = trip_record_annex(of.record);
     const trip_policy *policy = trip_circuit_consult(hearing);
     uint64_t now = trip_policy_times_calls(policy) ? trip_circuit_lately(hearing) : 0;
     if (trip_overdue_may_be(annex, policy, now)) {
         trip_overdue_look(hearing, annex, trip_word_epoch(word), now);
         if (trip_word_epoch(atomic_load_explicit(&of.record->cell.word, memory_order_acquire)) != trip_word_epoch(word))
-            return permit_anew(hearing->magazine, of.circuit, out_permit, out_rejection);
+            return permit_by_circuit(hearing, of.revision, out_permit, out_rejection);
     }
     uint64_t share;
     bool is_on_ramp = trip_circuit_is_on_ramp(hearing, word, &share);
@@ -248,6 +250,72 @@ static __attribute__((noinline)) trip_status permit_slowly(trip_hearing *hearing
     return TRIP_OK;
 }
 
+/* As the circuit's word has it, or its ramp. */
+static trip_status permit_by_circuit(trip_hearing *hearing, uint64_t revision, trip_permit *out_permit,
+                                     trip_rejection *out_rejection)
+{
+    trip_record *record = hearing->record;
+    uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
+    trip_verdict refusal;
+    if (trip_circuit_refuses_from_afar(hearing, word, &refusal))
+        return refuse(hearing, &refusal, out_rejection);
+    terms granted = {hearing->circuit, record, trip_record_tracker(record), trip_word_bare(word), revision};
+    if (!trip_record_lives(record, hearing->circuit)) /* after the others: so word and tracker were this circuit's */
+        return TRIP_E_HANDLE;
+    trip_record_use(record);
+
+    trip_magazine *magazine = hearing->magazine;
+    bool is_closed = trip_word_state_of(word) == TRIP_WORD_CLOSED;
+    trip_permit_slot *spare = NULL;
+    trip_status status = TRIP_E_NOMEM;
+    if (magazine != NULL)
+        status = is_closed ? trip_magazine_prepare_own(magazine) : trip_magazine_take(magazine, &spare);
+    if (status != TRIP_OK)
+        return without_slot(hearing, word, status, out_rejection);
+    if (!is_closed)
+        return ask(hearing, spare, out_permit, out_rejection);
+    if ((word & TRIP_WORD_SLOW) != 0)
+        return permit_slowly(hearing, granted, word, out_permit, out_rejection);
+    *out_permit = grant_closed(magazine, granted, true);
+    return TRIP_OK;
+}
+
+/* By force: whatever becomes of the call, the circuit's word will not hear of it. */
+static trip_status permit_by_force(trip_hearing *hearing, trip_permit *out_permit)
+{
+    trip_record *record = hearing->record;
+    trip_status status = hearing->magazine == NULL ? TRIP_E_NOMEM : trip_magazine_prepare_own(hearing->magazine);
+    terms granted = {hearing->circuit, record, trip_record_tracker(record), TRIP_EPOCH_NONE, 0};
+    if (!trip_record_lives(record, hearing->circuit))
+        return TRIP_E_HANDLE;
+    trip_record_use(record);
+    if (status == TRIP_OK)
+        *out_permit = grant_closed(hearing->magazine, granted, false);
+    return status;
+}
+
+/* An operator has set a mode. */
+static __attribute__((noinline)) trip_status permit_steered(trip_hearing *hearing, uint64_t word, uint64_t revision,
+                                                            trip_permit *out_permit, trip_rejection *out_rejection)
+{
+    trip_circuit_look(hearing);
+    trip_steer steer = trip_steering_of(hearing->record, word, trip_circuit_lately(hearing));
+    if (!trip_record_lives(hearing->record, hearing->circuit))
+        return TRIP_E_HANDLE;
+    if (steer.mode == TRIP_MODE_FORCED_OPEN) {
+        trip_record_use(hearing->record);
+        return refuse(hearing, &(trip_verdict){.word = word, .status = TRIP_REJECTED_FORCED}, out_rejection);
+    }
+    if (steer.mode == TRIP_MODE_FORCED_CLOSED)
+        return permit_by_force(hearing, out_permit);
+    if (steer.mode == TRIP_MODE_AUTO) {
+        trip_steering_end(hearing);
+        return permit_by_circuit(hearing, revision, out_permit, out_rejection);
+    }
+    trip_status status = permit_by_circuit(hearing, revision, out_permit, NULL);
+    return status > 0 ? permit_by_force(hearing, out_permit) : status;
+}
+
 /* Whatever is not the same as last time: another circuit, another epoch, more permits out, a refusal. */
 static __attribute__((noinline)) trip_status permit_anew(trip_magazine *mine_if_any, trip_circuit circuit,
                                                          trip_permit *out_permit, trip_rejection *out_rejection)
@@ -257,30 +325,11 @@ static __attribute__((noinline)) trip_status permit_anew(trip_magazine *mine_if_
         return TRIP_E_HANDLE;
     trip_hearing hearing;
     trip_hearing_begin(&hearing, circuit, record, mine_if_any != NULL ? mine_if_any : trip_magazine_find());
+    uint64_t revision = trip_revision_mark(); /* before what is known as of it */
     uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
-    trip_verdict refusal;
-    if (trip_circuit_refuses_from_afar(&hearing, word, &refusal))
-        return refuse(&hearing, &refusal, out_rejection);
-    terms granted = {circuit, record, atomic_load_explicit(&record->tracker, memory_order_acquire),
-                     trip_word_bare(word)};
-    if (!trip_record_lives(record, circuit)) /* after the others: so word and tracker were this circuit's */
-        return TRIP_E_HANDLE;
-    trip_record_use(record);
-
-    trip_magazine *magazine = hearing.magazine;
-    bool is_closed = trip_word_state_of(word) == TRIP_WORD_CLOSED;
-    trip_permit_slot *spare = NULL;
-    trip_status status = TRIP_E_NOMEM;
-    if (magazine != NULL)
-        status = is_closed ? trip_magazine_prepare_own(magazine) : trip_magazine_take(magazine, &spare);
-    if (status != TRIP_OK)
-        return without_slot(&hearing, word, status, out_rejection);
-    if (!is_closed)
-        return ask(&hearing, spare, out_permit, out_rejection);
-    if ((word & TRIP_WORD_SLOW) != 0)
-        return permit_slowly(&hearing, granted, word, out_permit, out_rejection);
-    *out_permit = grant_closed(magazine, granted, true);
-    return TRIP_OK;
+    if ((word & TRIP_WORD_SLOW) != 0 && trip_steering_is_set(trip_record_annex(record)))
+        return permit_steered(&hearing, word, revision, out_permit, out_rejection);
+    return permit_by_circuit(&hearing, revision, out_permit, out_rejection);
 }
 
 trip_status trip_circuit_permit(trip_circuit circuit, trip_permit *out_permit, trip_rejection *out_rejection)
@@ -297,11 +346,11 @@ trip_status trip_circuit_permit(trip_circuit circuit, trip_permit *out_permit, t
     uint64_t word = atomic_load_explicit(&account->record->cell.word, memory_order_acquire);
     const trip_own_slot *own = magazine->turn;
     const trip_permit_slot *slot = atomic_load_explicit(&own->slot, memory_order_relaxed);
-    if (trip_word_bare(word) != account->bare || slot == NULL ||
+    if ((trip_word_bare(word) | trip_revision_mark()) != account->bare || slot == NULL ||
         atomic_load_explicit(&slot->word, memory_order_acquire) != own->free)
         return permit_anew(magazine, circuit, out_permit, out_rejection);
     trip_record_use(account->record);
-    *out_permit = grant_own(magazine, (terms){circuit, account->record, account->tracker, account->bare});
+    *out_permit = grant_own(magazine, (terms){circuit, account->record, account->tracker, trip_word_bare(word), 0});
     trip_account_add(account, TRIP_COUNT_PERMITS, 1);
     return TRIP_OK;
 }

@@ -55,6 +55,12 @@ static inline bool trip_policy_is_slow(const trip_policy *policy)
            policy->ramp_ns != 0 || policy->stall_ns != 0;
 }
 
+/* Whether a circuit by it has something in an annex from the beginning. */
+static inline bool trip_policy_needs_annex(const trip_policy *policy)
+{
+    return trip_policy_is_slow(policy) || policy->jitter != 0;
+}
+
 /* Whether it asks how long calls take or have taken. */
 static inline bool trip_policy_times_calls(const trip_policy *policy)
 {

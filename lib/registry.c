@@ -6,19 +6,16 @@
  */
 #include <stddef.h>
 
-#include "alloc.h"
-
-/* uthash without out-of-memory exits, on our allocator, and never on its own hash. */
-#define HASH_NONFATAL_OOM 1
-#define uthash_malloc(size) trip_allocate(size)
-#define uthash_free(memory, size) trip_release(memory)
-#define HASH_FUNCTION(text, len, hash) ((hash) = 0)
+#include "hashing.h"
 
 #include "registry.h"
 
 #include "abi.h"
 #include "clock.h"
 #include "emit.h"
+#include "inspect.h"
+#include "series.h"
+#include "steering.h"
 #include "tracker.h"
 
 #include <errno.h>
@@ -49,6 +46,20 @@ trip_hash trip_key_hash(const char *tenant, size_t tenant_len, const char *provi
 static trip_name name_of(const trip_key *key)
 {
     return (trip_name){key->tenant, key->provider, key->tenant_len, key->provider_len};
+}
+
+trip_key trip_registry_key(const trip_record *record)
+{
+    trip_name name = {0};
+    trip_name_read(record->by_key.key, record->by_key.keylen, &name);
+    return (trip_key){
+        .tenant = name.tenant,
+        .provider = name.provider,
+        .tenant_len = name.tenant_len,
+        .provider_len = name.provider_len,
+        .hash = {.low = atomic_load_explicit(&record->hash_low, memory_order_relaxed),
+                 .high = atomic_load_explicit(&record->hash_high, memory_order_relaxed)},
+    };
 }
 
 /* ---- The table --------------------------------------------------------------------------------------------------- */
@@ -323,6 +334,25 @@ static void forget(trip_registry *registry, trip_record *record)
         leave_place(registry, slot);
 }
 
+trip_record *trip_registry_next(const trip_registry *registry, const trip_record *record)
+{
+    return record == NULL ? registry->by_key : record->by_key.next;
+}
+
+uint32_t trip_registry_resolve(const trip_registry *registry, const trip_record *record, uint32_t *out_place)
+{
+    trip_key key = trip_registry_key(record);
+    *out_place = registry->policy_place;
+    return trip_rules_resolve(&registry->rules, key.tenant, key.tenant_len, key.provider, key.provider_len, out_place);
+}
+
+uint64_t trip_registry_salt(const trip_record *record)
+{
+    trip_key key = trip_registry_key(record);
+    return trip_word_salt((const unsigned char *)key.tenant, key.tenant_len, (const unsigned char *)key.provider,
+                          key.provider_len);
+}
+
 /* Make the word vacant if it is still what was judged. */
 static bool vacate(trip_record *record, uint64_t word)
 {
@@ -330,18 +360,49 @@ static bool vacate(trip_record *record, uint64_t word)
                                                    memory_order_acq_rel, memory_order_relaxed);
 }
 
+/* What the circuit has counted stays, where somebody asks for metrics. This was its last word. */
+static void bequeath(trip_registry *registry, trip_record *record, uint64_t word)
+{
+    if (registry->series == NULL)
+        return;
+    uint32_t slot = slot_of(record);
+    trip_key key = trip_registry_key(record);
+    trip_circuit_info info;
+    uint64_t measures[TRIP_MEASURES];
+    trip_circuit circuit = trip_record_handle(atomic_load_explicit(&record->life, memory_order_relaxed), slot);
+    trip_circuit_info_with(circuit, record, word, &info);
+    trip_series_measure(&info, measures);
+    trip_series_leave(registry->series, slot, &key, measures);
+}
+
+void trip_registry_remove(trip_registry *registry, trip_record *record, uint32_t cause)
+{
+    uint64_t word;
+    do
+        word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
+    while (!vacate(record, word));
+    if (cause != TRIP_CAUSE_NONE) {
+        bequeath(registry, record, word);
+        trip_emit_gone(record, word, cause);
+    }
+    forget(registry, record);
+}
+
 void trip_registry_clear(trip_registry *registry)
 {
-    while (registry->by_key != NULL) {
-        trip_record *record = registry->by_key;
-        while (!vacate(record, atomic_load_explicit(&record->cell.word, memory_order_acquire)))
-            ;
-        forget(registry, record);
-    }
+    while (registry->by_key != NULL)
+        trip_registry_remove(registry, registry->by_key, TRIP_CAUSE_NONE);
     trip_table *table = atomic_exchange_explicit(&registry->table, NULL, memory_order_acq_rel);
     give_table(table);
     give_spare(registry);
     registry->hand = NULL;
+    trip_rules_clear(&registry->rules);
+    trip_policy_withdraw(registry->policy_place);
+    if (registry->first_place != registry->policy_place)
+        trip_policy_withdraw(registry->first_place);
+    registry->evicted = 0;
+    trip_series_discard(registry->series);
+    registry->series = NULL;
 }
 
 /* ---- Evicting ---------------------------------------------------------------------------------------------------- */
@@ -356,21 +417,27 @@ typedef struct search {
 } search;
 
 /* Open before its deadline, or probing: the circuit knows something that must not be forgotten. */
-static bool is_needed(trip_record *record, uint64_t word, const trip_policy *policy)
+static bool is_needed(trip_record *record, uint64_t word)
 {
-    trip_tracker tracker = atomic_load_explicit(&record->tracker, memory_order_relaxed);
-    uint64_t base_ns = atomic_load_explicit(&record->cell.base_ns, memory_order_relaxed);
-    uint64_t own = trip_tracker_now(tracker, policy) - base_ns;
-    trip_setting setting = {.policy = policy, .now = (int64_t)own < 0 ? 0 : own};
-    trip_record_add_to(&setting, record);
-    trip_view view = trip_word_view(word, &setting);
-    return view.probes_out > 0 || (view.state == TRIP_WORD_OPEN && view.retry_after_ns > 0);
+    uint64_t life = atomic_load_explicit(&record->life, memory_order_relaxed);
+    trip_hearing hearing;
+    trip_hearing_begin(&hearing, trip_record_handle(life, slot_of(record)), record, NULL);
+    trip_circuit_look(&hearing);
+    trip_view view = trip_word_view(word, &hearing.setting);
+    return view.probes_out > 0 || (view.state == TRIP_WORD_OPEN && view.retry_after_ns > 0) ||
+           trip_steering_of(record, word, trip_circuit_lately(&hearing)).mode != TRIP_MODE_AUTO;
+}
+
+static bool is_steered(const trip_record *record, uint64_t word)
+{
+    return (word & TRIP_WORD_SLOW) != 0 && trip_steering_is_set(trip_record_annex(record));
 }
 
 static bool remove_if_still(trip_registry *registry, trip_record *record, uint64_t word)
 {
     if (!vacate(record, word))
         return false;
+    bequeath(registry, record, word);
     trip_emit_gone(record, word, TRIP_CAUSE_CAPACITY);
     forget(registry, record);
     return true;
@@ -400,9 +467,9 @@ static bool evict(trip_registry *registry, const trip_record *newcomer)
             if (record == newcomer || (marked && round < 2))
                 continue;
             uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
-            if (trip_word_is_calm(word) && remove_if_still(registry, record, word))
+            if (trip_word_is_calm(word) && !is_steered(record, word) && remove_if_still(registry, record, word))
                 return true;
-            if (s.second_best == NULL && !is_needed(record, word, &registry->policy)) {
+            if (s.second_best == NULL && !is_needed(record, word)) {
                 s.second_best = record;
                 s.second_word = word;
             }
@@ -446,15 +513,27 @@ static trip_status enter_key(trip_registry *registry, trip_record *record, const
     return TRIP_OK;
 }
 
-static uint64_t salt_of(const trip_key *key)
+/* The policy that is due to a circuit. */
+typedef struct due {
+    uint32_t place;
+    trip_policy policy;
+} due;
+
+static void find_due(const trip_registry *registry, const trip_key *key, due *out)
 {
-    return trip_word_salt((const unsigned char *)key->tenant, key->tenant_len, (const unsigned char *)key->provider,
-                          key->provider_len);
+    uint32_t place = registry->policy_place;
+    trip_rules_resolve(&registry->rules, key->tenant, key->tenant_len, key->provider, key->provider_len, &place);
+    out->place = place;
+    if (place == registry->policy_place)
+        out->policy = registry->policy;
+    else
+        trip_policy_copy(place, &out->policy);
 }
 
 /* Begin a circuit's life in a place: its own clock starts one tick after the last stamp that the place has seen. */
-static void begin_life(trip_record *record, trip_tracker tracker, const trip_key *key, const trip_policy *policy)
+static void begin_life(trip_record *record, trip_tracker tracker, const trip_key *key, const due *theirs)
 {
+    const trip_policy *policy = &theirs->policy;
     trip_cell *cell = &record->cell;
     uint64_t now = trip_tracker_lately(tracker, policy);
     uint64_t stamp = trip_word_stamp(atomic_load_explicit(&cell->word, memory_order_relaxed)) + 1;
@@ -464,10 +543,12 @@ static void begin_life(trip_record *record, trip_tracker tracker, const trip_key
     atomic_store_explicit(&record->hash_low, key->hash.low, memory_order_release);
     atomic_store_explicit(&record->hash_high, key->hash.high, memory_order_release);
     atomic_store_explicit(&cell->base_ns, now - stamp * TRIP_NS_PER_MS, memory_order_release);
-    atomic_store_explicit(&record->born, stamp, memory_order_release);
-    trip_annex *annex = atomic_load_explicit(&record->annex, memory_order_relaxed);
-    if (annex != NULL)
-        atomic_store_explicit(&annex->salt, policy->jitter == 0 ? 0 : salt_of(key), memory_order_release);
+    atomic_store_explicit(&record->origin, trip_origin(stamp, theirs->place), memory_order_release);
+    trip_annex *annex = trip_record_annex(record);
+    if (annex != NULL) {
+        trip_annex_forget(annex);
+        atomic_store_explicit(&annex->salt, policy->jitter == 0 ? 0 : trip_registry_salt(record), memory_order_release);
+    }
     uint64_t life = atomic_load_explicit(&record->life, memory_order_relaxed);
     for (int i = 0; i < TRIP_COUNTERS; i++)
         atomic_store_explicit(&cell->counts[i], trip_count_tag(life >> 1), memory_order_release);
@@ -476,30 +557,41 @@ static void begin_life(trip_record *record, trip_tracker tracker, const trip_key
     atomic_store_explicit(&record->life, life | 1, memory_order_release);
 }
 
+/* Have what the policy needs. False: no memory. */
+static bool prepare_annex(trip_record *record, const trip_policy *policy)
+{
+    trip_annex *annex = trip_policy_needs_annex(policy) ? trip_annex_have(&record->annex) : trip_record_annex(record);
+    if (annex == NULL)
+        return !trip_policy_needs_annex(policy);
+    return trip_annex_prepare(annex, policy);
+}
+
 /* Everything that can fail comes before anybody has to go. */
-static trip_status make(trip_registry *registry, trip_tracker tracker, const trip_key *key, trip_circuit *out_circuit)
+static trip_status make(trip_registry *registry, trip_tracker tracker, const trip_key *key, bool may_evict,
+                        trip_circuit *out_circuit)
 {
     uint32_t slot;
     trip_status status = take_place(registry, &slot);
     if (status != TRIP_OK)
         return status;
     trip_record *record = trip_record_at(slot);
-    bool is_simple = !trip_policy_is_slow(&registry->policy) && registry->policy.jitter == 0;
-    if (is_simple || trip_annex_prepare(&record->annex, &registry->policy))
-        status = enter_key(registry, record, key);
-    else
-        status = TRIP_E_NOMEM;
+    due theirs;
+    find_due(registry, key, &theirs);
+    status = prepare_annex(record, &theirs.policy) ? enter_key(registry, record, key) : TRIP_E_NOMEM;
     if (status != TRIP_OK) {
         leave_place(registry, slot);
         return status;
     }
-    if (registry->count > registry->policy.max_circuits && !evict(registry, record)) {
-        remove_key(registry, record);
-        leave_place(registry, slot);
-        return TRIP_E_CAPACITY;
+    if (registry->count > registry->policy.max_circuits) {
+        if (!may_evict || !evict(registry, record)) {
+            remove_key(registry, record);
+            leave_place(registry, slot);
+            return TRIP_E_CAPACITY;
+        }
+        registry->evicted++;
     }
     atomic_store_explicit(&record->link, slot, memory_order_relaxed); /* while it lives: its own number */
-    begin_life(record, tracker, key, &registry->policy);
+    begin_life(record, tracker, key, &theirs);
     enter(registry, record);
     *out_circuit = trip_record_handle(atomic_load_explicit(&record->life, memory_order_relaxed), slot);
     return TRIP_OK;
@@ -517,21 +609,32 @@ static trip_record *find_in_uthash(const trip_registry *registry, const trip_key
     return record;
 }
 
-trip_status trip_registry_get(trip_registry *registry, trip_tracker tracker, const trip_key *key,
-                              trip_circuit *out_circuit)
+trip_circuit trip_registry_look_up(trip_registry *registry, trip_tracker tracker, const trip_key *key)
 {
-    *out_circuit = trip_registry_find(registry, tracker, key->hash); /* somebody may have been faster */
-    if (*out_circuit != 0)
-        return TRIP_OK;
+    trip_circuit circuit = trip_registry_find(registry, tracker, key->hash);
+    if (circuit != 0)
+        return circuit;
     trip_table *table = atomic_load_explicit(&registry->table, memory_order_relaxed);
     trip_record *record = knows_all(table, key) ? NULL : find_in_uthash(registry, key);
     if (record == NULL)
-        return make(registry, tracker, key, out_circuit);
+        return 0;
     uint32_t slot = slot_of(record);
     if (table != NULL) {
         forget_unlisted(table, key->hash.low);
         list(table, record, slot);
     }
-    *out_circuit = trip_record_handle(atomic_load_explicit(&record->life, memory_order_relaxed), slot);
-    return TRIP_OK;
+    return trip_record_handle(atomic_load_explicit(&record->life, memory_order_relaxed), slot);
+}
+
+trip_status trip_registry_get(trip_registry *registry, trip_tracker tracker, const trip_key *key,
+                              trip_circuit *out_circuit)
+{
+    *out_circuit = trip_registry_look_up(registry, tracker, key); /* somebody may have been faster */
+    return *out_circuit != 0 ? TRIP_OK : make(registry, tracker, key, true, out_circuit);
+}
+
+trip_status trip_registry_add(trip_registry *registry, trip_tracker tracker, const trip_key *key,
+                              trip_circuit *out_circuit)
+{
+    return make(registry, tracker, key, false, out_circuit);
 }

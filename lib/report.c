@@ -2,6 +2,7 @@
 #include "report.h"
 
 #include "emit.h"
+#include "story.h"
 #include "tracker.h"
 #include "window.h"
 
@@ -25,11 +26,11 @@ void trip_circuit_count_outcome(trip_hearing *hearing, trip_word_event event, tr
     trip_emit_late(hearing);
 }
 
-void trip_circuit_open_by_calls(trip_hearing *hearing, uint64_t epoch, uint32_t cause)
+bool trip_circuit_open(trip_hearing *hearing, trip_word_event event, uint64_t epoch, uint32_t cause)
 {
     trip_verdict verdict;
     hearing->cause = cause;
-    trip_circuit_apply(hearing, TRIP_ON_TRIP, epoch, &verdict);
+    return trip_circuit_apply(hearing, event, epoch, &verdict);
 }
 
 /* A failure that only counts: the epoch says that the circuit lives, and the swap that it still does. */
@@ -72,22 +73,22 @@ static void remember_wait(trip_hearing *hearing, uint64_t wait)
 /* Whether the calls of the time window are too many failures, or too slow. One more success can open the circuit only where
    it is the one that makes the calls enough to be judged, or where others have left the window, as they do from step to
    step: until then there is nothing to judge. */
-static __attribute__((noinline)) bool judge_lately(const trip_hearing *hearing, trip_annex *annex, trip_present present,
-                                                   uint64_t step)
+static __attribute__((noinline)) bool judge_lately(const trip_hearing *hearing, trip_windows *windows,
+                                                   trip_present present, uint64_t step)
 {
     const trip_policy *policy = hearing->setting.policy;
     uint64_t mark = trip_window_mark(present, step);
-    atomic_store_explicit(&annex->calm, mark, memory_order_seq_cst); /* whoever fails from now on takes it back */
-    trip_tally sum = trip_window_sum(annex, policy, present, step);
+    atomic_store_explicit(&windows->calm, mark, memory_order_seq_cst); /* whoever fails from now on takes it back */
+    trip_tally sum = trip_window_sum(windows, policy, present, step);
     sum.calls += trip_magazines_calls(hearing->circuit, present.epoch, step, policy->lately.size);
     bool is_calm = sum.calls >= policy->lately.minimum || (sum.failures == 0 && sum.slow == 0);
     if (!is_calm)
-        atomic_store_explicit(&annex->calm, 0, memory_order_release);
+        atomic_store_explicit(&windows->calm, 0, memory_order_release);
     return trip_window_is_over(sum, &policy->lately);
 }
 
 /* Let the time window have one more call: is it too much now? */
-static inline bool are_over_lately(const trip_hearing *hearing, trip_annex *annex, trip_present present,
+static inline bool are_over_lately(const trip_hearing *hearing, trip_windows *windows, trip_present present,
                                    unsigned outcome)
 {
     const trip_policy *policy = hearing->setting.policy;
@@ -97,10 +98,10 @@ static inline bool are_over_lately(const trip_hearing *hearing, trip_annex *anne
         trip_account_add_call(account, present.epoch, step);
     } else {
         trip_tally one = {1, (outcome & TRIP_CALL_FAILED) != 0, (outcome & TRIP_CALL_SLOW) != 0};
-        trip_window_add_bucket(annex, policy, present, step, step, one);
+        trip_window_add_bucket(windows, policy, present, step, step, one);
     }
-    bool is_calm = atomic_load_explicit(&annex->calm, memory_order_acquire) == trip_window_mark(present, step);
-    return (outcome != 0 || !is_calm) && judge_lately(hearing, annex, present, step);
+    bool is_calm = atomic_load_explicit(&windows->calm, memory_order_acquire) == trip_window_mark(present, step);
+    return (outcome != 0 || !is_calm) && judge_lately(hearing, windows, present, step);
 }
 
 /* Let the windows have the outcome of a call that a closed circuit granted, and open it if that is too much. The setting
@@ -108,14 +109,16 @@ static inline bool are_over_lately(const trip_hearing *hearing, trip_annex *anne
 static inline void observe(trip_hearing *hearing, uint64_t epoch, unsigned outcome)
 {
     const trip_policy *policy = hearing->setting.policy;
-    trip_annex *annex = atomic_load_explicit(&hearing->record->annex, memory_order_acquire);
+    trip_windows *windows = trip_record_windows(hearing->record);
     trip_present present = {&hearing->record->cell.word, epoch};
     trip_tally calls;
-    bool is_over = policy->last_calls.size != 0 && trip_window_add_call(annex, policy, present, outcome, &calls) &&
+    if (windows == NULL)
+        return;
+    bool is_over = policy->last_calls.size != 0 && trip_window_add_call(windows, policy, present, outcome, &calls) &&
                    trip_window_is_over(calls, &policy->last_calls);
-    bool is_over_lately = policy->lately.size != 0 && are_over_lately(hearing, annex, present, outcome);
+    bool is_over_lately = policy->lately.size != 0 && are_over_lately(hearing, windows, present, outcome);
     if (is_over || is_over_lately)
-        trip_circuit_open_by_calls(hearing, epoch, is_over ? TRIP_CAUSE_COUNT_WINDOW : TRIP_CAUSE_TIME_WINDOW);
+        trip_circuit_open(hearing, TRIP_ON_TRIP, epoch, is_over ? TRIP_CAUSE_COUNT_WINDOW : TRIP_CAUSE_TIME_WINDOW);
 }
 
 void trip_circuit_observe_success(trip_hearing *hearing, uint64_t epoch)
@@ -131,22 +134,23 @@ static bool is_slow_call(const trip_hearing *hearing, const trip_report *report)
     if (report->outcome != NULL && report->outcome->duration_ns != 0)
         return report->outcome->duration_ns > policy->slow_call_ns;
     uint64_t now = trip_circuit_lately(hearing);
-    return now > report->granted_at && now - report->granted_at > policy->slow_call_ns;
+    uint64_t since = trip_annex_timed_since(trip_record_annex(hearing->record), report->granted_at);
+    return now > since && now - since > policy->slow_call_ns;
 }
 
 void trip_circuit_hand_in_calls(const trip_account *account)
 {
-    trip_annex *annex = atomic_load_explicit(&account->record->annex, memory_order_acquire);
+    trip_windows *windows = trip_record_windows(account->record);
     trip_policy policy;
-    trip_tracker_policy(account->tracker, &policy);
-    if (annex == NULL || policy.lately.size == 0)
+    trip_record_policy(account->record, &policy);
+    if (windows == NULL || policy.lately.size == 0)
         return;
     trip_present present = {&account->record->cell.word,
                             atomic_load_explicit(&account->calls_epoch, memory_order_relaxed)};
     trip_tally calls = {.calls = atomic_load_explicit(&account->calls, memory_order_relaxed)};
     uint64_t step = atomic_load_explicit(&account->calls_step, memory_order_relaxed);
     uint64_t now = trip_tracker_lately(account->tracker, &policy) / policy.bucket_ns;
-    trip_window_add_bucket(annex, &policy, present, now, step, calls);
+    trip_window_add_bucket(windows, &policy, present, now, step, calls);
 }
 
 trip_word_event trip_circuit_event(trip_hearing *hearing, const trip_report *report)
@@ -164,6 +168,8 @@ trip_word_event trip_circuit_event(trip_hearing *hearing, const trip_report *rep
 bool trip_circuit_learn(trip_hearing *hearing, const trip_report *report, trip_word_event event,
                         trip_status *out_status)
 {
+    if (report->outcome != NULL && event == TRIP_ON_FAILURE)
+        trip_story_failed(hearing, report->outcome);
     bool may_ask = report->outcome != NULL && event == TRIP_ON_FAILURE;
     uint64_t wait = may_ask ? wait_asked(report->outcome, trip_circuit_consult(hearing)) : 0;
     *out_status = TRIP_OK;
@@ -198,7 +204,10 @@ bool trip_circuit_tell(trip_hearing *hearing, const trip_report *report, trip_st
         return true;
     }
     trip_word_event event = trip_circuit_event(hearing, report);
-    if (!trip_circuit_learn(hearing, report, event, out_status))
+    *out_status = TRIP_OK;
+    bool there = report->epoch == TRIP_EPOCH_NONE ? trip_record_lives(hearing->record, hearing->circuit)
+                                                  : trip_circuit_learn(hearing, report, event, out_status);
+    if (!there)
         return false;
     trip_circuit_count_outcome(hearing, event, *out_status);
     return true;

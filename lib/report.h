@@ -29,8 +29,9 @@ void trip_circuit_observe_success(trip_hearing *hearing, uint64_t epoch);
 trip_word_event trip_circuit_event(trip_hearing *hearing, const trip_report *report);
 void trip_circuit_count_outcome(trip_hearing *hearing, trip_word_event event, trip_status status);
 
-/* Open the circuit if it still is in this closed epoch: more than one outcome speaks for it, which is the TRIP_CAUSE_*. */
-void trip_circuit_open_by_calls(trip_hearing *hearing, uint64_t epoch, uint32_t cause);
+/* Let an event happen that opens the circuit, by more than the end of one call, which is the TRIP_CAUSE_*. False: the
+   circuit is gone. */
+bool trip_circuit_open(trip_hearing *hearing, trip_word_event event, uint64_t epoch, uint32_t cause);
 
 /* Hand in calls of a time window that a thread has counted. */
 void trip_circuit_hand_in_calls(const trip_account *account);

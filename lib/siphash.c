@@ -88,24 +88,42 @@ static inline size_t absorb_text(sip *s, const char *text, size_t len)
     return whole + 1;
 }
 
-trip_hash trip_siphash(const trip_hash_key *key, const char *first, size_t first_len, const char *second,
-                       size_t second_len)
+static inline sip begin(const trip_hash_key *key)
 {
-    sip s = {
+    return (sip){
         .a = key->k0 ^ UINT64_C(0x736F6D6570736575),
         .b = key->k1 ^ UINT64_C(0x646F72616E646F6D) ^ 0xEE,
         .c = key->k0 ^ UINT64_C(0x6C7967656E657261),
         .d = key->k1 ^ UINT64_C(0x7465646279746573),
     };
+}
+
+static inline trip_hash finish(sip *s)
+{
+    trip_hash hash;
+    s->c ^= 0xEE;
+    hash.low = squeeze(s);
+    s->b ^= 0xDD;
+    hash.high = squeeze(s);
+    return hash;
+}
+
+trip_hash trip_siphash(const trip_hash_key *key, const char *first, size_t first_len, const char *second,
+                       size_t second_len)
+{
+    sip s = begin(key);
     size_t blocks = absorb_text(&s, first, first_len);
     blocks += absorb_text(&s, second, second_len);
     uint64_t message_len = blocks * BLOCK + 2; /* of which the last block shows the low eight bits */
     absorb(&s, message_len << 56 | (uint64_t)second_len << 8 | first_len);
+    return finish(&s);
+}
 
-    trip_hash hash;
-    s.c ^= 0xEE;
-    hash.low = squeeze(&s);
-    s.b ^= 0xDD;
-    hash.high = squeeze(&s);
-    return hash;
+trip_hash trip_siphash_of(const trip_hash_key *key, const char *message, size_t len)
+{
+    sip s = begin(key);
+    size_t rest = len % BLOCK;
+    absorb_text(&s, message, len - rest);
+    absorb(&s, (uint64_t)len << 56 | (rest == 0 ? 0 : short_block(message + len - rest, rest)));
+    return finish(&s);
 }

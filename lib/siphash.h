@@ -27,4 +27,7 @@ typedef struct trip_hash_key {
 trip_hash trip_siphash(const trip_hash_key *key, const char *first, size_t first_len, const char *second,
                        size_t second_len);
 
+/* The hash of one message of any length, as its authors define it. */
+trip_hash trip_siphash_of(const trip_hash_key *key, const char *message, size_t len);
+
 #endif

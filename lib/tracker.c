@@ -3,6 +3,7 @@
 
 #include "abi.h"
 #include "clock.h"
+#include "config.h"
 #include "emit.h"
 #include "process.h"
 
@@ -18,10 +19,6 @@ static _Atomic(char *) chunks[(TRACKERS_MAX + 1) >> CHUNK_BITS];
 trip_pool trip_trackers = TRIP_POOL(sizeof(trip_tracker_record), TRACKERS_MAX, CHUNK_BITS, chunks);
 
 _Atomic uint64_t trip_trackers_destroyed;
-
-_Static_assert(offsetof(trip_config, on_server_error) == TRIP_CONFIG_SIZE_1_0,
-               "later members go behind the released ones");
-_Static_assert(sizeof(trip_error) == TRIP_ERROR_SIZE_1_0, "later members go behind the released ones");
 
 /* ---- Finding ----------------------------------------------------------------------------------------------------- */
 
@@ -61,7 +58,7 @@ static __attribute__((noinline)) void wait_for_lock(trip_tracker_record *record,
         trip_emit_lock_wait(tracker, waited);
 }
 
-void trip_tracker_lock(trip_tracker_record *record, trip_tracker tracker)
+static void lock(trip_tracker_record *record, trip_tracker tracker)
 {
     if (pthread_mutex_trylock(&record->registry.mutex) != 0)
         wait_for_lock(record, tracker);
@@ -70,6 +67,36 @@ void trip_tracker_lock(trip_tracker_record *record, trip_tracker tracker)
 void trip_tracker_unlock(trip_tracker_record *record)
 {
     pthread_mutex_unlock(&record->registry.mutex);
+}
+
+trip_tracker_record *trip_tracker_lock(trip_tracker tracker)
+{
+    trip_tracker_record *record = trip_tracker_named(tracker);
+    if (record == NULL || !trip_tracker_lives(record, tracker))
+        return NULL;
+    lock(record, tracker);
+    if (trip_tracker_lives(record, tracker))
+        return record;
+    trip_tracker_unlock(record);
+    return NULL;
+}
+
+trip_tracker_record *trip_tracker_hold(trip_circuit circuit, trip_record **out_record)
+{
+    trip_record *record = trip_record_named(circuit);
+    if (record == NULL)
+        return NULL;
+    trip_tracker owner = trip_record_tracker(record);
+    trip_tracker_record *tracker = trip_tracker_named(owner);
+    if (tracker == NULL || !trip_record_lives(record, circuit))
+        return NULL;
+    lock(tracker, owner);
+    *out_record = record;
+    if (trip_record_lives(record, circuit) &&
+        trip_record_tracker(record) == owner) /* else the mutex is not the circuit's */
+        return tracker;
+    trip_tracker_unlock(tracker);
+    return NULL;
 }
 
 /* ---- Visiting ---------------------------------------------------------------------------------------------------- */
@@ -126,25 +153,7 @@ void trip_trackers_after_fork(void)
     }
 }
 
-/* ---- Policy and clock -------------------------------------------------------------------------------------------- */
-
-void trip_tracker_policy(trip_tracker tracker, trip_policy *out_policy)
-{
-    const trip_tracker_record *record = trip_tracker_named(tracker);
-    uint64_t words[TRIP_POLICY_WORDS] = {0};
-    if (record != NULL)
-        for (size_t i = 0; i < TRIP_POLICY_WORDS; i++)
-            words[i] = atomic_load_explicit(&record->policy[i], memory_order_acquire);
-    memcpy(out_policy, words, sizeof *out_policy);
-}
-
-static void publish_policy(trip_tracker_record *record, const trip_policy *policy)
-{
-    uint64_t words[TRIP_POLICY_WORDS];
-    memcpy(words, policy, sizeof words);
-    for (size_t i = 0; i < TRIP_POLICY_WORDS; i++)
-        atomic_store_explicit(&record->policy[i], words[i], memory_order_relaxed);
-}
+/* ---- The clock --------------------------------------------------------------------------------------------------- */
 
 static uint64_t manual_start(uint64_t generation)
 {
@@ -172,17 +181,23 @@ uint64_t trip_tracker_lately(trip_tracker tracker, const trip_policy *policy)
     return policy->clock == TRIP_CLOCK_MONOTONIC ? trip_clock_coarse() : manual_now(tracker);
 }
 
+uint64_t trip_tracker_time(trip_tracker tracker)
+{
+    const trip_tracker_record *record = trip_tracker_named(tracker);
+    bool is_manual = record != NULL && atomic_load_explicit(&record->clock, memory_order_acquire) == TRIP_CLOCK_MANUAL;
+    return is_manual ? manual_now(tracker) : trip_clock_precise();
+}
+
 trip_status trip_tracker_advance(trip_tracker tracker, uint64_t ns)
 {
     trip_tracker_record *record = trip_tracker_named(tracker);
     if (record == NULL || !trip_tracker_lives(record, tracker))
         return TRIP_E_HANDLE;
-    trip_policy policy;
-    trip_tracker_policy(tracker, &policy);
+    uint32_t clock = atomic_load_explicit(&record->clock, memory_order_acquire);
     uint64_t manual = atomic_load_explicit(&record->manual, memory_order_acquire);
     if (!trip_tracker_lives(record, tracker))
         return TRIP_E_HANDLE;
-    if (policy.clock != TRIP_CLOCK_MANUAL)
+    if (clock != TRIP_CLOCK_MANUAL)
         return TRIP_E_UNSUPPORTED;
     uint64_t start = manual_start(trip_handle_generation(tracker, TRIP_TRACKER_SLOT_BITS));
     uint64_t then;
@@ -198,49 +213,8 @@ trip_status trip_tracker_advance(trip_tracker tracker, uint64_t ns)
 
 /* ---- Making and destroying --------------------------------------------------------------------------------------- */
 
-trip_status trip_config_init(trip_config *out_config, size_t struct_size)
-{
-    if (out_config == NULL || !trip_abi_size_fits(struct_size, TRIP_CONFIG_SIZE_1_0))
-        return TRIP_E_INVALID;
-    trip_config defaults;
-    trip_policy_defaults(&defaults);
-    uint32_t size = (uint32_t)struct_size;
-    memcpy(out_config, &size, sizeof size);
-    trip_abi_write(out_config, &defaults, sizeof defaults);
-    return TRIP_OK;
-}
-
-static trip_status explain(trip_error *out_error, trip_status status, const trip_refusal *refusal)
-{
-    trip_error error = {.status = status, .field_offset = refusal->field_offset};
-    strncpy(error.message, refusal->why, sizeof error.message - 1);
-    trip_abi_write(out_error, &error, sizeof error);
-    return status;
-}
-
-static trip_status read_config(const trip_config *config, trip_policy *out_policy, trip_error *out_error)
-{
-    trip_config complete;
-    trip_policy_defaults(&complete);
-    trip_status status = TRIP_OK;
-    if (config != NULL)
-        status = trip_abi_read(config, &complete, sizeof complete, TRIP_CONFIG_SIZE_1_0);
-    if (status == TRIP_E_INVALID)
-        return explain(out_error, status,
-                       &(trip_refusal){offsetof(trip_config, struct_size),
-                                       "struct_size: set it to sizeof(trip_config), or call trip_config_init"});
-    if (status == TRIP_E_TOO_NEW)
-        return explain(out_error, status,
-                       &(trip_refusal){UINT32_MAX, "the config asks for what only a later library can do"});
-    const trip_refusal *refusal = trip_policy_check(&complete);
-    if (refusal != NULL)
-        return explain(out_error, TRIP_E_CONFIG, refusal);
-    trip_policy_make(&complete, out_policy);
-    return TRIP_OK;
-}
-
-/* With the process locked. A slot's mutex is made with it and lasts as long as its memory: someone may be waiting at
-   it. */
+/* With the process locked. A slot's mutexes are made with it and last as long as its memory: someone may be waiting at
+   them. */
 static trip_status begin(const trip_policy *policy, trip_tracker *out_tracker)
 {
     uint32_t slot;
@@ -251,10 +225,19 @@ static trip_status begin(const trip_policy *policy, trip_tracker *out_tracker)
     uint64_t life = atomic_load_explicit(&record->life, memory_order_relaxed);
     if (life == 0) {
         pthread_mutex_init(&record->registry.mutex, NULL);
+        pthread_mutex_init(&record->scraping, NULL);
         life = 1 << 1;
+        atomic_store_explicit(&record->life, life, memory_order_relaxed);
     }
-    publish_policy(record, policy);
-    record->registry.policy = *policy; /* nobody reads it before the tracker lives, or after */
+    trip_registry *registry = &record->registry; /* nobody reads it before the tracker lives, or after */
+    status = trip_policy_publish(policy, &registry->first_place);
+    if (status != TRIP_OK) {
+        trip_pool_give(&trip_trackers, slot);
+        return TRIP_E_NOMEM;
+    }
+    registry->policy = *policy;
+    registry->policy_place = registry->first_place;
+    atomic_store_explicit(&record->clock, policy->clock, memory_order_relaxed);
     atomic_store_explicit(&record->manual, manual_start(life >> 1), memory_order_relaxed);
     atomic_store_explicit(&record->life, life | 1, memory_order_release);
     *out_tracker = trip_handle_make(TRIP_KIND_TRACKER, TRIP_TRACKER_SLOT_BITS, life >> 1, slot);
@@ -266,9 +249,9 @@ trip_status trip_tracker_create(const trip_config *config, trip_tracker *out_tra
     if (!trip_abi_may_write(out_error, TRIP_ERROR_SIZE_1_0))
         return TRIP_E_INVALID;
     if (out_tracker == NULL)
-        return explain(out_error, TRIP_E_INVALID, &(trip_refusal){UINT32_MAX, "out_tracker is NULL"});
+        return trip_error_tell(out_error, TRIP_E_INVALID, TRIP_NO_FIELD, "out_tracker is NULL");
     trip_policy policy;
-    trip_status status = read_config(config, &policy, out_error);
+    trip_status status = trip_config_read(config, &policy, out_error);
     if (status != TRIP_OK)
         return status;
 
@@ -278,12 +261,11 @@ trip_status trip_tracker_create(const trip_config *config, trip_tracker *out_tra
         status = begin(&policy, out_tracker);
     trip_process_unlock();
     if (status == TRIP_E_SYSTEM)
-        return explain(out_error, status,
-                       &(trip_refusal){UINT32_MAX, "the system gave no random numbers or no thread key"});
+        return trip_error_tell(out_error, status, TRIP_NO_FIELD, "the system gave no random numbers or no thread key");
     if (status == TRIP_E_NOMEM)
-        return explain(out_error, status, &(trip_refusal){UINT32_MAX, "out of memory"});
+        return trip_error_tell(out_error, status, TRIP_NO_FIELD, "out of memory");
     if (status == TRIP_E_CAPACITY)
-        return explain(out_error, status, &(trip_refusal){UINT32_MAX, "65535 trackers exist"});
+        return trip_error_tell(out_error, status, TRIP_NO_FIELD, "65535 trackers exist");
     return status;
 }
 
@@ -292,17 +274,18 @@ trip_status trip_tracker_destroy(trip_tracker tracker)
     trip_tracker_record *record = trip_tracker_named(tracker);
     if (record == NULL || !trip_tracker_lives(record, tracker))
         return TRIP_E_HANDLE;
+    pthread_mutex_lock(&record->scraping); /* whoever tells the metrics reads what goes with them */
+    bool ours = trip_tracker_lock(tracker) != NULL;
     uint64_t visits = 1;
-    trip_tracker_lock(record, tracker);
-    bool ours = trip_tracker_lives(record, tracker);
     if (ours) {
         uint64_t generation = trip_handle_generation(tracker, TRIP_TRACKER_SLOT_BITS) + 1;
         atomic_store_explicit(&record->life, generation << 1, memory_order_release);
         trip_registry_clear(&record->registry);
         atomic_fetch_add_explicit(&trip_trackers_destroyed, 1, memory_order_release);
         visits = atomic_fetch_or_explicit(&record->visits, CLOSED_TO_VISITORS, memory_order_acq_rel);
+        trip_tracker_unlock(record);
     }
-    trip_tracker_unlock(record);
+    pthread_mutex_unlock(&record->scraping);
     if (visits == 0)
         retire(trip_handle_slot(tracker, TRIP_TRACKER_SLOT_BITS));
     return ours ? TRIP_OK : TRIP_E_HANDLE;
@@ -314,13 +297,10 @@ trip_status trip_tracker_destroy(trip_tracker tracker)
 static __attribute__((noinline)) trip_status get(trip_tracker_record *record, trip_tracker tracker, const trip_key *key,
                                                  trip_circuit *out_circuit)
 {
-    if (!trip_tracker_lives(record, tracker))
-        return TRIP_E_HANDLE;
     trip_circuit circuit;
-    trip_status status = TRIP_E_HANDLE;
-    trip_tracker_lock(record, tracker);
-    if (trip_tracker_lives(record, tracker))
-        status = trip_registry_get(&record->registry, tracker, key, &circuit);
+    if (trip_tracker_lock(tracker) == NULL)
+        return TRIP_E_HANDLE;
+    trip_status status = trip_registry_get(&record->registry, tracker, key, &circuit);
     trip_tracker_unlock(record);
     if (status == TRIP_OK)
         *out_circuit = circuit;

@@ -8,18 +8,15 @@
 #include "pool.h"
 #include "registry.h"
 
-/* A policy as other threads may read it while its tracker is destroyed: in atomic pieces. */
-#define TRIP_POLICY_WORDS (sizeof(trip_policy) / sizeof(uint64_t))
-_Static_assert(sizeof(trip_policy) % sizeof(uint64_t) == 0, "a policy is copied in pieces of 64 bits");
-
 typedef struct trip_tracker_record {
     trip_pool_link link;
     _Atomic uint64_t life;   /* generation << 1 | 1 while somebody's tracker, | 0 while free */
     _Atomic uint64_t manual; /* the manual clock: low bits of the generation << 58 | ns */
+    _Atomic uint32_t clock;  /* TRIP_CLOCK_* */
     trip_registry registry;
-    _Atomic uint64_t policy[TRIP_POLICY_WORDS];
-    _Atomic uint64_t visits; /* that go on, with a flag once the tracker is destroyed */
-    trip_events events;      /* for visitors alone */
+    _Atomic uint64_t visits;  /* that go on, with a flag once the tracker is destroyed */
+    trip_events events;       /* for visitors alone */
+    pthread_mutex_t scraping; /* one at a time tells the metrics; taken before the registry's */
 } trip_tracker_record;
 
 extern trip_pool trip_trackers;
@@ -34,9 +31,13 @@ bool trip_tracker_lives(const trip_tracker_record *record, trip_tracker tracker)
 /* Whether the tracker with these low bits of its handle may still be there. */
 bool trip_tracker_tag_lives(uint32_t tag);
 
-/* The registry's mutex. To wait for it for long is an event. */
-void trip_tracker_lock(trip_tracker_record *record, trip_tracker tracker);
-void trip_tracker_unlock(trip_tracker_record *record);
+/* Hold the mutex of a tracker's registry. To wait for it for long is an event. NULL: there is no such tracker, and nothing
+   is held. */
+trip_tracker_record *trip_tracker_lock(trip_tracker tracker);
+
+/* Hold that of the registry of a circuit that lives, and tell where it does. NULL: there is none, and nothing is held. */
+trip_tracker_record *trip_tracker_hold(trip_circuit circuit, trip_record **out_record);
+void trip_tracker_unlock(trip_tracker_record *tracker);
 
 /* A tracker with what it has beside its circuits is there until all who visit it have left, be it that it is destroyed
    meanwhile. NULL: it is gone. Lock-free. */
@@ -46,8 +47,8 @@ void trip_tracker_leave(trip_tracker tracker);
 /* In the child of a fork: all visitors are gone. */
 void trip_trackers_after_fork(void);
 
-/* Copy the policy; of a tracker that is gone, anything. */
-void trip_tracker_policy(trip_tracker tracker, trip_policy *out_policy);
+/* What time it is for a tracker that lives. */
+uint64_t trip_tracker_time(trip_tracker tracker);
 
 /* The tracker's clock. */
 uint64_t trip_tracker_now(trip_tracker tracker, const trip_policy *policy);

@@ -53,6 +53,8 @@ static trip_status progress_granted(trip_permit handle)
     if (!trip_outstanding_still(&permit))
         return TRIP_E_CONSUMED;
     bool is_first;
+    if (permit.epoch == TRIP_EPOCH_NONE)
+        return TRIP_OK;
     if (epoch != permit.epoch)
         return TRIP_STALE;
     if (!is_probe && policy->stall_ns == 0)
@@ -60,7 +62,7 @@ static trip_status progress_granted(trip_permit handle)
     if (!note_progress(permit.slot, now, is_probe ? TRIP_PROGRESS_WON : 0, &is_first))
         return TRIP_STALE;
     if (policy->stall_ns != 0)
-        trip_overdue_expect(atomic_load_explicit(&hearing.record->annex, memory_order_acquire), policy, now);
+        trip_overdue_expect(trip_record_annex(hearing.record), policy, now);
     return is_probe && is_first ? win(&hearing, &permit) : TRIP_OK;
 }
 
@@ -83,8 +85,9 @@ trip_status trip_permit_renew(trip_permit handle)
         return TRIP_E_CONSUMED;
     trip_hearing hearing;
     trip_hearing_begin(&hearing, permit.circuit, trip_record_known(permit.circuit), trip_magazine_mine());
-    trip_verdict verdict;
-    bool there = trip_circuit_apply(&hearing, TRIP_ON_RENEW, permit.epoch, &verdict);
+    trip_verdict verdict = {.status = TRIP_OK};
+    bool there = permit.epoch == TRIP_EPOCH_NONE ? trip_record_lives(hearing.record, permit.circuit)
+                                                 : trip_circuit_apply(&hearing, TRIP_ON_RENEW, permit.epoch, &verdict);
     return there ? verdict.status : trip_outstanding_gone(&permit);
 }
 
@@ -104,6 +107,8 @@ static trip_status inspect_granted(trip_permit handle, trip_permit_info *info)
         return TRIP_E_CONSUMED;
     if (!there)
         return trip_outstanding_gone(&permit);
+    if (permit.epoch == TRIP_EPOCH_NONE)
+        return TRIP_OK;
     if (view.epoch != permit.epoch)
         return TRIP_STALE;
     uint64_t progress = atomic_load_explicit(&permit.slot->progress, memory_order_acquire);

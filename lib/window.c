@@ -101,16 +101,16 @@ static uint64_t group_number(uint64_t number)
     return (number & (NUMBERS - 1)) / GROUP;
 }
 
-static _Atomic uint64_t *place_of(const trip_annex *annex, uint64_t number)
+static _Atomic uint64_t *place_of(const trip_windows *windows, uint64_t number)
 {
-    return &annex->groups[group_number(number) & annex->group_mask];
+    return &windows->groups[group_number(number) & windows->group_mask];
 }
 
 /* Write down how the calls of the last group ended, unless somebody has. */
-static void write_group(const trip_annex *annex, uint64_t head)
+static void write_group(const trip_windows *windows, uint64_t head)
 {
     uint64_t last = between(1, number_of(head));
-    _Atomic uint64_t *place = place_of(annex, last);
+    _Atomic uint64_t *place = place_of(windows, last);
     uint64_t there = atomic_load_explicit(place, memory_order_acquire);
     uint64_t ahead = (group_number(last) - (there >> 16)) & (NUMBERS / GROUP - 1);
     if (ahead - 1 < NUMBERS / GROUP / 2) /* an earlier one is there */
@@ -120,29 +120,30 @@ static void write_group(const trip_annex *annex, uint64_t head)
 
 /* How the call ended that a full window loses to the next one. Its group was written before the head became what it is,
    unless it is the one in the head. */
-static unsigned leaving(const trip_annex *annex, uint64_t head)
+static unsigned leaving(const trip_windows *windows, uint64_t head)
 {
-    uint64_t number = between(annex->call_count, number_of(head));
+    uint64_t number = between(windows->call_count, number_of(head));
     bool is_in_head = group_number(number) == group_number(between(1, number_of(head)));
-    return outcome_in(is_in_head ? head : atomic_load_explicit(place_of(annex, number), memory_order_acquire), number);
+    return outcome_in(is_in_head ? head : atomic_load_explicit(place_of(windows, number), memory_order_acquire),
+                      number);
 }
 
 /* The window begins with this call. False: somebody else has said something since `base` was read, and it may be that
    this call is not of the present. */
-static bool begin_at(trip_annex *annex, uint64_t base, uint64_t number)
+static bool begin_at(trip_windows *windows, uint64_t base, uint64_t number)
 {
     uint64_t next = (base / NUMBERS + 1) * NUMBERS | number;
     return base % NUMBERS == number || atomic_compare_exchange_strong_explicit(
-                                           &annex->base, &base, next, memory_order_acq_rel, memory_order_relaxed);
+                                           &windows->base, &base, next, memory_order_acq_rel, memory_order_relaxed);
 }
 
-static uint64_t calls_in(const trip_annex *annex, uint64_t head)
+static uint64_t calls_in(const trip_windows *windows, uint64_t head)
 {
     if ((head & EMPTY) != 0)
         return 0;
     if ((head & FULL) != 0)
-        return annex->call_count;
-    return between(atomic_load_explicit(&annex->base, memory_order_acquire), number_of(head));
+        return windows->call_count;
+    return between(atomic_load_explicit(&windows->base, memory_order_acquire), number_of(head));
 }
 
 /* Two threads that want a line of memory for each of their calls wait longer for it than for anything else. Who was too
@@ -161,29 +162,29 @@ static void give_way(void)
     }
 }
 
-bool trip_window_add_call(trip_annex *annex, const trip_policy *policy, trip_present present, unsigned outcome,
+bool trip_window_add_call(trip_windows *windows, const trip_policy *policy, trip_present present, unsigned outcome,
                           trip_tally *out_tally)
 {
-    if (annex->call_count != policy->last_calls.size)
+    if (windows->call_count != policy->last_calls.size)
         return false;
     for (;;) {
-        uint64_t base = atomic_load_explicit(&annex->base, memory_order_acquire);
-        uint64_t head = atomic_load_explicit(&annex->head, memory_order_acquire);
-        uint64_t calls = calls_in(annex, head);
-        bool is_full = calls == annex->call_count;
-        unsigned left = is_full ? leaving(annex, head) : 0;
+        uint64_t base = atomic_load_explicit(&windows->base, memory_order_acquire);
+        uint64_t head = atomic_load_explicit(&windows->head, memory_order_acquire);
+        uint64_t calls = calls_in(windows, head);
+        bool is_full = calls == windows->call_count;
+        unsigned left = is_full ? leaving(windows, head) : 0;
         if (!trip_is_present(present))
             return false;
         *out_tally = (trip_tally){.calls = calls};
         if (is_full && failed_of(head) == 0 && slow_of(head) == 0 && outcome == 0)
             return true; /* a window of successes is the same after one more */
-        if ((head & EMPTY) != 0 && !begin_at(annex, base, number_of(head)))
+        if ((head & EMPTY) != 0 && !begin_at(windows, base, number_of(head)))
             continue;
         if ((head & EMPTY) == 0 && number_of(head) % GROUP == 0)
-            write_group(annex, head);
+            write_group(windows, head);
         calls += !is_full;
-        uint64_t next = with_call(head, calls == annex->call_count ? FULL : 0, left, outcome);
-        if (atomic_compare_exchange_weak_explicit(&annex->head, &head, next, memory_order_acq_rel,
+        uint64_t next = with_call(head, calls == windows->call_count ? FULL : 0, left, outcome);
+        if (atomic_compare_exchange_weak_explicit(&windows->head, &head, next, memory_order_acq_rel,
                                                   memory_order_relaxed)) {
             *out_tally = (trip_tally){calls, failed_of(next), slow_of(next)};
             return true;
@@ -192,22 +193,22 @@ bool trip_window_add_call(trip_annex *annex, const trip_policy *policy, trip_pre
     }
 }
 
-void trip_window_restart(trip_annex *annex, trip_present present)
+void trip_window_restart(trip_windows *windows, trip_present present)
 {
-    uint64_t head = atomic_load_explicit(&annex->head, memory_order_acquire);
+    uint64_t head = atomic_load_explicit(&windows->head, memory_order_acquire);
     while (trip_is_present(present) &&
-           !atomic_compare_exchange_weak_explicit(&annex->head, &head, emptied(head), memory_order_acq_rel,
+           !atomic_compare_exchange_weak_explicit(&windows->head, &head, emptied(head), memory_order_acq_rel,
                                                   memory_order_acquire))
         ;
 }
 
-void trip_window_empty(trip_annex *annex)
+void trip_window_empty(trip_windows *windows)
 {
-    uint64_t head = atomic_load_explicit(&annex->head, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(&annex->head, &head, emptied(head), memory_order_acq_rel,
+    uint64_t head = atomic_load_explicit(&windows->head, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&windows->head, &head, emptied(head), memory_order_acq_rel,
                                                   memory_order_relaxed))
         ;
-    atomic_store_explicit(&annex->calm, 0, memory_order_relaxed);
+    atomic_store_explicit(&windows->calm, 0, memory_order_relaxed);
 }
 
 /* ---- The calls of a time ----------------------------------------------------------------------------------------- */
@@ -225,9 +226,9 @@ static uint64_t tag_of(trip_present present, uint64_t step)
     return (x ^ x >> 31) & ~COUNT_MASK;
 }
 
-static trip_bucket *bucket_of(trip_annex *annex, uint64_t step)
+static trip_bucket *bucket_of(trip_windows *windows, uint64_t step)
 {
-    return &annex->buckets[step % annex->bucket_count];
+    return &windows->buckets[step % windows->bucket_count];
 }
 
 /* Add to the number if it is of this tag, else begin it. A number that is as high as it can be stays so. */
@@ -243,12 +244,12 @@ static void add(_Atomic uint64_t *place, trip_present present, uint64_t tag, uin
     } while (!atomic_compare_exchange_weak_explicit(place, &there, next, memory_order_acq_rel, memory_order_acquire));
 }
 
-void trip_window_add_bucket(trip_annex *annex, const trip_policy *policy, trip_present present, uint64_t now,
+void trip_window_add_bucket(trip_windows *windows, const trip_policy *policy, trip_present present, uint64_t now,
                             uint64_t step, trip_tally amount)
 {
-    if (annex->bucket_count != policy->lately.size || !trip_window_has(policy, now, step))
+    if (windows->bucket_count != policy->lately.size || !trip_window_has(policy, now, step))
         return;
-    trip_bucket *bucket = bucket_of(annex, step);
+    trip_bucket *bucket = bucket_of(windows, step);
     uint64_t tag = tag_of(present, step);
     add(&bucket->calls, present, tag, amount.calls);
     add(&bucket->failures, present, tag, amount.failures);
@@ -261,11 +262,11 @@ static uint64_t counted(const _Atomic uint64_t *place, uint64_t tag)
     return (there ^ tag) <= COUNT_MASK ? there & COUNT_MASK : 0;
 }
 
-trip_tally trip_window_sum(trip_annex *annex, const trip_policy *policy, trip_present present, uint64_t step)
+trip_tally trip_window_sum(trip_windows *windows, const trip_policy *policy, trip_present present, uint64_t step)
 {
     trip_tally sum = {0};
-    for (uint32_t i = 0; i < annex->bucket_count && i <= step && annex->bucket_count == policy->lately.size; i++) {
-        const trip_bucket *bucket = bucket_of(annex, step - i);
+    for (uint32_t i = 0; i < windows->bucket_count && i <= step && windows->bucket_count == policy->lately.size; i++) {
+        const trip_bucket *bucket = bucket_of(windows, step - i);
         uint64_t tag = tag_of(present, step - i);
         sum.calls += counted(&bucket->calls, tag);
         sum.failures += counted(&bucket->failures, tag);

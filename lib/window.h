@@ -40,25 +40,25 @@ bool trip_window_is_over(trip_tally tally, const trip_window_rule *rule);
 /* ---- The last calls ---------------------------------------------------------------------------------------------- */
 
 /* Let the call be the last one. False: the epoch is over, and nothing was counted. */
-bool trip_window_add_call(trip_annex *annex, const trip_policy *policy, trip_present present, unsigned outcome,
+bool trip_window_add_call(trip_windows *windows, const trip_policy *policy, trip_present present, unsigned outcome,
                           trip_tally *out_tally);
 
 /* Before a circuit closes, by whoever wants to close it: what was counted since it closed last is forgotten. */
-void trip_window_restart(trip_annex *annex, trip_present present);
+void trip_window_restart(trip_windows *windows, trip_present present);
 
 /* For a new life of the place, which nobody shares yet. */
-void trip_window_empty(trip_annex *annex);
+void trip_window_empty(trip_windows *windows);
 
 /* ---- The calls of a time ----------------------------------------------------------------------------------------- */
 
 /* The window moves in steps, which are numbered from the beginning of the tracker's clock. */
 
 /* Count in a step that was, if it still belongs to the window that ends with the step `now`. */
-void trip_window_add_bucket(trip_annex *annex, const trip_policy *policy, trip_present present, uint64_t now,
+void trip_window_add_bucket(trip_windows *windows, const trip_policy *policy, trip_present present, uint64_t now,
                             uint64_t step, trip_tally amount);
 
 /* What was counted there in the steps up to `step`, that included. */
-trip_tally trip_window_sum(trip_annex *annex, const trip_policy *policy, trip_present present, uint64_t step);
+trip_tally trip_window_sum(trip_windows *windows, const trip_policy *policy, trip_present present, uint64_t step);
 
 /* Whether a step belongs to the window that ends with another. */
 static inline bool trip_window_has(const trip_policy *policy, uint64_t last, uint64_t step)

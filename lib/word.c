@@ -112,19 +112,24 @@ static uint64_t closed_at(uint64_t from, uint64_t now)
     return make(TRIP_WORD_CLOSED, from & TRIP_WORD_SLOW, larger(trip_word_stamp_at(now), trip_word_stamp(from)), 0);
 }
 
-/* Open until `deadline`. The stamp passes that of the word it replaces by at least one, so that the epoch is new. */
-static uint64_t open_until(uint64_t from, uint64_t deadline, uint64_t level)
+/* The stamp passes that of the word it replaces by at least one, so that the epoch is new. */
+uint64_t trip_word_open_until(uint64_t word, uint64_t deadline, uint64_t level)
 {
-    uint64_t stamp = larger(trip_word_stamp_at(deadline), next_stamp(trip_word_stamp(from)));
+    uint64_t stamp = larger(trip_word_stamp_at(deadline), next_stamp(trip_word_stamp(word)));
     uint64_t end = stamp * TRIP_NS_PER_MS;
     uint64_t units = end > deadline ? smaller((end - deadline) / NS_PER_UNIT, UNITS_MAX) : 0;
-    return make(TRIP_WORD_OPEN, from & TRIP_WORD_SLOW, stamp, level << UNITS_BITS | units);
+    return make(TRIP_WORD_OPEN, word & TRIP_WORD_SLOW, stamp, level << UNITS_BITS | units);
+}
+
+uint64_t trip_word_with_failures(uint64_t word, uint64_t failures)
+{
+    return trip_word_bare(word) | failures;
 }
 
 static uint64_t open_from(uint64_t from, uint64_t start, uint64_t level, const trip_setting *setting)
 {
     uint64_t deadline = add_saturating(start, open_period(level, trip_word_epoch(from), setting));
-    return open_until(from, larger(deadline, setting->not_before), level);
+    return trip_word_open_until(from, larger(deadline, setting->not_before), level);
 }
 
 static uint64_t open_level(uint64_t word) /* half-open has it in the same place */
@@ -250,7 +255,7 @@ static trip_verdict step_open(uint64_t word, trip_word_event event, const trip_s
 {
     if (event == TRIP_ON_HINT)
         return larger(setting->now, open_deadline(word)) < setting->not_before
-                   ? go(open_until(word, setting->not_before, open_level(word)))
+                   ? go(trip_word_open_until(word, setting->not_before, open_level(word)))
                    : stay(word, TRIP_OK);
     if (setting->now < open_deadline(word))
         return stay(word, TRIP_REJECTED_OPEN);
@@ -313,12 +318,13 @@ static uint64_t closed_anew(uint64_t from, uint64_t now)
     return trip_word_closed(larger(trip_word_stamp(closed_at(from, now)), passed), from & TRIP_WORD_SLOW);
 }
 
-/* What an operator wants is done in any state. */
-static trip_verdict step_ordered(uint64_t word, trip_word_event event, const trip_setting *setting)
+/* Open in any state. A period that goes on is not shortened. */
+static trip_verdict open_anyway(uint64_t word, const trip_setting *setting)
 {
-    if (event == TRIP_ON_RESET)
-        return go(closed_anew(word, setting->now));
-    return go_open(word, trip_word_state_of(word) == TRIP_WORD_CLOSED ? 0 : open_level(word), setting);
+    trip_setting at_least = *setting;
+    if (trip_word_state_of(word) == TRIP_WORD_OPEN)
+        at_least.not_before = larger(setting->not_before, open_deadline(word));
+    return go_open(word, trip_word_state_of(word) == TRIP_WORD_CLOSED ? 0 : open_level(word), &at_least);
 }
 
 static bool concerns_any_epoch(trip_word_event event)
@@ -330,6 +336,8 @@ trip_verdict trip_word_step(uint64_t word, trip_word_event event, uint64_t epoch
 {
     if (trip_word_state_of(word) == TRIP_WORD_VACANT)
         return stay(word, TRIP_E_HANDLE);
+    if (event == TRIP_ON_RESET) /* what has run out is forgotten too: as an opening it would be dated later than now */
+        return go(closed_anew(word, setting->now));
     bool opened;
     uint64_t current = expire(word, setting, &opened);
     bool asks = concerns_any_epoch(event);
@@ -339,8 +347,8 @@ trip_verdict trip_word_step(uint64_t word, trip_word_event event, uint64_t epoch
         event = setting->policy->on_drop == TRIP_DROP_FAILURE ? TRIP_ON_FAILURE : TRIP_ON_CANCEL;
 
     trip_verdict verdict;
-    if (event == TRIP_ON_OPEN || event == TRIP_ON_RESET)
-        verdict = step_ordered(current, event, setting);
+    if (event == TRIP_ON_OPEN)
+        verdict = open_anyway(current, setting);
     else if (trip_word_state_of(current) == TRIP_WORD_CLOSED)
         verdict = step_closed(current, event, setting);
     else if (trip_word_state_of(current) == TRIP_WORD_HALF_OPEN)

@@ -110,6 +110,12 @@ uint64_t trip_word_closed(uint64_t stamp, uint64_t slow);
 uint64_t trip_word_vacant(uint64_t stamp);
 uint64_t trip_word_forget_probes(uint64_t word, const trip_policy *policy);
 
+/* What a circuit becomes that is told from outside what it is. Open until a deadline at a level, in a new epoch, whatever it
+   was; until later than that where its stamp has run ahead. Closed with so many failures in a row, in the epoch in which it
+   is closed already. */
+uint64_t trip_word_open_until(uint64_t word, uint64_t deadline, uint64_t level);
+uint64_t trip_word_with_failures(uint64_t word, uint64_t failures);
+
 /* FNV-1a, 64 bits, over length and bytes of tenant and provider: unkeyed, the same in every process. */
 uint64_t trip_word_salt(const unsigned char *tenant, size_t tenant_len, const unsigned char *provider,
                         size_t provider_len);
@@ -156,6 +162,9 @@ static inline trip_word_state trip_epoch_state(uint64_t epoch)
 {
     return (trip_word_state)(epoch >> TRIP_WORD_STAMP_BITS);
 }
+
+/* The epoch of a permit that was granted by force: no circuit is ever in it. */
+#define TRIP_EPOCH_NONE 0
 
 /* Closed, without failures, nothing slow: a permit is granted and a success changes nothing, whatever the time. */
 static inline bool trip_word_is_healthy(uint64_t word)

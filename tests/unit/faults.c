@@ -161,6 +161,58 @@ START_TEST(a_destroyed_tracker_leaves_nothing_behind_but_what_is_used_again)
 }
 END_TEST
 
+static trip_circuit numbered(trip_tracker tracker, uint32_t number)
+{
+    trip_circuit circuit;
+    ck_assert_int_eq(trip_tracker_circuit(tracker, "acme", 4, (char *)&number, sizeof number, &circuit), TRIP_OK);
+    return circuit;
+}
+
+/* Of each circuit all that a snapshot can say. */
+static size_t write_snapshot(char *bytes, size_t capacity)
+{
+    trip_tracker tracker = fragile_tracker();
+    trip_outcome busy = {
+        .struct_size = sizeof busy, .status_class = TRIP_CLASS_OVERLOADED, .retry_after_ns = 600 * SECOND};
+    for (uint32_t i = 0; i < 40; i++) {
+        trip_circuit circuit = numbered(tracker, i);
+        ck_assert_int_eq(trip_permit_record(permit_of(circuit), &busy), TRIP_OK);
+        ck_assert_int_eq(trip_circuit_set_mode(circuit, TRIP_MODE_OBSERVE, 0, "why", SIZE_MAX), TRIP_OK);
+    }
+    size_t len;
+    ck_assert_int_eq(trip_tracker_snapshot(tracker, SECOND, bytes, capacity, &len), TRIP_OK);
+    return len;
+}
+
+START_TEST(a_snapshot_that_memory_does_not_suffice_for_leaves_the_tracker_as_it_is)
+{
+    static char snapshot[8192], before[8192], after[8192];
+    size_t len = write_snapshot(snapshot, sizeof snapshot), len_before, len_after;
+    trip_tracker tracker = fragile_tracker();
+    trip_error error = {.struct_size = sizeof error};
+    numbered(tracker, 7);
+    ck_assert_int_eq(trip_tracker_snapshot(tracker, SECOND, before, sizeof before, &len_before), TRIP_OK);
+    atomic_store(&allocations_left, _i);
+    trip_status status = trip_tracker_restore(tracker, SECOND, snapshot, len, &error);
+    bool reached = atomic_load(&allocations_left) < 0;
+    atomic_store(&allocations_left, INT64_MAX);
+    ck_assert(_i > 0 || status == TRIP_E_NOMEM);
+    ck_assert(_i < ALLOCATIONS - 1 || !reached);
+    if (status != TRIP_OK) {
+        ck_assert_int_eq(status, TRIP_E_NOMEM);
+        ck_assert_str_eq(error.message, "out of memory");
+        ck_assert_int_eq(trip_tracker_snapshot(tracker, SECOND, after, sizeof after, &len_after), TRIP_OK);
+        ck_assert_uint_eq(len_after, len_before);
+        ck_assert_mem_eq(after, before, len_before);
+        ck_assert_int_eq(trip_tracker_restore(tracker, SECOND, snapshot, len, &error), TRIP_OK);
+    }
+    for (uint32_t i = 0; i < 40; i++) {
+        ck_assert_uint_eq(info_of(numbered(tracker, i)).state, TRIP_STATE_OPEN);
+        ck_assert_uint_eq(info_of(numbered(tracker, i)).mode, TRIP_MODE_OBSERVE);
+    }
+}
+END_TEST
+
 START_TEST(a_name_that_cannot_be_entered_evicts_nobody)
 {
     trip_config config = manual_config();
@@ -180,13 +232,6 @@ START_TEST(a_name_that_cannot_be_entered_evicts_nobody)
     ck_assert_int_eq(trip_circuit_peek(second, NULL), TRIP_OK);
 }
 END_TEST
-
-static trip_circuit numbered(trip_tracker tracker, uint32_t number)
-{
-    trip_circuit circuit;
-    ck_assert_int_eq(trip_tracker_circuit(tracker, "acme", 4, (char *)&number, sizeof number, &circuit), TRIP_OK);
-    return circuit;
-}
 
 START_TEST(without_huge_pages_there_is_room_all_the_same)
 {
@@ -419,10 +464,7 @@ START_TEST(the_manual_clock_stops_at_five_years_and_nothing_wraps)
     ck_assert_uint_eq(info.state, TRIP_STATE_OPEN);
     ck_assert_uint_ge(info.retry_after_ns, config.initial_open_ns);
     ck_assert_uint_le(info.retry_after_ns, 2 * config.initial_open_ns);
-    trip_policy policy;
-    trip_tracker_policy(tracker, &policy);
-    uint64_t now = trip_tracker_now(tracker, &policy);
-    ck_assert_uint_eq(now, UINT64_C(5) * 365 * 86400 * SECOND);
+    ck_assert_uint_eq(trip_tracker_time(tracker), UINT64_C(5) * 365 * 86400 * SECOND);
 }
 END_TEST
 
@@ -465,6 +507,8 @@ static Suite *faults_suite(void)
     tcase_add_loop_test(memory, each_allocation_of_a_life_with_windows_may_fail_once, 0, ALLOCATIONS);
     tcase_add_test(memory, without_memory_for_what_a_provider_asks_a_circuit_opens_for_as_long_as_others);
     tcase_add_test(memory, a_destroyed_tracker_leaves_nothing_behind_but_what_is_used_again);
+    tcase_add_loop_test(memory, a_snapshot_that_memory_does_not_suffice_for_leaves_the_tracker_as_it_is, 0,
+                        ALLOCATIONS);
     tcase_add_test(memory, a_name_that_cannot_be_entered_evicts_nobody);
     tcase_add_test(memory, without_huge_pages_there_is_room_all_the_same);
     tcase_add_test(memory, tables_that_are_not_used_give_their_memory_back);

@@ -99,6 +99,23 @@ static char *exactly(const char *text, size_t len)
     return len == 0 ? NULL : memcpy(copy, text, len);
 }
 
+START_TEST(a_message_of_any_length_is_hashed_as_its_authors_say)
+{
+    char text[600];
+    trip_hash_key key = {UINT64_C(0x0706050403020100), UINT64_C(0x0F0E0D0C0B0A0908)};
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (char)i;
+    for (size_t len = 0; len <= sizeof text; len++) {
+        char *message = exactly(text, len);
+        trip_hash expected = slow_siphash(&key, (const unsigned char *)text, len);
+        trip_hash hash = trip_siphash_of(&key, message, len);
+        ck_assert_uint_eq(hash.low, expected.low);
+        ck_assert_uint_eq(hash.high, expected.high);
+        free(message);
+    }
+}
+END_TEST
+
 static trip_hash slow_hash_of_two(const trip_hash_key *key, const char *first, size_t first_len, const char *second,
                                   size_t second_len)
 {
@@ -467,6 +484,7 @@ static Suite *registry_suite(void)
     TCase *keys = tcase_create("keys");
     tcase_set_timeout(keys, 120);
     tcase_add_test(keys, the_siphash_of_these_tests_agrees_with_another_implementation);
+    tcase_add_test(keys, a_message_of_any_length_is_hashed_as_its_authors_say);
     tcase_add_test(keys, two_texts_are_hashed_as_one_message);
     tcase_add_test(keys, pairs_with_the_same_bytes_have_hashes_of_their_own);
     tcase_add_test(keys, the_same_key_is_the_same_circuit_at_any_size);

@@ -27,9 +27,14 @@
 
 typedef struct pane {
     trip_policy policy;
-    _Atomic(trip_annex *) annex;
+    trip_annex annex;
     _Atomic uint64_t word;
 } pane;
+
+static trip_windows *windows_of(const pane *p)
+{
+    return atomic_load(&p->annex.windows);
+}
 
 static void prepare(pane *p, uint32_t last_calls, uint32_t steps)
 {
@@ -40,7 +45,7 @@ static void prepare(pane *p, uint32_t last_calls, uint32_t steps)
 
 static void discard(pane *p)
 {
-    trip_release(atomic_load(&p->annex));
+    trip_release(windows_of(p));
 }
 
 static trip_present present_of(const pane *p)
@@ -50,7 +55,7 @@ static trip_present present_of(const pane *p)
 
 static bool add_in(pane *p, trip_present present, unsigned outcome, trip_tally *out_tally)
 {
-    return trip_window_add_call(atomic_load(&p->annex), &p->policy, present, outcome, out_tally);
+    return trip_window_add_call(windows_of(p), &p->policy, present, outcome, out_tally);
 }
 
 static trip_tally add(pane *p, unsigned outcome)
@@ -66,7 +71,7 @@ static void begin_again(pane *p)
     uint64_t stamp = trip_word_stamp(atomic_load(&p->word)) + 1;
     trip_word_state state = TRIP_WORD_HALF_OPEN;
     atomic_store(&p->word, (uint64_t)state << TRIP_WORD_STATE_SHIFT | TRIP_WORD_SLOW | stamp << TRIP_WORD_STAMP_SHIFT);
-    trip_window_restart(atomic_load(&p->annex), present_of(p));
+    trip_window_restart(windows_of(p), present_of(p));
     atomic_store(&p->word, trip_word_closed(stamp, TRIP_WORD_SLOW));
 }
 
@@ -292,12 +297,12 @@ END_TEST
 
 static void count_in(pane *p, uint64_t now, uint64_t step, trip_tally amount)
 {
-    trip_window_add_bucket(atomic_load(&p->annex), &p->policy, present_of(p), now, step, amount);
+    trip_window_add_bucket(windows_of(p), &p->policy, present_of(p), now, step, amount);
 }
 
 static trip_tally sum_at(pane *p, uint64_t step)
 {
-    return trip_window_sum(atomic_load(&p->annex), &p->policy, present_of(p), step);
+    return trip_window_sum(windows_of(p), &p->policy, present_of(p), step);
 }
 
 enum { STEPS = 3000 };

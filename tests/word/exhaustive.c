@@ -27,6 +27,16 @@ static const uint32_t SUCCESSES[] = {1, 15, 16};
 static const uint64_t LEASES[] = {4 * MS, 4 * MS + 3, 600 * SECOND, TWIN_YEAR_NS};
 static const uint64_t SALTS[] = {0, UINT64_C(0x9E3779B97F4A7C15), UINT64_MAX};
 
+/* A combination is a number whose digits index the arrays: take the next of `base` digits. */
+static size_t digit(size_t *combination, size_t base)
+{
+    size_t lowest = *combination % base;
+    *combination /= base;
+    return lowest;
+}
+
+#define NEXT(combination, array) (array)[digit(&(combination), COUNT(array))]
+
 /* ---- Policy corners ---------------------------------------------------------------------------------------------- */
 
 typedef struct opening {
@@ -205,6 +215,31 @@ static void take_all(const subject *s, uint64_t wait)
     }
 }
 
+/* A snapshot may say of any circuit that it is open, until whenever, or has failed so often. */
+static void tell(const subject *s)
+{
+    static const uint64_t levels[] = {0, 1, 31};
+    static const uint64_t failures[] = {0, 1, FAILURES_MAX};
+    uint64_t stamp = trip_word_stamp(s->twin.word) * MS;
+    uint64_t deadlines[] = {
+        0,           stamp,     stamp + 1, stamp + MS - 1, stamp + MS, stamp + SECOND + 3, stamp + 2 * TWIN_YEAR_NS,
+        s->waits[1], UINT64_MAX};
+    for (size_t i = 0; i < COUNT(deadlines) * COUNT(levels); i++) {
+        size_t combination = i;
+        uint64_t deadline = NEXT(combination, deadlines);
+        twin t = s->twin;
+        const char *broken = twin_open_until(&t, deadline, NEXT(combination, levels), s->policy);
+        if (broken != NULL)
+            refuse(s, broken, -2, 0, &(trip_setting){.policy = s->policy, .not_before = deadline});
+    }
+    for (size_t i = 0; i < COUNT(failures) && s->twin.circuit.state == MODEL_CLOSED; i++) {
+        twin t = s->twin;
+        const char *broken = twin_with_failures(&t, failures[i], s->policy);
+        if (broken != NULL)
+            refuse(s, broken, -3, 0, &(trip_setting){.policy = s->policy});
+    }
+}
+
 static void examine(const spelled *spelling, const trip_policy *policy)
 {
     subject s = {.twin = twin_of(spelling, policy), .policy = policy};
@@ -218,19 +253,10 @@ static void examine(const spelled *spelling, const trip_policy *policy)
     const char *broken = twin_forget_probes(&t, policy);
     if (broken != NULL)
         refuse(&s, broken, -1, 0, &(trip_setting){.policy = policy});
+    tell(&s);
 }
 
 /* ---- All words of a state ---------------------------------------------------------------------------------------- */
-
-/* A combination is a number whose digits index the arrays: take the next of `base` digits. */
-static size_t digit(size_t *combination, size_t base)
-{
-    size_t lowest = *combination % base;
-    *combination /= base;
-    return lowest;
-}
-
-#define NEXT(combination, array) (array)[digit(&(combination), COUNT(array))]
 
 static void examine_closed(const trip_policy *policy)
 {

@@ -3,6 +3,7 @@
 
 #define NS_PER_UNIT 4
 #define SLOW_BIT 61
+#define SLOW (UINT64_C(1) << SLOW_BIT)
 
 /* What can be seen of a circuit's time: in its word, or in a view of what expiry will make of it. */
 typedef struct sighting {
@@ -234,9 +235,8 @@ static bool same_verdict(const trip_verdict *a, const trip_verdict *b, uint64_t 
 static const char *judge_slow_word(const twin *t, trip_word_event event, uint64_t epoch, const trip_setting *setting,
                                    const trip_verdict *verdict)
 {
-    uint64_t slow = UINT64_C(1) << SLOW_BIT;
-    trip_verdict other = trip_word_step(t->word ^ slow, event, epoch, setting);
-    return same_verdict(&other, verdict, slow) ? NULL : "the slow bit changes no verdict and is carried along";
+    trip_verdict other = trip_word_step(t->word ^ SLOW, event, epoch, setting);
+    return same_verdict(&other, verdict, SLOW) ? NULL : "the slow bit changes no verdict and is carried along";
 }
 
 const char *twin_step(twin *t, trip_word_event event, twin_permit permit, const trip_setting *setting,
@@ -246,7 +246,7 @@ const char *twin_step(twin *t, trip_word_event event, twin_permit permit, const 
     const char *broken = judge_slow_word(t, event, permit.epoch, setting, &verdict);
     model_circuit c = t->circuit;
     sighting from = sighting_in_word(t->word, setting->policy);
-    bool opened = false, lost = model_is_due(&c, setting->now);
+    bool opened = false, lost = event != TRIP_ON_RESET && model_is_due(&c, setting->now);
     if (broken == NULL && lost)
         broken = expire(&c, t->word, setting, &from, &opened);
     if (broken != NULL)
@@ -289,6 +289,37 @@ const char *twin_forget_probes(twin *t, const trip_policy *policy)
     t->circuit.epoch = twin_epoch(to.state, to.stamp);
     return to.state == from.state ? compare_counts(&t->circuit, t->word, twin_word(&from), policy)
                                   : "forgetting probes keeps the state";
+}
+
+/* ---- Told from outside ------------------------------------------------------------------------------------------- */
+
+const char *twin_open_until(twin *t, uint64_t deadline, uint64_t level, const trip_policy *policy)
+{
+    model_circuit c = {.state = MODEL_OPEN, .level = level, .deadline = deadline, .era = t->circuit.era + 1};
+    transition change = {.timing = MODEL_OPENED, .begins = true};
+    uint64_t word = trip_word_open_until(t->word, deadline, level);
+    sighting from = sighting_in_word(t->word, policy), to = sighting_in_word(word, policy);
+    const char *broken = adopt(&c, &from, &to, &change, policy);
+    if (broken == NULL)
+        broken = compare_counts(&c, word, t->word, policy);
+    if ((trip_word_open_until(t->word ^ SLOW, deadline, level) ^ word) != SLOW)
+        broken = "the slow bit is carried along";
+    *t = (twin){.word = word, .circuit = c};
+    return broken;
+}
+
+const char *twin_with_failures(twin *t, uint64_t failures, const trip_policy *policy)
+{
+    uint64_t word = trip_word_with_failures(t->word, failures);
+    sighting from = sighting_in_word(t->word, policy), to = sighting_in_word(word, policy);
+    t->circuit.failures = failures;
+    if (to.state != from.state || to.stamp != from.stamp)
+        return "an epoch lasts while only failures are told";
+    if ((trip_word_with_failures(t->word ^ SLOW, failures) ^ word) != SLOW)
+        return "the slow bit is carried along";
+    const char *broken = compare_counts(&t->circuit, word, t->word, policy);
+    t->word = word;
+    return broken;
 }
 
 /* ---- Looks ------------------------------------------------------------------------------------------------------- */

@@ -44,10 +44,12 @@ spelled twin_spell(uint64_t word, const trip_policy *policy);
 uint64_t twin_epoch(trip_word_state state, uint64_t stamp);
 twin twin_of(const spelled *s, const trip_policy *policy);
 
-/* All three return the promise that is broken, or NULL. */
+/* These return the promise that is broken, or NULL. */
 const char *twin_step(twin *t, trip_word_event event, twin_permit permit, const trip_setting *setting,
                       trip_verdict *out_verdict);
 const char *twin_look(const twin *t, const trip_setting *setting);
 const char *twin_forget_probes(twin *t, const trip_policy *policy);
+const char *twin_open_until(twin *t, uint64_t deadline, uint64_t level, const trip_policy *policy);
+const char *twin_with_failures(twin *t, uint64_t failures, const trip_policy *policy);
 
 #endif

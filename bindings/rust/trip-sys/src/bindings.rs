@@ -142,7 +142,7 @@ pub const TRIP_CAUSE_CAPACITY: u32 = 10;
 pub const TRIP_LABELS_PROVIDER: u32 = 0;
 /// Metrics are told per tenant and provider.
 pub const TRIP_LABELS_TENANT: u32 = 1;
-/// This circuit never has a lane: do not ask again.
+/// The circuit's policy gives it no lane: do not ask again.
 pub const TRIP_EXPRESS_LAYOUT_NONE: u32 = 0;
 /// One word of 64 bits, aligned to 8, which only atomic loads read.
 pub const TRIP_EXPRESS_LAYOUT_WORD: u32 = 1;
@@ -748,6 +748,7 @@ extern "C" {
     ///   - TRIP_REJECTED_OPEN: the provider is down, come back after retry_after_ns;
     ///   - TRIP_REJECTED_PROBING: others are finding out whether it is back;
     ///   - TRIP_REJECTED_RAMP: it is back, and this call is not of the share that is admitted yet;
+    ///   - TRIP_REJECTED_FORCED: an operator has forced the circuit open, ask again after retry_after_ns;
     ///   - TRIP_E_INVALID: out_permit is NULL, or the struct_size of out_rejection is out of range;
     ///   - TRIP_E_HANDLE: no such circuit, its tracker is destroyed, or it was evicted;
     ///   - TRIP_E_NOMEM: out of memory;
@@ -765,6 +766,7 @@ extern "C" {
     /// - circuit \[handle\] the circuit
     /// - out_rejection \[trip_rejection\] may be NULL; written on a rejection only
     /// - returns TRIP_OK: a permit would be granted; TRIP_REJECTED_OPEN; TRIP_REJECTED_PROBING; TRIP_REJECTED_RAMP;
+    ///   - TRIP_REJECTED_FORCED;
     ///   - TRIP_E_INVALID: the struct_size of out_rejection is out of range;
     ///   - TRIP_E_HANDLE: no such circuit
     ///
@@ -862,7 +864,7 @@ extern "C" {
     /// TRIP_CLASS_SUCCESS is a success. What the provider asked to wait, with a class that counts as a failure, keeps
     /// the circuit open at least as long if it is open or opens before that time: such a wait may lengthen an open
     /// period, that of a stale permit too, and never shortens one. max_retry_after_ns caps it. TRIP_CLASS_QUOTA without
-    /// one asks for quota_open_ns. The first wait that is asked of a circuit may allocate.
+    /// one asks for quota_open_ns. A circuit's first failure may allocate.
     ///
     /// - permit \[handle\] the permit, gone after this call
     /// - outcome \[trip_outcome\] how it went; with a duration_ns of 0 the library takes the time since the permit
@@ -1023,7 +1025,8 @@ extern "C" {
         reason_len: usize,
     ) -> trip_status;
     /// Open a circuit now, for the period of its level: the first one if it is closed, else that of the one that goes
-    /// on or went before. Its mode stays as it is. Permits that are out become TRIP_STALE.
+    /// on or went before. One that goes on is not shortened. The mode stays as it is. Permits that are out become
+    /// TRIP_STALE.
     ///
     /// - circuit \[handle\] the circuit
     /// - returns TRIP_OK; TRIP_E_HANDLE: no such circuit
@@ -1036,7 +1039,7 @@ extern "C" {
     /// - circuit \[handle\] the circuit
     /// - returns TRIP_OK; TRIP_E_HANDLE: no such circuit
     ///
-    /// \[since 1.3\] \[thread-safe\] \[fork-safe\] \[non-blocking\]
+    /// \[since 1.3\] \[thread-safe\] \[fork-safe\]
     pub fn trip_circuit_reset(circuit: trip_circuit) -> trip_status;
     /// Remove a circuit, such as that of a tenant who is gone. Its handle gets TRIP_E_HANDLE from then on, its permits
     /// settle as TRIP_STALE; who asks for its name makes it anew. A policy that was set for it stays.
