@@ -2,6 +2,7 @@
 #include "fixture.h"
 
 #include "events.h"
+#include "texts.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -258,6 +259,32 @@ START_TEST(parent_and_child_have_events_of_their_own)
     ck_assert(is_readable(w.fd));
     ck_assert(take(w.tracker, 1, RING, 3));
     ck_assert(!is_readable(w.fd));
+}
+END_TEST
+
+enum { TEXTS = 500 };
+
+static trip_text_place keep_one(void)
+{
+    trip_text_place place = 0;
+    return trip_texts_keep("acme", 4, &place) == TRIP_OK ? place : UINT32_MAX;
+}
+
+static int has_the_texts_of_its_parents_events(void *argument)
+{
+    const trip_text_place *highest = argument;
+    for (int i = 0; i < TEXTS; i++)
+        REQUIRE(keep_one() < *highest);
+    return 0;
+}
+
+START_TEST(in_the_child_the_texts_of_the_parents_events_are_used_again)
+{
+    trip_tracker tracker = fragile_tracker();
+    tell(tracker, TEXTS);
+    trip_text_place highest = keep_one();
+    ck_assert_int_eq(in_child(has_the_texts_of_its_parents_events, &highest), 0);
+    ck_assert(take(tracker, 1, TEXTS, 0));
 }
 END_TEST
 
@@ -537,6 +564,7 @@ static Suite *fork_suite(void)
     tcase_add_test(forking, fork_handlers_of_the_program_may_call_the_library);
     tcase_add_test(forking, parent_and_child_go_their_own_ways);
     tcase_add_test(forking, parent_and_child_have_events_of_their_own);
+    tcase_add_test(forking, in_the_child_the_texts_of_the_parents_events_are_used_again);
     tcase_add_test(forking, a_child_that_is_given_no_descriptor_keeps_none_of_its_parents);
     tcase_add_test(forking, what_was_half_told_at_a_fork_does_not_stop_the_ring_of_the_child);
     tcase_add_test(forking, a_child_of_a_busy_process_can_do_everything);
