@@ -22,7 +22,8 @@ typedef struct trip_account {
     _Alignas(64) _Atomic uint64_t circuit;  /* the handle; 0: nobody's */
     struct trip_record *record;             /* where it lives; never NULL */
     trip_tracker tracker;                   /* whose it is */
-    uint64_t bare;                          /* the word of its latest closed epoch that we know, without payload */
+    uint64_t bare;                          /* the word of its latest closed epoch that we know, without payload; or */
+                                            /* trip_account_refused of the latest open one in which it has refused us */
     trip_circuit rival;                     /* who last asked for this place in vain */
     _Atomic uint64_t counts[TRIP_COUNTERS]; /* not handed in yet */
     _Atomic uint64_t calls_epoch;           /* successes in a step of the circuit's time window, not handed in yet: */
@@ -51,6 +52,12 @@ static inline bool trip_accounts_may_grow(uint32_t mask)
 static inline trip_account *trip_account_at(trip_account *accounts, uint32_t mask, trip_circuit circuit)
 {
     return &accounts[circuit & mask];
+}
+
+/* What an account knows of a circuit that refuses with this word: of the epoch, and unlike any word without payload. */
+static inline uint64_t trip_account_refused(uint64_t word)
+{
+    return trip_word_bare(word) | 1;
 }
 
 /* Make it an account of this circuit. False: the circuit is gone. */

@@ -44,7 +44,8 @@ struct trip_order;
 typedef struct trip_annex {
     _Alignas(64) _Atomic(trip_windows *) windows; /* NULL: no policy here ever had any */
     _Atomic uint64_t salt;                        /* trip_word_salt of the key, where there is jitter */
-    _Atomic uint64_t not_before;         /* its life's mark, 26 bits of it << 38 | stamp before which to call nobody */
+    _Atomic uint64_t not_before;                  /* stamp before which to call nobody, as one of this life */
+    _Atomic uint64_t refused;            /* and of the last open epoch in which it was told that a permit was refused */
     _Atomic uint64_t look_at;            /* tracker's ns: when a call may next be found to hang, a stream to stall */
     _Atomic uint64_t timed_from;         /* tracker's ns: of permits granted before it nobody knows when that was */
     _Atomic uint64_t steer;              /* the mode << 62 | tracker's ns at which it ends: steering.h */
@@ -65,34 +66,32 @@ static inline uint64_t trip_annex_mark(const void *place, uint64_t number)
     return ((uint64_t)(uintptr_t)place * UINT64_C(0xBF58476D1CE4E5B9) + number + 1) * UINT64_C(0x9E3779B97F4A7C15);
 }
 
+/* A stamp as one of the life with this mark: below 26 bits of the mark. */
+static inline uint64_t trip_annex_stamped(uint64_t mark, uint64_t stamp)
+{
+    return mark >> TRIP_WORD_STAMP_BITS << TRIP_WORD_STAMP_BITS | stamp;
+}
+
+/* The stamp; 0: it is of another life. */
+static inline uint64_t trip_annex_stamp(uint64_t stamped, uint64_t mark)
+{
+    uint64_t stamp = stamped ^ trip_annex_stamped(mark, 0);
+    return stamp >> TRIP_WORD_STAMP_BITS == 0 ? stamp : 0;
+}
+
 /* ---- How long the provider asked to be left alone ---------------------------------------------------------------- */
-
-#define TRIP_NOT_BEFORE_BITS 38 /* of the stamp */
-
-/* The value of `not_before` in a life with this mark. */
-static inline uint64_t trip_not_before_value(uint64_t mark, uint64_t stamp)
-{
-    return mark >> TRIP_NOT_BEFORE_BITS << TRIP_NOT_BEFORE_BITS | stamp;
-}
-
-/* The stamp in a value; 0: it is of another life. */
-static inline uint64_t trip_not_before_stamp(uint64_t value, uint64_t mark)
-{
-    uint64_t stamp = value ^ trip_not_before_value(mark, 0);
-    return stamp >> TRIP_NOT_BEFORE_BITS == 0 ? stamp : 0;
-}
 
 /* Ns of the circuit's clock. */
 static inline uint64_t trip_annex_not_before(const trip_annex *annex, uint64_t mark)
 {
     uint64_t value = atomic_load_explicit(&annex->not_before, memory_order_acquire);
-    return trip_not_before_stamp(value, mark) * TRIP_NS_PER_MS;
+    return trip_annex_stamp(value, mark) * TRIP_NS_PER_MS;
 }
 
 /* Let it be this stamp in the life with this mark, whatever it was. */
 static inline void trip_annex_set_not_before(trip_annex *annex, uint64_t mark, uint64_t stamp)
 {
-    atomic_store_explicit(&annex->not_before, trip_not_before_value(mark, stamp), memory_order_release);
+    atomic_store_explicit(&annex->not_before, trip_annex_stamped(mark, stamp), memory_order_release);
 }
 
 /* ---- Since when calls are timed ---------------------------------------------------------------------------------- */

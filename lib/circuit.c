@@ -2,6 +2,7 @@
 #include "circuit.h"
 
 #include "clock.h"
+#include "emit.h"
 #include "tracker.h"
 #include "window.h"
 
@@ -14,6 +15,21 @@ trip_pool trip_circuits =
 _Static_assert(sizeof(trip_record) % 64 == 0, "records do not share cache lines");
 _Static_assert(offsetof(trip_record, cell.counts[TRIP_COUNT_FAILURES]) <= 64,
                "a hand-in after successes alone needs no second line");
+
+/* The swap fails where a circuit with another name has come to this place meanwhile. */
+__attribute__((noinline, cold)) void trip_record_mark_used(trip_record *record, uint32_t name)
+{
+    atomic_compare_exchange_strong_explicit(&record->name, &name, name | TRIP_RECORD_USED, memory_order_relaxed,
+                                            memory_order_relaxed);
+}
+
+void trip_record_copy_name(const trip_record *record, trip_name_copy *out_copy)
+{
+    trip_text_place place = atomic_load_explicit(&record->name, memory_order_acquire) >> 1;
+    size_t len = trip_texts_copy(place, out_copy->bytes, sizeof out_copy->bytes);
+    if (!trip_name_read(out_copy->bytes, len, &out_copy->name))
+        out_copy->name = (trip_name){0};
+}
 
 /* ---- Judging ----------------------------------------------------------------------------------------------------- */
 
@@ -139,11 +155,20 @@ static void prepare_windows(trip_hearing *hearing, uint64_t from, uint64_t to)
         trip_window_restart(windows, (trip_present){&hearing->record->cell.word, trip_word_epoch(from)});
 }
 
+/* No word of one life comes again in another, so this succeeds only if the circuit that was judged is there. */
+static bool replace(trip_hearing *hearing, uint64_t *word, trip_word_event event, const trip_verdict *verdict)
+{
+    if (trip_emit_is_due(*word, verdict))
+        return trip_emit_replacing(hearing, word, event, verdict);
+    return atomic_compare_exchange_weak_explicit(&hearing->record->cell.word, word, verdict->word, memory_order_acq_rel,
+                                                 memory_order_acquire);
+}
+
 bool trip_circuit_apply(trip_hearing *hearing, trip_word_event event, uint64_t epoch, trip_verdict *out_verdict)
 {
-    _Atomic uint64_t *place = &hearing->record->cell.word;
-    uint64_t word = atomic_load_explicit(place, memory_order_acquire);
+    uint64_t from, word = atomic_load_explicit(&hearing->record->cell.word, memory_order_acquire);
     do {
+        from = word;
         trip_circuit_consult(hearing);
         if (event == TRIP_ON_RESET)
             cut_short(hearing, word);
@@ -154,9 +179,11 @@ bool trip_circuit_apply(trip_hearing *hearing, trip_word_event event, uint64_t e
         if (out_verdict->word == word)
             return true;
         prepare_windows(hearing, word, out_verdict->word);
-        /* No word of one life comes again in another, so this succeeds only if the circuit we judged is there. */
-    } while (!atomic_compare_exchange_weak_explicit(place, &word, out_verdict->word, memory_order_acq_rel,
-                                                    memory_order_acquire));
+    } while (!replace(hearing, &word, event, out_verdict));
+    if (out_verdict->opened)
+        trip_magazine_count(hearing->magazine, hearing->circuit, TRIP_COUNT_OPENS, 1);
+    if (event == TRIP_ON_HINT)
+        trip_emit_put_off(hearing, from, out_verdict->word);
     return true;
 }
 

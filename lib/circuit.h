@@ -10,16 +10,19 @@
 #include "cell.h"
 #include "handle.h"
 #include "magazine.h"
+#include "name.h"
 #include "pool.h"
 #include "published.h"
 #include "siphash.h"
+#include "texts.h"
 #include "word.h"
 
 #include <uthash.h>
 
 typedef struct trip_record {
     _Alignas(64) trip_pool_link link; /* free: in the pool; else the slot's own number */
-    _Atomic uint32_t mark;            /* used since the registry last looked for a victim */
+    _Atomic uint32_t name;            /* place of its name among the texts << 1 | used since the registry last looked
+                                         for a victim */
     _Atomic uint64_t life;            /* generation << 1 | 1 while somebody's circuit, | 0 while free */
     _Atomic uint64_t tracker;
     _Atomic uint64_t hash_low; /* of the key */
@@ -27,7 +30,7 @@ typedef struct trip_record {
     trip_cell cell;
     _Atomic(trip_annex *) annex; /* NULL: nobody here ever needed one */
     _Atomic uint64_t origin; /* the stamp of its first epoch, fixed for its life; above it the place of its policy */
-    UT_hash_handle by_key;   /* under the mutex of the tracker's registry; the key: see registry.c */
+    UT_hash_handle by_key;   /* under the mutex of the tracker's registry; the key: the bytes of the name */
 } trip_record;
 
 #define TRIP_CIRCUIT_CHUNK_BITS 8 /* 256 records: 48 KiB */
@@ -109,12 +112,25 @@ static inline void trip_record_add_to(trip_setting *setting, trip_record *record
     setting->not_before = annex == NULL ? 0 : trip_annex_not_before(annex, trip_annex_mark(record, generation));
 }
 
+#define TRIP_RECORD_USED UINT32_C(1)
+
 /* Mark the circuit as used, for the registry: a write only when nobody has since it last looked. */
+void trip_record_mark_used(trip_record *record, uint32_t name);
 static inline void trip_record_use(trip_record *record)
 {
-    if (atomic_load_explicit(&record->mark, memory_order_relaxed) == 0)
-        atomic_store_explicit(&record->mark, 1, memory_order_relaxed);
+    uint32_t name = atomic_load_explicit(&record->name, memory_order_relaxed);
+    if (__builtin_expect((name & TRIP_RECORD_USED) == 0, 0))
+        trip_record_mark_used(record, name);
 }
+
+/* A copy of a name, with room for its bytes. */
+typedef struct trip_name_copy {
+    trip_name name;
+    unsigned char bytes[TRIP_NAME_BYTES_MAX];
+} trip_name_copy;
+
+/* Copy the name, without a lock. It is the circuit's if that still lives afterwards; else it may be any, or empty. */
+void trip_record_copy_name(const trip_record *record, trip_name_copy *out_copy);
 
 /* Count for a circuit in its cell, if it still lives. */
 static inline void trip_circuit_count_in_cell(trip_circuit circuit, trip_counter counter, uint64_t amount)
@@ -129,6 +145,7 @@ typedef struct trip_hearing {
     trip_record *record;
     trip_magazine *magazine; /* of this thread; NULL when there was no memory for one */
     trip_setting setting;    /* as of the last judgement */
+    uint32_t cause;          /* TRIP_CAUSE_* of TRIP_ON_TRIP */
     trip_policy spare;       /* where the policy goes when there is no magazine */
 } trip_hearing;
 
@@ -140,7 +157,8 @@ static inline void trip_hearing_begin(trip_hearing *hearing, trip_circuit circui
     hearing->magazine = magazine;
 }
 
-/* Let an event happen: judge it and replace the word, as often as others are faster. False: the circuit is gone. */
+/* Let an event happen: judge it and replace the word, as often as others are faster. What it comes to is counted and told
+   where it opens the circuit, and told where it is otherwise of note. False: the circuit is gone. */
 bool trip_circuit_apply(trip_hearing *hearing, trip_word_event event, uint64_t epoch, trip_verdict *out_verdict);
 
 /* What the circuit would make of an event, were this its word. The setting has the policy and what the annex adds. */

@@ -5,6 +5,7 @@
  */
 #include "abi.h"
 #include "config.h"
+#include "emit.h"
 #include "steering.h"
 #include "tracker.h"
 
@@ -198,6 +199,8 @@ static trip_status configure(trip_registry *registry, trip_tracker tracker, cons
     if (status != TRIP_OK)
         return status;
     status = policy == NULL ? withdraw(registry, tracker, subject) : set(registry, tracker, subject, policy);
+    if (status == TRIP_OK)
+        trip_emit_configured(tracker, subject);
     if (status == TRIP_E_CAPACITY)
         return trip_error_tell(out_error, status, TRIP_NO_FIELD, "max_circuits policies exist beside the tracker's");
     return status == TRIP_OK ? status : trip_error_tell(out_error, status, TRIP_NO_FIELD, "out of memory");
@@ -222,6 +225,6 @@ trip_status trip_tracker_configure(trip_tracker tracker, uint32_t scope, const c
     if (record == NULL)
         return trip_error_tell(out_error, TRIP_E_HANDLE, TRIP_NO_FIELD, "there is no such tracker");
     status = configure(&record->registry, tracker, &subject, config == NULL ? NULL : &policy, out_error);
-    trip_tracker_let_go(record);
+    trip_tracker_unlock(record);
     return status;
 }

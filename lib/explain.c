@@ -29,9 +29,7 @@ typedef struct subject {
     trip_blame blamed[TRIP_BLAMED];
     bool has_order;
     trip_order order;
-    size_t tenant_len;
-    size_t provider_len;
-    char key[2 * TRIP_TEXT_MAX];
+    trip_name_copy copy;
 } subject;
 
 /* ---- Finding out ------------------------------------------------------------------------------------------------- */
@@ -43,14 +41,14 @@ static bool read_guarded(trip_circuit circuit, subject *s)
     trip_tracker_record *owner = trip_tracker_hold(circuit, &record);
     if (owner == NULL)
         return false;
-    trip_record_key(record, s->key, sizeof s->key, &s->tenant_len, &s->provider_len);
+    trip_record_copy_name(record, &s->copy);
     uint32_t place;
     s->scope = trip_registry_resolve(&owner->registry, record, &place);
     const trip_order *order = trip_steering_order(record);
     s->has_order = order != NULL;
     if (order != NULL)
         s->order = *order;
-    trip_tracker_let_go(owner);
+    trip_tracker_unlock(owner);
     return true;
 }
 
@@ -296,9 +294,9 @@ static void tell_policy(trip_prose *p, const subject *s)
 static void tell(trip_prose *p, const subject *s)
 {
     trip_prose_add(p, "The circuit of tenant ");
-    trip_prose_quote(p, s->key, s->tenant_len);
+    trip_prose_quote(p, s->copy.name.tenant, s->copy.name.tenant_len);
     trip_prose_add(p, " and provider ");
-    trip_prose_quote(p, s->key + s->tenant_len, s->provider_len);
+    trip_prose_quote(p, s->copy.name.provider, s->copy.name.provider_len);
     trip_prose_add(p, " is ");
     if (s->info.mode != TRIP_MODE_AUTO && s->has_order)
         tell_order(p, s);

@@ -1,5 +1,5 @@
 /* What can be seen of a circuit: what it would answer, its state and counters, its key, what a refusal says. Changes
-   nothing; takes no lock but for the key. */
+   nothing; takes no lock. */
 #include "inspect.h"
 
 #include "abi.h"
@@ -155,20 +155,29 @@ static void tell_mode(const trip_hearing *hearing, uint64_t word, trip_circuit_i
         info->retry_after_ns = 0;
 }
 
-bool trip_circuit_info_of(trip_circuit circuit, trip_circuit_info *out_info)
+void trip_circuit_info_with(trip_circuit circuit, trip_record *record, uint64_t word, trip_circuit_info *out_info)
 {
     trip_hearing hearing;
-    if (!find(circuit, &hearing))
-        return false;
-    uint64_t word = atomic_load_explicit(&hearing.record->cell.word, memory_order_acquire);
+    trip_hearing_begin(&hearing, circuit, record, trip_magazine_mine());
     trip_circuit_look(&hearing);
     trip_view view = trip_word_view(word, &hearing.setting);
     uint64_t counts[TRIP_COUNTERS];
-    trip_circuit_counts(hearing.record, circuit, counts);
-    if (view.state == TRIP_WORD_VACANT || !trip_record_lives(hearing.record, circuit))
-        return false;
-    *out_info = info_of(&view, counts);
     tell_mode(&hearing, word, out_info);
+    trip_circuit_counts(record, circuit, counts);
+    *out_info = info_of(&view, counts);
+}
+
+bool trip_circuit_info_of(trip_circuit circuit, trip_circuit_info *out_info)
+{
+    trip_record *record = trip_record_named(circuit);
+    if (record == NULL || !trip_record_lives(record, circuit))
+        return false;
+    uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
+    trip_circuit_info info;
+    trip_circuit_info_with(circuit, record, word, &info);
+    if (trip_word_state_of(word) == TRIP_WORD_VACANT || !trip_record_lives(record, circuit))
+        return false;
+    *out_info = info;
     return true;
 }
 
@@ -183,31 +192,26 @@ trip_status trip_circuit_inspect(trip_circuit circuit, trip_circuit_info *out_in
     return TRIP_OK;
 }
 
-trip_status trip_record_key(const trip_record *record, char *out_text, size_t capacity, size_t *out_tenant_len,
-                            size_t *out_provider_len)
-{
-    trip_key key = trip_registry_key(record);
-    if (capacity < key.tenant_len + key.provider_len)
-        return TRIP_E_CAPACITY;
-    if (key.tenant_len != 0)
-        memcpy(out_text, key.tenant, key.tenant_len);
-    if (key.provider_len != 0)
-        memcpy(out_text + key.tenant_len, key.provider, key.provider_len);
-    *out_tenant_len = key.tenant_len;
-    *out_provider_len = key.provider_len;
-    return TRIP_OK;
-}
-
 trip_status trip_circuit_key(trip_circuit circuit, char *out_text, size_t capacity, size_t *out_tenant_len,
                              size_t *out_provider_len)
 {
     if ((out_text == NULL && capacity != 0) || out_tenant_len == NULL || out_provider_len == NULL)
         return TRIP_E_INVALID;
-    trip_record *record;
-    trip_tracker_record *tracker = trip_tracker_hold(circuit, &record);
-    if (tracker == NULL)
+    const trip_record *record = trip_record_named(circuit);
+    if (record == NULL)
         return TRIP_E_HANDLE;
-    trip_status status = trip_record_key(record, out_text, capacity, out_tenant_len, out_provider_len);
-    trip_tracker_let_go(tracker);
-    return status;
+    trip_name_copy copy;
+    trip_record_copy_name(record, &copy);
+    if (!trip_record_lives(record, circuit))
+        return TRIP_E_HANDLE;
+    const trip_name *name = &copy.name;
+    if (capacity < name->tenant_len + name->provider_len)
+        return TRIP_E_CAPACITY;
+    if (name->tenant_len != 0)
+        memcpy(out_text, name->tenant, name->tenant_len);
+    if (name->provider_len != 0)
+        memcpy(out_text + name->tenant_len, name->provider, name->provider_len);
+    *out_tenant_len = name->tenant_len;
+    *out_provider_len = name->provider_len;
+    return TRIP_OK;
 }

@@ -83,7 +83,7 @@ void trip_overdue_look(trip_hearing *hearing, trip_annex *annex, uint64_t epoch,
     atomic_compare_exchange_strong_explicit(&annex->look_at, &look_at, at.next, memory_order_acq_rel,
                                             memory_order_relaxed);
     if (wanted != 0 && at.hanging >= wanted)
-        trip_circuit_open(hearing, TRIP_ON_TRIP, epoch);
+        trip_circuit_open(hearing, TRIP_ON_TRIP, epoch, TRIP_CAUSE_HANGING);
 }
 
 void trip_overdue_expect(trip_annex *annex, const trip_policy *policy, uint64_t now)

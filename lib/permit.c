@@ -7,6 +7,7 @@
 
 #include "abi.h"
 #include "circuit.h"
+#include "emit.h"
 #include "express.h"
 #include "outstanding.h"
 #include "overdue.h"
@@ -168,19 +169,32 @@ static trip_permit grant_spare(const trip_hearing *hearing, trip_permit_slot *sl
 
 /* There is no place for a permit. An open circuit refuses all the same: a caller who lets calls through on an error
    shall not do so to a provider that is down. */
-static __attribute__((noinline)) trip_status without_slot(const trip_hearing *hearing, trip_status error,
+static __attribute__((noinline)) trip_status without_slot(trip_hearing *hearing, uint64_t word, trip_status error,
                                                           trip_rejection *out_rejection)
 {
     trip_status status = trip_circuit_peek(hearing->circuit, out_rejection);
     if (status > 0)
         trip_magazine_count(hearing->magazine, hearing->circuit, TRIP_COUNT_REJECTIONS, 1);
+    if (status == TRIP_REJECTED_OPEN && trip_word_state_of(word) == TRIP_WORD_OPEN)
+        trip_emit_refused(hearing, word);
     return status > 0 ? status : error;
 }
 
-static trip_status refuse(const trip_hearing *hearing, const trip_verdict *verdict, trip_rejection *out_rejection)
+static __attribute__((noinline)) void refuse_anew(trip_hearing *hearing, trip_account *account, uint64_t word)
 {
-    trip_magazine_count(hearing->magazine, hearing->circuit, TRIP_COUNT_REJECTIONS, 1);
+    if (account != NULL)
+        account->bare = trip_account_refused(word);
+    trip_emit_refused(hearing, word);
+}
+
+static trip_status refuse(trip_hearing *hearing, const trip_verdict *verdict, trip_rejection *out_rejection)
+{
+    trip_account *account = trip_magazine_account(hearing->magazine, hearing->circuit);
+    trip_magazine_count_with(account, hearing->circuit, TRIP_COUNT_REJECTIONS, 1);
     trip_circuit_refuse(hearing, verdict, out_rejection);
+    bool is_known = account != NULL && account->bare == trip_account_refused(verdict->word);
+    if (verdict->status == TRIP_REJECTED_OPEN && !is_known)
+        refuse_anew(hearing, account, verdict->word);
     return verdict->status;
 }
 
@@ -190,8 +204,6 @@ static trip_status ask(trip_hearing *hearing, trip_permit_slot *spare, trip_perm
 {
     trip_verdict verdict;
     bool there = trip_circuit_apply(hearing, TRIP_ON_PERMIT, 0, &verdict);
-    if (there && verdict.opened)
-        trip_magazine_count(hearing->magazine, hearing->circuit, TRIP_COUNT_OPENS, 1);
     if (there && verdict.status == TRIP_OK) {
         *out_permit = grant_spare(hearing, spare, verdict.word);
         return TRIP_OK;
@@ -259,7 +271,7 @@ static trip_status permit_by_circuit(trip_hearing *hearing, uint64_t revision, t
     if (magazine != NULL)
         status = is_closed ? trip_magazine_prepare_own(magazine) : trip_magazine_take(magazine, &spare);
     if (status != TRIP_OK)
-        return without_slot(hearing, status, out_rejection);
+        return without_slot(hearing, word, status, out_rejection);
     if (!is_closed)
         return ask(hearing, spare, out_permit, out_rejection);
     if ((word & TRIP_WORD_SLOW) != 0)

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stddef.h>
 
 static pthread_mutex_t process_mutex = PTHREAD_MUTEX_INITIALIZER;
 
@@ -25,20 +26,19 @@ void trip_process_unlock(void)
 
 /* ---- Fork -------------------------------------------------------------------------------------------------------- */
 
-static void each_registry(int (*act)(pthread_mutex_t *))
+static void each_tracker(int (*act)(pthread_mutex_t *), size_t mutex)
 {
     uint32_t made = trip_pool_made(&trip_trackers);
-    for (uint32_t i = 0; i < made; i++) {
-        trip_tracker_record *record = trip_pool_at(&trip_trackers, i);
-        act(&record->registry.mutex);
-    }
+    for (uint32_t i = 0; i < made; i++)
+        act((pthread_mutex_t *)((char *)trip_pool_at(&trip_trackers, i) + mutex));
 }
 
 /* In the order in which they are taken elsewhere. No tracker can be made meanwhile. */
 static void before_fork(void)
 {
     trip_process_lock();
-    each_registry(pthread_mutex_lock);
+    each_tracker(pthread_mutex_lock, offsetof(trip_tracker_record, scraping));
+    each_tracker(pthread_mutex_lock, offsetof(trip_tracker_record, registry.mutex));
     trip_registry_lock_tables();
     trip_annex_lock_store();
 }
@@ -47,7 +47,8 @@ static void in_parent(void)
 {
     trip_annex_unlock_store();
     trip_registry_unlock_tables();
-    each_registry(pthread_mutex_unlock);
+    each_tracker(pthread_mutex_unlock, offsetof(trip_tracker_record, registry.mutex));
+    each_tracker(pthread_mutex_unlock, offsetof(trip_tracker_record, scraping));
     trip_process_unlock();
 }
 
@@ -73,6 +74,7 @@ static void forget_probes(void)
 static void in_child(void)
 {
     in_parent();
+    trip_trackers_after_fork();
     trip_magazine_after_fork();
     trip_permits_after_fork();
     forget_probes();

@@ -2,7 +2,7 @@
  * The registry, as registry.h describes it: uthash is the truth, under the mutex; in front of it stands a table that
  * finders read without one. The table holds part of the hash and the slot of a circuit in one atomic word; a finder
  * believes it only if the record there has the whole 128-bit hash and the right tracker, and lives before and after it
- * looked. It never reads the key itself, whose memory may be freed meanwhile.
+ * looked. It never reads the name itself, which may be another's meanwhile.
  */
 #include <stddef.h>
 
@@ -12,6 +12,9 @@
 
 #include "abi.h"
 #include "clock.h"
+#include "emit.h"
+#include "inspect.h"
+#include "series.h"
 #include "steering.h"
 #include "tracker.h"
 
@@ -40,36 +43,20 @@ trip_hash trip_key_hash(const char *tenant, size_t tenant_len, const char *provi
     return trip_siphash(&hash_key, tenant, tenant_len, provider, provider_len);
 }
 
-/* As uthash has it: length and bytes of the tenant, then of the provider. */
-#define TEXT_MAX (2 + 2 * (size_t)UINT8_MAX)
-
-static size_t text_length(const trip_key *key)
+static trip_name name_of(const trip_key *key)
 {
-    return 2 + key->tenant_len + key->provider_len;
-}
-
-unsigned char *trip_key_append(unsigned char *to, const char *text, size_t len)
-{
-    *to++ = (unsigned char)len;
-    if (len != 0)
-        memcpy(to, text, len);
-    return to + len;
-}
-
-static void write_text(const trip_key *key, unsigned char *out_text)
-{
-    trip_key_append(trip_key_append(out_text, key->tenant, key->tenant_len), key->provider, key->provider_len);
+    return (trip_name){key->tenant, key->provider, key->tenant_len, key->provider_len};
 }
 
 trip_key trip_registry_key(const trip_record *record)
 {
-    const unsigned char *tenant = record->by_key.key;
-    const unsigned char *provider = tenant + 1 + tenant[0];
+    trip_name name = {0};
+    trip_name_read(record->by_key.key, record->by_key.keylen, &name);
     return (trip_key){
-        .tenant = (const char *)tenant + 1,
-        .provider = (const char *)provider + 1,
-        .tenant_len = tenant[0],
-        .provider_len = provider[0],
+        .tenant = name.tenant,
+        .provider = name.provider,
+        .tenant_len = name.tenant_len,
+        .provider_len = name.provider_len,
         .hash = {.low = atomic_load_explicit(&record->hash_low, memory_order_relaxed),
                  .high = atomic_load_explicit(&record->hash_high, memory_order_relaxed)},
     };
@@ -308,10 +295,9 @@ static void remove_key(trip_registry *registry, trip_record *record)
 {
     if (registry->hand == record)
         registry->hand = record->by_key.next;
-    void *text = (void *)(uintptr_t)record->by_key.key; /* uthash only reads it, so it knows it as const */
     HASH_DELETE(by_key, registry->by_key, record);
     registry->count--;
-    trip_release(text);
+    trip_texts_drop(atomic_load_explicit(&record->name, memory_order_relaxed) >> 1);
 }
 
 /* A place that was just left is still in the processor's cache: keep it for the next circuit. */
@@ -374,17 +360,38 @@ static bool vacate(trip_record *record, uint64_t word)
                                                    memory_order_acq_rel, memory_order_relaxed);
 }
 
-void trip_registry_remove(trip_registry *registry, trip_record *record)
+/* What the circuit has counted stays, where somebody asks for metrics. This was its last word. */
+static void bequeath(trip_registry *registry, trip_record *record, uint64_t word)
 {
-    while (!vacate(record, atomic_load_explicit(&record->cell.word, memory_order_acquire)))
-        ;
+    if (registry->series == NULL)
+        return;
+    uint32_t slot = slot_of(record);
+    trip_key key = trip_registry_key(record);
+    trip_circuit_info info;
+    uint64_t measures[TRIP_MEASURES];
+    trip_circuit circuit = trip_record_handle(atomic_load_explicit(&record->life, memory_order_relaxed), slot);
+    trip_circuit_info_with(circuit, record, word, &info);
+    trip_series_measure(&info, measures);
+    trip_series_leave(registry->series, slot, &key, measures);
+}
+
+void trip_registry_remove(trip_registry *registry, trip_record *record, uint32_t cause)
+{
+    uint64_t word;
+    do
+        word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
+    while (!vacate(record, word));
+    if (cause != TRIP_CAUSE_NONE) {
+        bequeath(registry, record, word);
+        trip_emit_gone(record, word, cause);
+    }
     forget(registry, record);
 }
 
 void trip_registry_clear(trip_registry *registry)
 {
     while (registry->by_key != NULL)
-        trip_registry_remove(registry, registry->by_key);
+        trip_registry_remove(registry, registry->by_key, TRIP_CAUSE_NONE);
     trip_table *table = atomic_exchange_explicit(&registry->table, NULL, memory_order_acq_rel);
     give_table(table);
     give_spare(registry);
@@ -393,6 +400,9 @@ void trip_registry_clear(trip_registry *registry)
     trip_policy_withdraw(registry->policy_place);
     if (registry->first_place != registry->policy_place)
         trip_policy_withdraw(registry->first_place);
+    registry->evicted = 0;
+    trip_series_discard(registry->series);
+    registry->series = NULL;
 }
 
 /* ---- Evicting ---------------------------------------------------------------------------------------------------- */
@@ -427,6 +437,8 @@ static bool remove_if_still(trip_registry *registry, trip_record *record, uint64
 {
     if (!vacate(record, word))
         return false;
+    bequeath(registry, record, word);
+    trip_emit_gone(record, word, TRIP_CAUSE_CAPACITY);
     forget(registry, record);
     return true;
 }
@@ -449,9 +461,9 @@ static bool evict(trip_registry *registry, const trip_record *newcomer)
         search s = {.patience = PATIENCE};
         for (uint32_t i = registry->count; i > 0 && s.patience > 0; i--) {
             trip_record *record = next_at_hand(registry);
-            bool marked = atomic_load_explicit(&record->mark, memory_order_relaxed) != 0;
+            bool marked = (atomic_load_explicit(&record->name, memory_order_relaxed) & TRIP_RECORD_USED) != 0;
             if (marked)
-                atomic_store_explicit(&record->mark, 0, memory_order_relaxed);
+                atomic_fetch_and_explicit(&record->name, ~TRIP_RECORD_USED, memory_order_relaxed);
             if (record == newcomer || (marked && round < 2))
                 continue;
             uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
@@ -482,19 +494,23 @@ static trip_status take_place(trip_registry *registry, uint32_t *out_slot)
 
 static trip_status enter_key(trip_registry *registry, trip_record *record, const trip_key *key)
 {
-    size_t len = text_length(key);
-    unsigned char *text = trip_allocate(len);
-    if (text == NULL)
-        return TRIP_E_NOMEM;
-    write_text(key, text);
+    const trip_name name = name_of(key);
+    unsigned char bytes[TRIP_NAME_BYTES_MAX];
+    trip_name_write(&name, bytes);
+    unsigned len = (unsigned)trip_name_bytes(&name);
+    trip_text_place place;
+    trip_status status = trip_texts_keep(bytes, len, &place);
+    if (status != TRIP_OK)
+        return status;
     unsigned bucket_hash = (unsigned)key->hash.low;
-    HASH_ADD_KEYPTR_BYHASHVALUE(by_key, registry->by_key, text, (unsigned)len, bucket_hash, record);
-    if (record->by_key.tbl != NULL) {
-        registry->count++;
-        return TRIP_OK;
+    HASH_ADD_KEYPTR_BYHASHVALUE(by_key, registry->by_key, trip_texts_at(place), len, bucket_hash, record);
+    if (record->by_key.tbl == NULL) {
+        trip_texts_drop(place);
+        return TRIP_E_NOMEM;
     }
-    trip_release(text);
-    return TRIP_E_NOMEM;
+    atomic_store_explicit(&record->name, place << 1, memory_order_release);
+    registry->count++;
+    return TRIP_OK;
 }
 
 /* The policy that is due to a circuit. */
@@ -523,7 +539,6 @@ static void begin_life(trip_record *record, trip_tracker tracker, const trip_key
     uint64_t stamp = trip_word_stamp(atomic_load_explicit(&cell->word, memory_order_relaxed)) + 1;
 
     /* Released one by one: whoever reads a value of this life also sees that the last one is over. */
-    atomic_store_explicit(&record->mark, 0, memory_order_relaxed);
     atomic_store_explicit(&record->tracker, tracker, memory_order_release);
     atomic_store_explicit(&record->hash_low, key->hash.low, memory_order_release);
     atomic_store_explicit(&record->hash_high, key->hash.high, memory_order_release);
@@ -567,10 +582,13 @@ static trip_status make(trip_registry *registry, trip_tracker tracker, const tri
         leave_place(registry, slot);
         return status;
     }
-    if (registry->count > registry->policy.max_circuits && !(may_evict && evict(registry, record))) {
-        remove_key(registry, record);
-        leave_place(registry, slot);
-        return TRIP_E_CAPACITY;
+    if (registry->count > registry->policy.max_circuits) {
+        if (!may_evict || !evict(registry, record)) {
+            remove_key(registry, record);
+            leave_place(registry, slot);
+            return TRIP_E_CAPACITY;
+        }
+        registry->evicted++;
     }
     atomic_store_explicit(&record->link, slot, memory_order_relaxed); /* while it lives: its own number */
     begin_life(record, tracker, key, &theirs);
@@ -582,11 +600,12 @@ static trip_status make(trip_registry *registry, trip_tracker tracker, const tri
 /* The circuit of a key that the table may lack. */
 static trip_record *find_in_uthash(const trip_registry *registry, const trip_key *key)
 {
-    unsigned char text[TEXT_MAX];
-    write_text(key, text);
+    const trip_name name = name_of(key);
+    unsigned char bytes[TRIP_NAME_BYTES_MAX];
+    trip_name_write(&name, bytes);
     trip_record *record;
     unsigned bucket_hash = (unsigned)key->hash.low;
-    HASH_FIND_BYHASHVALUE(by_key, registry->by_key, text, (unsigned)text_length(key), bucket_hash, record);
+    HASH_FIND_BYHASHVALUE(by_key, registry->by_key, bytes, (unsigned)trip_name_bytes(&name), bucket_hash, record);
     return record;
 }
 

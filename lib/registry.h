@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 typedef struct trip_table trip_table;
+typedef struct trip_series trip_series;
 
 typedef struct trip_registry {
     _Alignas(64) _Atomic(trip_table *) table; /* what finders read; may lack circuits, never lies */
@@ -22,7 +23,9 @@ typedef struct trip_registry {
     trip_record *by_key;  /* uthash: every circuit, in the order of their making */
     trip_record *hand;    /* where the search for a victim goes on; NULL: at the oldest */
     uint32_t count;
-    uint32_t spare; /* slot of the last circuit that left, plus one, for the next to come; 0: none */
+    uint32_t spare;      /* slot of the last circuit that left, plus one, for the next to come; 0: none */
+    uint64_t evicted;    /* circuits that went to make room */
+    trip_series *series; /* NULL until somebody asks for metrics */
 } trip_registry;
 
 /* A (tenant, provider). The texts are the caller's; `hash` is what trip_key_hash makes of them. */
@@ -33,9 +36,6 @@ typedef struct trip_key {
     size_t provider_len;
     trip_hash hash;
 } trip_key;
-
-/* Length and bytes of a text of a key, at its place in a row of them: returns the place behind. */
-unsigned char *trip_key_append(unsigned char *to, const char *text, size_t len);
 
 trip_hash trip_key_hash(const char *tenant, size_t tenant_len, const char *provider, size_t provider_len);
 
@@ -58,8 +58,8 @@ trip_status trip_registry_add(trip_registry *registry, trip_tracker tracker, con
 /* With the mutex held: the key of a circuit that lives. */
 trip_key trip_registry_key(const trip_record *record);
 
-/* With the mutex held: remove one circuit. */
-void trip_registry_remove(trip_registry *registry, trip_record *record);
+/* With the mutex held: remove one circuit, for this TRIP_CAUSE_*; TRIP_CAUSE_NONE: tell nobody. */
+void trip_registry_remove(trip_registry *registry, trip_record *record, uint32_t cause);
 
 /* With the mutex held: remove every circuit and every policy. */
 void trip_registry_clear(trip_registry *registry);

@@ -1,6 +1,7 @@
 /* Reports, as report.h describes them. Takes no lock; allocates where a provider asks for time for the first time. */
 #include "report.h"
 
+#include "emit.h"
 #include "story.h"
 #include "tracker.h"
 #include "window.h"
@@ -10,7 +11,7 @@ static void count(const trip_hearing *hearing, trip_counter counter)
     trip_magazine_count(hearing->magazine, hearing->circuit, counter, 1);
 }
 
-void trip_circuit_count_outcome(const trip_hearing *hearing, trip_word_event event, trip_status status)
+void trip_circuit_count_outcome(trip_hearing *hearing, trip_word_event event, trip_status status)
 {
     static const trip_counter counters[] = {
         [TRIP_ON_FAILURE] = TRIP_COUNT_FAILURES,
@@ -19,17 +20,17 @@ void trip_circuit_count_outcome(const trip_hearing *hearing, trip_word_event eve
     };
     if (event != TRIP_ON_SUCCESS) /* which is what is left over */
         count(hearing, counters[event]);
-    if (status == TRIP_STALE)
-        count(hearing, TRIP_COUNT_STALE);
+    if (status != TRIP_STALE)
+        return;
+    count(hearing, TRIP_COUNT_STALE);
+    trip_emit_late(hearing);
 }
 
-bool trip_circuit_open(trip_hearing *hearing, trip_word_event event, uint64_t epoch)
+bool trip_circuit_open(trip_hearing *hearing, trip_word_event event, uint64_t epoch, uint32_t cause)
 {
     trip_verdict verdict;
-    bool there = trip_circuit_apply(hearing, event, epoch, &verdict);
-    if (there && verdict.opened)
-        count(hearing, TRIP_COUNT_OPENS);
-    return there;
+    hearing->cause = cause;
+    return trip_circuit_apply(hearing, event, epoch, &verdict);
 }
 
 /* A failure that only counts: the epoch says that the circuit lives, and the swap that it still does. */
@@ -63,8 +64,8 @@ static void remember_wait(trip_hearing *hearing, uint64_t wait)
     uint64_t mark = trip_annex_mark(hearing->record, generation);
     uint64_t until = trip_word_stamp_at(hearing->setting.now + wait);
     uint64_t there = atomic_load_explicit(&annex->not_before, memory_order_acquire);
-    while (trip_not_before_stamp(there, mark) < until && trip_record_lives(hearing->record, hearing->circuit) &&
-           !atomic_compare_exchange_weak_explicit(&annex->not_before, &there, trip_not_before_value(mark, until),
+    while (trip_annex_stamp(there, mark) < until && trip_record_lives(hearing->record, hearing->circuit) &&
+           !atomic_compare_exchange_weak_explicit(&annex->not_before, &there, trip_annex_stamped(mark, until),
                                                   memory_order_acq_rel, memory_order_acquire))
         ;
 }
@@ -115,9 +116,9 @@ static inline void observe(trip_hearing *hearing, uint64_t epoch, unsigned outco
         return;
     bool is_over = policy->last_calls.size != 0 && trip_window_add_call(windows, policy, present, outcome, &calls) &&
                    trip_window_is_over(calls, &policy->last_calls);
-    is_over |= policy->lately.size != 0 && are_over_lately(hearing, windows, present, outcome);
-    if (is_over)
-        trip_circuit_open(hearing, TRIP_ON_TRIP, epoch);
+    bool is_over_lately = policy->lately.size != 0 && are_over_lately(hearing, windows, present, outcome);
+    if (is_over || is_over_lately)
+        trip_circuit_open(hearing, TRIP_ON_TRIP, epoch, is_over ? TRIP_CAUSE_COUNT_WINDOW : TRIP_CAUSE_TIME_WINDOW);
 }
 
 void trip_circuit_observe_success(trip_hearing *hearing, uint64_t epoch)
@@ -179,8 +180,6 @@ bool trip_circuit_learn(trip_hearing *hearing, const trip_report *report, trip_w
     trip_verdict verdict;
     if (!trip_circuit_apply(hearing, event, report->epoch, &verdict))
         return false;
-    if (verdict.opened)
-        count(hearing, TRIP_COUNT_OPENS);
     *out_status = verdict.status;
     if (verdict.status == TRIP_STALE) {
         if (wait != 0)

@@ -27,10 +27,11 @@ void trip_circuit_observe_success(trip_hearing *hearing, uint64_t epoch);
 
 /* What a report is about, by the circuit's config; count that a call was settled so, and with this status. */
 trip_word_event trip_circuit_event(trip_hearing *hearing, const trip_report *report);
-void trip_circuit_count_outcome(const trip_hearing *hearing, trip_word_event event, trip_status status);
+void trip_circuit_count_outcome(trip_hearing *hearing, trip_word_event event, trip_status status);
 
-/* Let an event happen that opens the circuit, by more than the end of one call. False: the circuit is gone. */
-bool trip_circuit_open(trip_hearing *hearing, trip_word_event event, uint64_t epoch);
+/* Let an event happen that opens the circuit, by more than the end of one call, which is the TRIP_CAUSE_*. False: the
+   circuit is gone. */
+bool trip_circuit_open(trip_hearing *hearing, trip_word_event event, uint64_t epoch, uint32_t cause);
 
 /* Hand in calls of a time window that a thread has counted. */
 void trip_circuit_hand_in_calls(const trip_account *account);

@@ -9,7 +9,7 @@
 #include "inspect.h"
 #include "layout.h"
 #include "steering.h"
-#include "story.h"
+#include "emit.h"
 #include "tracker.h"
 
 /* A snapshot that is being restored. */
@@ -74,7 +74,7 @@ static void undo(const restoring *r)
         trip_key key;
         trip_circuit circuit = was_made(r, i) ? find(r, &saved, &key) : 0;
         if (circuit != 0)
-            trip_registry_remove(r->registry, trip_record_known(circuit));
+            trip_registry_remove(r->registry, trip_record_known(circuit), TRIP_CAUSE_NONE);
     }
 }
 
@@ -121,7 +121,7 @@ static void open_circuit(trip_hearing *hearing, uint64_t level, uint64_t left)
         to = trip_word_open_until(word, hearing->setting.now + left, level);
     } while (!swap(hearing, &word, to));
     trip_circuit_catch_up(hearing, trip_word_deadline(to, hearing->setting.policy) - left);
-    trip_story_opened(hearing, TRIP_CAUSE_RESTORED);
+    trip_emit_restored(hearing, to);
 }
 
 /* One that was just made stays in its first epoch: it has not closed again, and is on no ramp. Calls that come in between
@@ -156,7 +156,8 @@ static void let_steer(const restoring *r, trip_hearing *hearing, const trip_save
     trip_steer steer = {saved_mode(r, saved), UINT64_MAX};
     if (steer.mode != TRIP_MODE_AUTO && saved->mode_left != TRIP_LAYOUT_FOREVER)
         steer.until = trip_tracker_time(r->tracker) + left_of(r, saved->mode_left);
-    trip_steering_put(hearing->record, steer, saved->reason, steer.mode == TRIP_MODE_AUTO ? 0 : saved->reason_len);
+    trip_steering_put(hearing->record, steer, saved->reason, steer.mode == TRIP_MODE_AUTO ? 0 : saved->reason_len,
+                      TRIP_CAUSE_RESTORED);
 }
 
 static void become(const restoring *r, const trip_saved *saved, uint64_t number)
@@ -194,20 +195,17 @@ static const trip_flaw *read_all(const char *bytes, size_t len, trip_layout_read
     return flaw;
 }
 
-static trip_status restore(restoring *r, trip_tracker_record *owner)
+static trip_status restore(restoring *r)
 {
-    if (!trip_tracker_lives(owner, r->tracker))
-        return TRIP_E_HANDLE;
     r->made = trip_allocate(r->circuits.count / 8 + 1);
     if (r->made == NULL)
         return TRIP_E_NOMEM;
-    trip_status status = TRIP_E_HANDLE;
-    pthread_mutex_lock(&owner->registry.mutex);
-    if (trip_tracker_lives(owner, r->tracker))
-        status = prepare_all(r);
+    trip_tracker_record *owner = trip_tracker_lock(r->tracker);
+    trip_status status = owner == NULL ? TRIP_E_HANDLE : prepare_all(r);
     if (status == TRIP_OK)
         become_all(r);
-    pthread_mutex_unlock(&owner->registry.mutex);
+    if (owner != NULL)
+        trip_tracker_unlock(owner);
     trip_release(r->made);
     return status;
 }
@@ -233,7 +231,7 @@ trip_status trip_tracker_restore(trip_tracker tracker, uint64_t now_unix_ns, con
         return refuse(out_error, flaw->status, flaw->why);
     uint64_t now = now_unix_ns != 0 ? now_unix_ns : trip_clock_of_day();
     r.elapsed = now > r.circuits.at_unix_ns ? now - r.circuits.at_unix_ns : 0;
-    switch (restore(&r, owner)) {
+    switch (restore(&r)) {
     case TRIP_OK:
         return TRIP_OK;
     case TRIP_E_CAPACITY:

@@ -3,6 +3,7 @@
 
 #include "hashing.h"
 
+#include "name.h"
 #include "registry.h"
 #include "rules.h"
 
@@ -20,8 +21,8 @@ static size_t write_text(const trip_subject *subject, unsigned char *out_text)
 {
     unsigned char *end = out_text;
     *end++ = (unsigned char)subject->scope;
-    end = trip_key_append(end, subject->tenant, subject->tenant_len);
-    end = trip_key_append(end, subject->provider, subject->provider_len);
+    end = trip_name_append(end, subject->tenant, subject->tenant_len);
+    end = trip_name_append(end, subject->provider, subject->provider_len);
     return (size_t)(end - out_text);
 }
 

@@ -103,7 +103,6 @@ static bool is_of(const trip_record *record, trip_tracker tracker)
 /* The circuits that are there from the beginning to the end are in it; others may be. False: the tracker is gone. */
 static bool save_all(trip_tracker tracker, writing *w)
 {
-    trip_tracker_record *owner = trip_tracker_named(tracker);
     uint32_t made = trip_pool_made(&trip_circuits);
     w->len = TRIP_LAYOUT_HEADER_SIZE;
     w->count = 0;
@@ -111,13 +110,15 @@ static bool save_all(trip_tracker tracker, writing *w)
         trip_record *record = trip_record_at(slot);
         if (!is_of(record, tracker))
             continue;
-        pthread_mutex_lock(&owner->registry.mutex);
+        trip_tracker_record *owner = trip_tracker_lock(tracker);
+        if (owner == NULL)
+            return false;
         if (is_of(record, tracker)) /* and stays so, now that we hold the mutex */
             save(w, record, trip_record_handle(atomic_load_explicit(&record->life, memory_order_relaxed), slot));
-        pthread_mutex_unlock(&owner->registry.mutex);
+        trip_tracker_unlock(owner);
     }
     w->len += TRIP_LAYOUT_CHECKSUM_SIZE;
-    return trip_tracker_lives(owner, tracker);
+    return trip_tracker_lives(trip_tracker_named(tracker), tracker);
 }
 
 /* First without writing, so that too small a buffer stays as it is. The time is read last: who is told that an open period

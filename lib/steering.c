@@ -2,6 +2,7 @@
 #include "steering.h"
 
 #include "alloc.h"
+#include "emit.h"
 #include "report.h"
 #include "tracker.h"
 
@@ -62,16 +63,19 @@ void trip_steering_set_slow(trip_record *record, const trip_policy *policy)
            !atomic_compare_exchange_weak_explicit(place, &word, wanted, memory_order_acq_rel, memory_order_acquire));
 }
 
-static void hold_to(trip_record *record, trip_steer steer)
+/* Let the mode hold, and tell of it with the reason of the last order. */
+static void hold_to(trip_record *record, trip_steer steer, uint32_t cause)
 {
+    const trip_order *order = trip_record_annex(record)->order;
     trip_policy policy;
     trip_record_policy(record, &policy);
     atomic_store_explicit(&trip_record_annex(record)->steer, steer_word(steer), memory_order_release);
     trip_steering_set_slow(record, &policy);
     trip_revise();
+    trip_emit_forced(record, steer, cause, order->reason, order->reason_len);
 }
 
-void trip_steering_put(trip_record *record, trip_steer steer, const char *reason, size_t reason_len)
+void trip_steering_put(trip_record *record, trip_steer steer, const char *reason, size_t reason_len, uint32_t cause)
 {
     trip_order *order = trip_record_annex(record)->order;
     order->is_given = true;
@@ -80,7 +84,7 @@ void trip_steering_put(trip_record *record, trip_steer steer, const char *reason
     order->reason_len = reason_len;
     if (reason_len != 0)
         memcpy(order->reason, reason, reason_len);
-    hold_to(record, steer);
+    hold_to(record, steer, cause);
 }
 
 const trip_order *trip_steering_order(const trip_record *record)
@@ -109,7 +113,7 @@ void trip_steering_end(trip_hearing *hearing)
     bool is_ours =
         trip_record_lives(record, hearing->circuit) && trip_tracker_named(trip_record_tracker(record)) == owner;
     if (is_ours && is_over(record, trip_circuit_lately(hearing)))
-        hold_to(record, (trip_steer){TRIP_MODE_AUTO, UINT64_MAX});
+        hold_to(record, (trip_steer){TRIP_MODE_AUTO, UINT64_MAX}, TRIP_CAUSE_TIME);
     pthread_mutex_unlock(&owner->registry.mutex);
 }
 
@@ -127,9 +131,10 @@ trip_status trip_circuit_set_mode(trip_circuit circuit, uint32_t mode, uint64_t 
     trip_status status = trip_steering_prepare(record) ? TRIP_OK : TRIP_E_NOMEM;
     if (status == TRIP_OK) {
         uint64_t now = trip_tracker_time(trip_record_tracker(record));
-        trip_steering_put(record, (trip_steer){mode, ttl_ns == 0 ? UINT64_MAX : now + ttl_ns}, reason, reason_len);
+        trip_steering_put(record, (trip_steer){mode, ttl_ns == 0 ? UINT64_MAX : now + ttl_ns}, reason, reason_len,
+                          TRIP_CAUSE_OPERATOR);
     }
-    trip_tracker_let_go(owner);
+    trip_tracker_unlock(owner);
     return status;
 }
 
@@ -140,7 +145,7 @@ trip_status trip_circuit_trip(trip_circuit circuit)
         return TRIP_E_HANDLE;
     trip_hearing hearing;
     trip_hearing_begin(&hearing, circuit, record, trip_magazine_mine());
-    return trip_circuit_open(&hearing, TRIP_ON_OPEN, 0) ? TRIP_OK : TRIP_E_HANDLE;
+    return trip_circuit_open(&hearing, TRIP_ON_OPEN, 0, TRIP_CAUSE_OPERATOR) ? TRIP_OK : TRIP_E_HANDLE;
 }
 
 /* Under the mutex, so that the circuit's own clock is put forward by one at a time. */
@@ -158,7 +163,7 @@ trip_status trip_circuit_reset(trip_circuit circuit)
     trip_verdict verdict;
     bool there = trip_circuit_apply(&hearing, TRIP_ON_RESET, 0, &verdict);
     trip_revise();
-    trip_tracker_let_go(owner);
+    trip_tracker_unlock(owner);
     return there ? TRIP_OK : TRIP_E_HANDLE;
 }
 
@@ -168,7 +173,7 @@ trip_status trip_circuit_remove(trip_circuit circuit)
     trip_tracker_record *owner = trip_tracker_hold(circuit, &record);
     if (owner == NULL)
         return TRIP_E_HANDLE;
-    trip_registry_remove(&owner->registry, record);
-    trip_tracker_let_go(owner);
+    trip_registry_remove(&owner->registry, record, TRIP_CAUSE_OPERATOR);
+    trip_tracker_unlock(owner);
     return TRIP_OK;
 }

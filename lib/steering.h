@@ -38,8 +38,8 @@ void trip_steering_end(trip_hearing *hearing);
 /* Have room for an order. False: no memory. */
 bool trip_steering_prepare(trip_record *record);
 
-/* With the mutex held, and room for an order: let it hold. */
-void trip_steering_put(trip_record *record, trip_steer steer, const char *reason, size_t reason_len);
+/* With the mutex held, and room for an order: let it hold, and tell of it. TRIP_CAUSE_OPERATOR or _RESTORED. */
+void trip_steering_put(trip_record *record, trip_steer steer, const char *reason, size_t reason_len, uint32_t cause);
 
 /* With the mutex held: the last order; NULL: there was none in this life. */
 const trip_order *trip_steering_order(const trip_record *record);

@@ -4,6 +4,7 @@
 #include "abi.h"
 #include "clock.h"
 #include "config.h"
+#include "emit.h"
 #include "process.h"
 
 #include <stddef.h>
@@ -42,6 +43,114 @@ bool trip_tracker_tag_lives(uint32_t tag)
         return false;
     uint64_t life = atomic_load_explicit(&record->life, memory_order_acquire);
     return (life & 1) != 0 && (uint16_t)(life >> 1) == tag >> TRIP_TRACKER_SLOT_BITS;
+}
+
+/* ---- Locking ----------------------------------------------------------------------------------------------------- */
+
+#define LONG_WAIT (5 * TRIP_NS_PER_MS)
+
+static __attribute__((noinline)) void wait_for_lock(trip_tracker_record *record, trip_tracker tracker)
+{
+    uint64_t began = trip_clock_precise();
+    pthread_mutex_lock(&record->registry.mutex);
+    uint64_t waited = trip_clock_precise() - began;
+    if (waited > LONG_WAIT)
+        trip_emit_lock_wait(tracker, waited);
+}
+
+static void lock(trip_tracker_record *record, trip_tracker tracker)
+{
+    if (pthread_mutex_trylock(&record->registry.mutex) != 0)
+        wait_for_lock(record, tracker);
+}
+
+void trip_tracker_unlock(trip_tracker_record *record)
+{
+    pthread_mutex_unlock(&record->registry.mutex);
+}
+
+trip_tracker_record *trip_tracker_lock(trip_tracker tracker)
+{
+    trip_tracker_record *record = trip_tracker_named(tracker);
+    if (record == NULL || !trip_tracker_lives(record, tracker))
+        return NULL;
+    lock(record, tracker);
+    if (trip_tracker_lives(record, tracker))
+        return record;
+    trip_tracker_unlock(record);
+    return NULL;
+}
+
+trip_tracker_record *trip_tracker_hold(trip_circuit circuit, trip_record **out_record)
+{
+    trip_record *record = trip_record_named(circuit);
+    if (record == NULL)
+        return NULL;
+    trip_tracker owner = trip_record_tracker(record);
+    trip_tracker_record *tracker = trip_tracker_named(owner);
+    if (tracker == NULL || !trip_record_lives(record, circuit))
+        return NULL;
+    lock(tracker, owner);
+    *out_record = record;
+    if (trip_record_lives(record, circuit) &&
+        trip_record_tracker(record) == owner) /* else the mutex is not the circuit's */
+        return tracker;
+    trip_tracker_unlock(tracker);
+    return NULL;
+}
+
+/* ---- Visiting ---------------------------------------------------------------------------------------------------- */
+
+#define CLOSED_TO_VISITORS (UINT64_C(1) << 63)
+
+/* The tracker is destroyed and nobody is there: give its place to another one, if it has a generation left. */
+static void retire(uint32_t slot)
+{
+    trip_tracker_record *record = trip_pool_at(&trip_trackers, slot);
+    trip_events_end(&record->events);
+    uint64_t generation = atomic_load_explicit(&record->life, memory_order_relaxed) >> 1;
+    atomic_store_explicit(&record->visits, 0, memory_order_release);
+    if (generation < trip_handle_generations(TRIP_TRACKER_SLOT_BITS))
+        trip_pool_give(&trip_trackers, slot);
+}
+
+trip_tracker_record *trip_tracker_visit(trip_tracker tracker)
+{
+    trip_tracker_record *record = trip_tracker_named(tracker);
+    if (record == NULL)
+        return NULL;
+    uint64_t visits = atomic_load_explicit(&record->visits, memory_order_relaxed);
+    do {
+        if ((visits & CLOSED_TO_VISITORS) != 0)
+            return NULL;
+    } while (!atomic_compare_exchange_weak_explicit(&record->visits, &visits, visits + 1, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+    if (trip_tracker_lives(record, tracker))
+        return record;
+    trip_tracker_leave(tracker);
+    return NULL;
+}
+
+void trip_tracker_leave(trip_tracker tracker)
+{
+    trip_tracker_record *record = trip_tracker_named(tracker);
+    uint64_t visits = atomic_fetch_sub_explicit(&record->visits, 1, memory_order_acq_rel);
+    if (visits == (CLOSED_TO_VISITORS | 1))
+        retire(trip_handle_slot(tracker, TRIP_TRACKER_SLOT_BITS));
+}
+
+void trip_trackers_after_fork(void)
+{
+    uint32_t made = trip_pool_made(&trip_trackers);
+    for (uint32_t i = 0; i < made; i++) {
+        trip_tracker_record *record = trip_pool_at(&trip_trackers, i);
+        bool is_closed = (atomic_load_explicit(&record->visits, memory_order_relaxed) & CLOSED_TO_VISITORS) != 0;
+        atomic_store_explicit(&record->visits, 0, memory_order_relaxed);
+        if (is_closed)
+            retire(i);
+        else
+            trip_events_after_fork(&record->events);
+    }
 }
 
 /* ---- The clock --------------------------------------------------------------------------------------------------- */
@@ -104,8 +213,8 @@ trip_status trip_tracker_advance(trip_tracker tracker, uint64_t ns)
 
 /* ---- Making and destroying --------------------------------------------------------------------------------------- */
 
-/* With the process locked. A slot's mutex is made with it and lasts as long as its memory: someone may be waiting at
-   it. */
+/* With the process locked. A slot's mutexes are made with it and last as long as its memory: someone may be waiting at
+   them. */
 static trip_status begin(const trip_policy *policy, trip_tracker *out_tracker)
 {
     uint32_t slot;
@@ -116,7 +225,9 @@ static trip_status begin(const trip_policy *policy, trip_tracker *out_tracker)
     uint64_t life = atomic_load_explicit(&record->life, memory_order_relaxed);
     if (life == 0) {
         pthread_mutex_init(&record->registry.mutex, NULL);
+        pthread_mutex_init(&record->scraping, NULL);
         life = 1 << 1;
+        atomic_store_explicit(&record->life, life, memory_order_relaxed);
     }
     trip_registry *registry = &record->registry; /* nobody reads it before the tracker lives, or after */
     status = trip_policy_publish(policy, &registry->first_place);
@@ -160,56 +271,27 @@ trip_status trip_tracker_create(const trip_config *config, trip_tracker *out_tra
 
 trip_status trip_tracker_destroy(trip_tracker tracker)
 {
-    trip_tracker_record *record = trip_tracker_lock(tracker);
-    if (record == NULL)
+    trip_tracker_record *record = trip_tracker_named(tracker);
+    if (record == NULL || !trip_tracker_lives(record, tracker))
         return TRIP_E_HANDLE;
-    uint64_t generation = trip_handle_generation(tracker, TRIP_TRACKER_SLOT_BITS) + 1;
-    atomic_store_explicit(&record->life, generation << 1, memory_order_release);
-    trip_registry_clear(&record->registry);
-    atomic_fetch_add_explicit(&trip_trackers_destroyed, 1, memory_order_release);
-    trip_tracker_let_go(record);
-    uint32_t slot = trip_handle_slot(tracker, TRIP_TRACKER_SLOT_BITS);
-    if (generation < trip_handle_generations(TRIP_TRACKER_SLOT_BITS))
-        trip_pool_give(&trip_trackers, slot);
-    return TRIP_OK;
+    pthread_mutex_lock(&record->scraping); /* whoever tells the metrics reads what goes with them */
+    bool ours = trip_tracker_lock(tracker) != NULL;
+    uint64_t visits = 1;
+    if (ours) {
+        uint64_t generation = trip_handle_generation(tracker, TRIP_TRACKER_SLOT_BITS) + 1;
+        atomic_store_explicit(&record->life, generation << 1, memory_order_release);
+        trip_registry_clear(&record->registry);
+        atomic_fetch_add_explicit(&trip_trackers_destroyed, 1, memory_order_release);
+        visits = atomic_fetch_or_explicit(&record->visits, CLOSED_TO_VISITORS, memory_order_acq_rel);
+        trip_tracker_unlock(record);
+    }
+    pthread_mutex_unlock(&record->scraping);
+    if (visits == 0)
+        retire(trip_handle_slot(tracker, TRIP_TRACKER_SLOT_BITS));
+    return ours ? TRIP_OK : TRIP_E_HANDLE;
 }
 
 /* ---- Circuits ---------------------------------------------------------------------------------------------------- */
-
-trip_tracker_record *trip_tracker_lock(trip_tracker tracker)
-{
-    trip_tracker_record *record = trip_tracker_named(tracker);
-    if (record == NULL || !trip_tracker_lives(record, tracker))
-        return NULL;
-    pthread_mutex_lock(&record->registry.mutex);
-    if (trip_tracker_lives(record, tracker))
-        return record;
-    pthread_mutex_unlock(&record->registry.mutex);
-    return NULL;
-}
-
-trip_tracker_record *trip_tracker_hold(trip_circuit circuit, trip_record **out_record)
-{
-    trip_record *record = trip_record_named(circuit);
-    if (record == NULL)
-        return NULL;
-    trip_tracker owner = trip_record_tracker(record);
-    trip_tracker_record *tracker = trip_tracker_named(owner);
-    if (tracker == NULL || !trip_record_lives(record, circuit))
-        return NULL;
-    pthread_mutex_lock(&tracker->registry.mutex);
-    *out_record = record;
-    if (trip_record_lives(record, circuit) &&
-        trip_record_tracker(record) == owner) /* else the mutex is not the circuit's */
-        return tracker;
-    pthread_mutex_unlock(&tracker->registry.mutex);
-    return NULL;
-}
-
-void trip_tracker_let_go(trip_tracker_record *tracker)
-{
-    pthread_mutex_unlock(&tracker->registry.mutex);
-}
 
 /* The circuit of a key that was not found without the registry's mutex. */
 static __attribute__((noinline)) trip_status get(trip_tracker_record *record, trip_tracker tracker, const trip_key *key,
@@ -219,7 +301,7 @@ static __attribute__((noinline)) trip_status get(trip_tracker_record *record, tr
     if (trip_tracker_lock(tracker) == NULL)
         return TRIP_E_HANDLE;
     trip_status status = trip_registry_get(&record->registry, tracker, key, &circuit);
-    trip_tracker_let_go(record);
+    trip_tracker_unlock(record);
     if (status == TRIP_OK)
         *out_circuit = circuit;
     return status;

@@ -2,6 +2,7 @@
 #ifndef TRIP_TRACKER_H
 #define TRIP_TRACKER_H
 
+#include "events.h"
 #include "handle.h"
 #include "policy.h"
 #include "pool.h"
@@ -13,6 +14,9 @@ typedef struct trip_tracker_record {
     _Atomic uint64_t manual; /* the manual clock: low bits of the generation << 58 | ns */
     _Atomic uint32_t clock;  /* TRIP_CLOCK_* */
     trip_registry registry;
+    _Atomic uint64_t visits;  /* that go on, with a flag once the tracker is destroyed */
+    trip_events events;       /* for visitors alone */
+    pthread_mutex_t scraping; /* one at a time tells the metrics; taken before the registry's */
 } trip_tracker_record;
 
 extern trip_pool trip_trackers;
@@ -27,12 +31,21 @@ bool trip_tracker_lives(const trip_tracker_record *record, trip_tracker tracker)
 /* Whether the tracker with these low bits of its handle may still be there. */
 bool trip_tracker_tag_lives(uint32_t tag);
 
-/* Hold the mutex of a tracker's registry. NULL: there is no such tracker, and nothing is held. */
+/* Hold the mutex of a tracker's registry. To wait for it for long is an event. NULL: there is no such tracker, and nothing
+   is held. */
 trip_tracker_record *trip_tracker_lock(trip_tracker tracker);
 
-/* Hold the mutex of the registry of a circuit that lives, and tell where it does. NULL: there is none, and nothing is held. */
+/* Hold that of the registry of a circuit that lives, and tell where it does. NULL: there is none, and nothing is held. */
 trip_tracker_record *trip_tracker_hold(trip_circuit circuit, trip_record **out_record);
-void trip_tracker_let_go(trip_tracker_record *tracker);
+void trip_tracker_unlock(trip_tracker_record *tracker);
+
+/* A tracker with what it has beside its circuits is there until all who visit it have left, be it that it is destroyed
+   meanwhile. NULL: it is gone. Lock-free. */
+trip_tracker_record *trip_tracker_visit(trip_tracker tracker);
+void trip_tracker_leave(trip_tracker tracker);
+
+/* In the child of a fork: all visitors are gone. */
+void trip_trackers_after_fork(void);
 
 /* What time it is for a tracker that lives. */
 uint64_t trip_tracker_time(trip_tracker tracker);

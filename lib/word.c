@@ -353,6 +353,7 @@ trip_verdict trip_word_step(uint64_t word, trip_word_event event, uint64_t epoch
     else
         verdict = asks ? step_open(current, event, setting) : stay(word, TRIP_STALE);
     verdict.opened |= opened;
+    verdict.lost = current != word;
     return verdict;
 }
 

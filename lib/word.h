@@ -69,6 +69,7 @@ typedef struct trip_verdict {
     trip_status status; /* TRIP_OK, TRIP_REJECTED_OPEN, TRIP_REJECTED_PROBING, TRIP_STALE, TRIP_E_CAPACITY (a renewal
                            that the word cannot hold), TRIP_E_HANDLE (vacant) */
     bool opened;        /* an open period has begun, be it over already */
+    bool lost;          /* the lease of a probe had run out: that comes first */
 } trip_verdict;
 
 /* A word spelled out at a moment: expiry applied, nothing changed. */

@@ -84,7 +84,7 @@ def shape_spoilers(vector):
         yield "steps without a tracker", lambda: vector.update(steps=[step])
         return
     first, last = steps[0], steps[-1]
-    yield "unknown step", lambda: first.update(do="reset")
+    yield "unknown step", lambda: first.update(do="rewind")
     yield "unknown key in a step", lambda: first.update(note="")
     yield "unknown key in an expect", lambda: first["expect"].update(note=0)
     yield "an expect of what the step cannot show", lambda: first["expect"].update(lease_left_ns=0)

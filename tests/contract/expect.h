@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#define FACTS_MAX 20
+#define FACTS_MAX 24
 
 typedef struct fact {
     const char *key;

@@ -3,6 +3,7 @@
 
 #include "config.h"
 #include "expect.h"
+#include "operating.h"
 #include "said.h"
 
 #include <inttypes.h>
@@ -18,6 +19,8 @@
 typedef struct scene {
     place where;
     trip_tracker tracker;
+    trip_config config;
+    snapshots snapshots;
     json_t *circuits; /* name: handle */
     json_t *permits;  /* name: handle */
     json_t *epochs;   /* circuit's handle: epoch when last inspected */
@@ -48,14 +51,6 @@ static trip_circuit circuit_argument(const scene *s, const json_t *step)
 static trip_permit permit_argument(const scene *s, const json_t *step)
 {
     return named(s, s->permits, text_member(&s->where, step, "permit"));
-}
-
-static const char *state_text_of(uint32_t circuit_state)
-{
-    static const char *const names[] = {[TRIP_STATE_CLOSED] = "TRIP_STATE_CLOSED",
-                                        [TRIP_STATE_OPEN] = "TRIP_STATE_OPEN",
-                                        [TRIP_STATE_HALF_OPEN] = "TRIP_STATE_HALF_OPEN"};
-    return circuit_state < sizeof names / sizeof names[0] ? names[circuit_state] : "a state of no name";
 }
 
 static void state_status(facts *found, trip_status status)
@@ -106,7 +101,7 @@ static void state_rejection(const scene *s, trip_status status, const trip_rejec
     }
     if (refused->status != status)
         wrong(&s->where, "%s, but out_rejection says %s", trip_status_name(status), trip_status_name(refused->status));
-    state_name(found, "state", state_text_of(refused->state));
+    state_name(found, "state", state_name_of(refused->state));
     state_number(found, "failures", refused->failures);
     state_number(found, "retry_after_ns", refused->retry_after_ns);
     state_number(found, "open_duration_ns", refused->open_duration_ns);
@@ -177,8 +172,9 @@ static void do_inspect(scene *s, const json_t *step, facts *found)
     state_status(found, status);
     if (status != TRIP_OK)
         return;
-    state_name(found, "state", state_text_of(info.state));
-    state_name(found, "mode", info.mode == TRIP_MODE_AUTO ? "TRIP_MODE_AUTO" : "a mode of no name");
+    state_name(found, "state", state_name_of(info.state));
+    state_name(found, "mode", mode_name_of(info.mode));
+    state_number(found, "mode_left_ns", info.mode_left_ns);
     state_number(found, "failures", info.failures);
     state_number(found, "level", info.level);
     state_number(found, "probes_out", info.probes_out);
@@ -269,6 +265,77 @@ static void do_destroy(scene *s, const json_t *step, facts *found)
     state_status(found, status);
 }
 
+/* Names of circuits and permits are forgotten, those of snapshots are not. */
+static void do_restart(scene *s, const json_t *step, facts *found)
+{
+    (void)step;
+    trip_status status = trip_tracker_destroy(s->tracker);
+    if (status == TRIP_OK)
+        status = trip_tracker_create(&s->config, &s->tracker, NULL);
+    json_object_clear(s->circuits);
+    json_object_clear(s->permits);
+    json_object_clear(s->epochs);
+    state_status(found, status);
+}
+
+/* ---- Operating --------------------------------------------------------------------------------------------------- */
+
+static void do_set_mode(scene *s, const json_t *step, facts *found)
+{
+    set_mode(&s->where, circuit_argument(s, step), step, found);
+}
+
+static void do_trip(scene *s, const json_t *step, facts *found)
+{
+    state_status(found, trip_circuit_trip(circuit_argument(s, step)));
+}
+
+static void do_reset(scene *s, const json_t *step, facts *found)
+{
+    state_status(found, trip_circuit_reset(circuit_argument(s, step)));
+}
+
+static void do_remove(scene *s, const json_t *step, facts *found)
+{
+    state_status(found, trip_circuit_remove(circuit_argument(s, step)));
+}
+
+static void do_configure(scene *s, const json_t *step, facts *found)
+{
+    configure(&s->where, s->tracker, step, found);
+}
+
+static void do_circuits(scene *s, const json_t *step, facts *found)
+{
+    list_circuits(&s->where, s->tracker, step, found);
+}
+
+static void do_explain(scene *s, const json_t *step, facts *found)
+{
+    explain(&s->where, circuit_argument(s, step), step, found);
+}
+
+static void do_event(scene *s, const json_t *step, facts *found)
+{
+    (void)step;
+    take_event(&s->where, s->tracker, found);
+}
+
+static void do_metric(scene *s, const json_t *step, facts *found)
+{
+    find_metric(&s->where, s->tracker, step, found);
+}
+
+static void do_snapshot(scene *s, const json_t *step, facts *found)
+{
+    take_snapshot(&s->where, s->tracker, step, &s->snapshots, found);
+}
+
+static void do_restore(scene *s, const json_t *step, facts *found)
+{
+    restore_snapshot(&s->where, s->tracker, step, &s->snapshots, found);
+}
+
 /* ---- What providers say ------------------------------------------------------------------------------------------ */
 
 static void do_classify_http(scene *s, const json_t *step, facts *found)
@@ -318,6 +385,18 @@ static const struct kind {
     {"classify_text", {"do", "expect", "text"}, do_classify_text},
     {"classify_errno", {"do", "expect", "errno"}, do_classify_errno},
     {"retry_hint", {"do", "expect", "name", "value", "now_unix_ns"}, do_retry_hint},
+    {"set_mode", {"do", "expect", "circuit", "mode", "ttl_ns", "reason"}, do_set_mode},
+    {"trip", {"do", "expect", "circuit"}, do_trip},
+    {"reset", {"do", "expect", "circuit"}, do_reset},
+    {"remove", {"do", "expect", "circuit"}, do_remove},
+    {"configure", {"do", "expect", "scope", "tenant", "provider", "config"}, do_configure},
+    {"circuits", {"do", "expect", "page"}, do_circuits},
+    {"explain", {"do", "expect", "circuit"}, do_explain},
+    {"event", {"do", "expect"}, do_event},
+    {"metric", {"do", "expect", "labels", "series", "max_series"}, do_metric},
+    {"snapshot", {"do", "expect", "now_unix_ns", "as"}, do_snapshot},
+    {"restore", {"do", "expect", "snapshot", "now_unix_ns", "flip"}, do_restore},
+    {"restart", {"do", "expect"}, do_restart},
 };
 
 static void perform(scene *s, const char *name, const json_t *step)
@@ -396,9 +475,9 @@ static void check_shape(const place *where, const json_t *vector)
 /* False when the vector wants no tracker and there is none. */
 static bool create(scene *s, const json_t *vector)
 {
-    trip_config config = config_of(&s->where, member(&s->where, vector, "config", JSON_OBJECT));
+    s->config = config_of(&s->where, member(&s->where, vector, "config", JSON_OBJECT));
     trip_error error = {.struct_size = sizeof error};
-    trip_status status = trip_tracker_create(&config, &s->tracker, &error);
+    trip_status status = trip_tracker_create(&s->config, &s->tracker, &error);
     facts found = {.count = 0};
     state_status(&found, status);
     if (status != TRIP_OK) {
@@ -428,6 +507,7 @@ void play(const char *file, const json_t *vector)
     } else if (json_object_get(vector, "steps") != NULL) {
         wrong(&s.where, "steps without a tracker");
     }
+    forget_snapshots(&s.snapshots);
     json_decref(s.circuits);
     json_decref(s.permits);
     json_decref(s.epochs);

@@ -10,7 +10,8 @@ NUMBER_MAX = 2**63 - 1
 
 REJECTION = {"state", "failures", "retry_after_ns", "open_duration_ns"}
 COUNTERS = {"permits", "successes", "failures_total", "drops", "cancels", "rejections", "stale", "opens"}
-CIRCUIT = REJECTION | COUNTERS | {"mode", "level", "probes_out", "epoch"}
+CIRCUIT = REJECTION | COUNTERS | {"mode", "mode_left_ns", "level", "probes_out", "epoch"}
+EVENT = {"kind", "number", "at_ns", "state", "mode", "cause", "scope", "failures", "duration_ns", "lost"}
 OUTCOME = {"class", "http_status", "retry_after_ns"}
 SETTLE = ({"permit"}, set(), set())
 # Each step's arguments that it must have, those that it may have, and what it can show beside its status.
@@ -35,7 +36,23 @@ STEPS = {
     "classify_text": ({"text"}, set(), OUTCOME),
     "classify_errno": ({"errno"}, set(), OUTCOME),
     "retry_hint": ({"name", "value", "now_unix_ns"}, set(), {"retry_after_ns"}),
+    "set_mode": ({"circuit", "mode"}, {"ttl_ns", "reason"}, set()),
+    "trip": ({"circuit"}, set(), set()),
+    "reset": ({"circuit"}, set(), set()),
+    "remove": ({"circuit"}, set(), set()),
+    "configure": ({"scope", "config"}, {"tenant", "provider"}, {"field"}),
+    "circuits": ({"page"}, set(), {"count", "open"}),
+    "explain": ({"circuit"}, set(), {"says"}),
+    "event": (set(), set(), EVENT | {"tenant", "provider", "reason"}),
+    "metric": ({"labels", "series"}, {"max_series"}, {"value"}),
+    "snapshot": ({"now_unix_ns", "as"}, set(), set()),
+    "restore": ({"snapshot", "now_unix_ns"}, {"flip"}, set()),
+    "restart": (set(), set(), set()),
 }
+# What the names of selectors begin with, where it is not their key.
+PREFIXES = {"kind": "TRIP_EVENT_"}
+SELECTED = ("state", "mode", "class", "scope", "cause", "labels", "kind")
+NUMBERS = {"http_status", "now_unix_ns", "retry_after_ns", "duration_ns", "ttl_ns", "page", "max_series", "flip"}
 DOUBLE_NAMES = {"NaN", "Infinity", "-Infinity"}
 
 _header = HEADER.read_text(encoding="utf-8")
@@ -96,12 +113,16 @@ def check_number_or_range(key, value):
 
 
 def check_expected(key, value):
-    if key in ("state", "mode", "class"):
-        prefix = f"TRIP_{key.upper()}_"
+    if (key, value) == ("kind", "none"):
+        return
+    if key in SELECTED:
+        prefix = PREFIXES.get(key, f"TRIP_{key.upper()}_")
         require(value in CONSTANTS and value.startswith(prefix), f"{value!r} is no {key}")
+    elif key == "field":
+        require(value in FIELDS, f"{value!r} is no field")
     elif key == "epoch":
         require(value in ("same", "new"), f"{value!r} is no epoch")
-    elif key in ("tenant", "provider", "same_as", "not_same_as"):
+    elif key in ("tenant", "provider", "reason", "says", "same_as", "not_same_as"):
         require(is_text(value), f"{key}: {value!r} is no text")
     else:
         check_number_or_range(key, value)
@@ -121,7 +142,7 @@ class Names:
     """The names that the steps so far have given."""
 
     def __init__(self):
-        self.circuits, self.permits, self.inspected = set(), set(), set()
+        self.circuits, self.permits, self.inspected, self.snapshots = set(), set(), set(), set()
 
     def require_circuit(self, name):
         require(name in self.circuits, f"no circuit is named {name!r}")
@@ -132,6 +153,8 @@ def can_show(do, status):
     shown = STEPS[do][2]
     if do == "ask":
         return shown if status.startswith("TRIP_REJECTED_") else {"granted"}
+    if do == "configure":
+        return shown if status == "TRIP_E_CONFIG" else set()
     if do in ("permit", "peek"):
         return shown if status.startswith("TRIP_REJECTED_") else set()
     return shown if status == "TRIP_OK" else set()
@@ -156,15 +179,21 @@ def check_arguments(step, names):
     must, may, _ = STEPS[step["do"]]
     arguments = set(step) - {"do", "expect"}
     require(must <= arguments <= must | may, f"{step['do']} with {sorted(arguments)}")
-    for key in arguments & {"tenant", "provider", "body", "text", "value"}:
+    for key in arguments & {"tenant", "provider", "body", "text", "value", "reason"}:
         check_long_text(key, step[key])
     require(is_text(step.get("name", "")), f"name: {step.get('name')!r} is no text")
-    if "class" in step:
-        check_expected("class", step["class"])
-    for key in arguments & {"http_status", "now_unix_ns", "retry_after_ns", "duration_ns"}:
+    for key in arguments & set(SELECTED):
+        check_expected(key, step[key])
+    for key in arguments & NUMBERS:
         require(is_number(step[key]), f"{key}: {step[key]!r} is no number")
     if "errno" in step:
         require(type(step["errno"]) is int and abs(step["errno"]) <= 2**31, f"errno: {step['errno']!r} is no errno")
+    if "config" in step and step["config"] is not None:
+        check_config(step["config"])
+    if "snapshot" in step:
+        require(step["snapshot"] in names.snapshots, f"no snapshot is named {step['snapshot']!r}")
+    require(is_text(step.get("series", "")), f"series: {step.get('series')!r} is no text")
+    require(step.get("page") != 0, "pages of nothing")
     if "circuit" in step:
         names.require_circuit(step["circuit"])
     if "permit" in step:
@@ -185,6 +214,10 @@ def give_name(step, names):
         names.permits |= {step["as"]} if granted else set()
     elif step["do"] == "inspect" and granted:
         names.inspected.add(step["circuit"])
+    elif step["do"] == "snapshot" and granted:
+        names.snapshots.add(step["as"])
+    elif step["do"] == "restart":
+        names.circuits, names.permits, names.inspected = set(), set(), set()
 
 
 def check_step(step, names):

@@ -54,9 +54,13 @@ void trip_empty(void *memory, size_t size)
 _Atomic uint64_t precise_ns = UINT64_C(1000000000000);
 _Atomic uint64_t coarse_lag = 3000000;
 _Atomic uint64_t precise_readings, coarse_readings;
+void (*_Atomic before_reading)(void);
 
 uint64_t trip_clock_precise(void)
 {
+    void (*act)(void) = atomic_load(&before_reading);
+    if (act != NULL)
+        act();
     atomic_fetch_add(&precise_readings, 1);
     return atomic_load(&precise_ns);
 }
@@ -67,14 +71,16 @@ uint64_t trip_clock_coarse(void)
     return atomic_load(&precise_ns) - atomic_load(&coarse_lag);
 }
 
-uint64_t trip_clock_of_day(void)
-{
-    return UINT64_C(1795262400000000000) + atomic_load(&precise_ns);
-}
-
 uint64_t trip_clock_tick(void)
 {
     return 4000000;
+}
+
+_Atomic uint64_t day_ns = UINT64_C(1700000000000000000);
+
+uint64_t trip_clock_of_day(void)
+{
+    return atomic_load(&day_ns);
 }
 
 _Atomic int entropy_fails;

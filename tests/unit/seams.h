@@ -13,6 +13,8 @@ extern _Atomic uint64_t emptied;         /* bytes that were given back and kept 
 extern _Atomic uint64_t precise_ns; /* what the clock says */
 extern _Atomic uint64_t coarse_lag; /* and how far the coarse one is behind */
 extern _Atomic uint64_t precise_readings, coarse_readings;
+extern _Atomic uint64_t day_ns;              /* and the time of day */
+extern void (*_Atomic before_reading)(void); /* the precise one; NULL: nothing */
 
 extern _Atomic int entropy_fails;
 

@@ -181,11 +181,13 @@ static void take(const subject *s, trip_word_event event, twin_permit permit, ui
         const char *broken = twin_step(&t, event, permit, &setting, &verdict);
         if (i == 0)
             first = verdict;
-        bool same = verdict.word == first.word && verdict.status == first.status && verdict.opened == first.opened;
+        bool same = verdict.word == first.word && verdict.status == first.status && verdict.opened == first.opened &&
+                    verdict.lost == first.lost;
         if (broken == NULL && timeless && !same)
             broken = "where no clock is needed the time changes nothing";
         bool only_counts = trip_word_only_counts(s->twin.word, permit.epoch, s->policy);
-        bool counted = verdict.word == s->twin.word + 1 && verdict.status == TRIP_OK && !verdict.opened;
+        bool counted =
+            verdict.word == s->twin.word + 1 && verdict.status == TRIP_OK && !verdict.opened && !verdict.lost;
         if (broken == NULL && event == TRIP_ON_FAILURE && only_counts && !counted)
             broken = "the quick answer to a failure is that of the function";
         bool is_closed = trip_word_state_of(s->twin.word) == TRIP_WORD_CLOSED;
@@ -397,7 +399,7 @@ START_TEST(a_vacant_place_grants_nothing_and_knows_no_permit)
         trip_verdict verdict = trip_word_step(word, event, trip_word_epoch(word), &setting);
         ck_assert_int_eq(verdict.status, TRIP_E_HANDLE);
         ck_assert_uint_eq(verdict.word, word);
-        ck_assert(!verdict.opened);
+        ck_assert(!verdict.opened && !verdict.lost);
         ck_assert(!trip_word_needs_clock(word, event, trip_word_epoch(word), &policy));
         ck_assert_uint_eq(trip_word_deadline(word, &policy), UINT64_MAX);
         ck_assert_int_eq(trip_word_view(word, &setting).state, TRIP_WORD_VACANT);

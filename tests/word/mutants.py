@@ -322,6 +322,13 @@ MUTANTS = [
         "verdict = step_open(current, event, setting);",
     ),
     ("an opening by expiry is not told", "    verdict.opened |= opened;\n", ""),
+    ("a lost probe is not told", "    verdict.lost = current != word;\n", ""),
+    ("only a lost probe that opens is told", "verdict.lost = current != word;", "verdict.lost = opened;"),
+    (
+        "whatever changes the word is told as a lost probe",
+        "verdict.lost = current != word;",
+        "verdict.lost = verdict.word != word;",
+    ),
     # What the provider asks for
     ("an open period ends before the provider wants calls", "larger(deadline, setting->not_before)", "deadline"),
     (

@@ -229,7 +229,7 @@ static const char *compare_counts(const model_circuit *c, uint64_t word, uint64_
 
 static bool same_verdict(const trip_verdict *a, const trip_verdict *b, uint64_t difference)
 {
-    return a->status == b->status && a->opened == b->opened && (a->word ^ b->word) == difference;
+    return a->status == b->status && a->opened == b->opened && a->lost == b->lost && (a->word ^ b->word) == difference;
 }
 
 static const char *judge_slow_word(const twin *t, trip_word_event event, uint64_t epoch, const trip_setting *setting,
@@ -246,8 +246,8 @@ const char *twin_step(twin *t, trip_word_event event, twin_permit permit, const 
     const char *broken = judge_slow_word(t, event, permit.epoch, setting, &verdict);
     model_circuit c = t->circuit;
     sighting from = sighting_in_word(t->word, setting->policy);
-    bool opened = false;
-    if (broken == NULL && model_is_due(&c, setting->now))
+    bool opened = false, lost = model_is_due(&c, setting->now);
+    if (broken == NULL && lost)
         broken = expire(&c, t->word, setting, &from, &opened);
     if (broken != NULL)
         return broken;
@@ -257,9 +257,12 @@ const char *twin_step(twin *t, trip_word_event event, twin_permit permit, const 
     if (verdict.status != answer.status)
         return "the status is the model's";
     if (answer.status == TRIP_STALE || answer.status < 0)
-        return verdict.word == t->word && !verdict.opened ? NULL : "a stale or failing event changes nothing";
+        return verdict.word == t->word && !verdict.opened && !verdict.lost ? NULL
+                                                                           : "a stale or failing event changes nothing";
     if (verdict.opened != (opened || answer.timing == MODEL_OPENED))
         return "opened tells of every open period that begins and of no other";
+    if (verdict.lost != lost)
+        return "lost tells of every lease that has run out with a probe and of no other";
 
     transition change = {
         .timing = answer.timing, .begins = c.era != era, .renumbers = answer.renumbers, .moment = setting->now};
