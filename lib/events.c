@@ -126,7 +126,7 @@ static void wake(trip_events *events)
 {
     if (atomic_exchange_explicit(&events->woken, 1, memory_order_acq_rel) != 0)
         return;
-    int fd = atomic_load_explicit(&events->fd, memory_order_relaxed) - 1;
+    int fd = atomic_load_explicit(&events->fd, memory_order_acquire) - 1;
     if (fd >= 0)
         write_to(fd);
 }
@@ -141,7 +141,7 @@ static void wake_from_now_on(trip_events *events)
 
 static void let_sleep(trip_events *events)
 {
-    int fd = atomic_load_explicit(&events->fd, memory_order_relaxed) - 1;
+    int fd = atomic_load_explicit(&events->fd, memory_order_acquire) - 1;
     if (fd < 0)
         return;
     read_from(fd);
@@ -158,7 +158,7 @@ static bool have_descriptor(trip_events *events)
     errno = saved;
     if (fd < 0)
         return false;
-    atomic_store_explicit(&events->fd, fd + 1, memory_order_relaxed);
+    atomic_store_explicit(&events->fd, fd + 1, memory_order_release);
     wake_from_now_on(events);
     return true;
 }
@@ -456,7 +456,7 @@ void trip_events_end(trip_events *events)
 /* Another descriptor under the same number, of which the parent knows nothing. */
 static void renew_descriptor(trip_events *events)
 {
-    int fd = atomic_load_explicit(&events->fd, memory_order_relaxed) - 1;
+    int fd = atomic_load_explicit(&events->fd, memory_order_acquire) - 1;
     if (fd < 0)
         return;
     int saved = errno;

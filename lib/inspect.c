@@ -162,9 +162,9 @@ void trip_circuit_info_with(trip_circuit circuit, trip_record *record, uint64_t 
     trip_circuit_look(&hearing);
     trip_view view = trip_word_view(word, &hearing.setting);
     uint64_t counts[TRIP_COUNTERS];
-    tell_mode(&hearing, word, out_info);
     trip_circuit_counts(record, circuit, counts);
     *out_info = info_of(&view, counts);
+    tell_mode(&hearing, word, out_info);
 }
 
 bool trip_circuit_info_of(trip_circuit circuit, trip_circuit_info *out_info)

@@ -1,10 +1,15 @@
 /* fork, dlclose and thread exit: what becomes of circuits and permits when a process splits or closes the library. */
 #include "fixture.h"
 
+#include "events.h"
+
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -187,6 +192,111 @@ START_TEST(parent_and_child_go_their_own_ways)
 }
 END_TEST
 
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
+
+enum { RING = 4096 };
+
+static bool is_readable(int32_t fd)
+{
+    struct pollfd at = {.fd = fd, .events = POLLIN};
+    return poll(&at, 1, 0) == 1 && at.revents == POLLIN;
+}
+
+/* Take all that wait: whether they are as many as that, have the numbers from `first` on, and so many were lost. */
+static bool take(trip_tracker tracker, uint64_t first, size_t expected, uint64_t expected_lost)
+{
+    static trip_event events[RING];
+    static char text[RING * 32];
+    size_t count;
+    uint64_t lost;
+    if (trip_tracker_events(tracker, events, sizeof *events, RING, text, sizeof text, &count, &lost) != TRIP_OK)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (events[i].number != first + i)
+            return false;
+    return count == expected && lost == expected_lost;
+}
+
+static void tell(trip_tracker tracker, int times)
+{
+    for (int i = 0; i < times; i++)
+        trip_events_tell(tracker, &(trip_event){.kind = TRIP_EVENT_CONFIGURED},
+                         &(trip_event_texts){.tenant = "acme", .tenant_len = 4});
+}
+
+typedef struct watched {
+    trip_tracker tracker;
+    int32_t fd;
+} watched;
+
+static int has_events_of_its_own(void *argument)
+{
+    const watched *w = argument;
+    int32_t fd;
+    REQUIRE(trip_tracker_event_fd(w->tracker, &fd) == TRIP_OK && fd == w->fd);
+    REQUIRE(!is_readable(fd));
+    REQUIRE(take(w->tracker, 1, 0, 0));
+    tell(w->tracker, 2);
+    REQUIRE(is_readable(fd));
+    REQUIRE((fcntl(fd, F_GETFL) & O_NONBLOCK) != 0 && fcntl(fd, F_GETFD) == FD_CLOEXEC);
+    REQUIRE(take(w->tracker, 1, 2, 0));
+    REQUIRE(!is_readable(fd));
+    tell(w->tracker, 1);
+    REQUIRE(trip_tracker_destroy(w->tracker) == TRIP_OK);
+    REQUIRE(fcntl(fd, F_GETFD) == -1);
+    return 0;
+}
+
+START_TEST(parent_and_child_have_events_of_their_own)
+{
+    watched w = {.tracker = fragile_tracker()};
+    ck_assert_int_eq(trip_tracker_event_fd(w.tracker, &w.fd), TRIP_OK);
+    ck_assert_int_eq(in_child(has_events_of_its_own, &w), 0);
+    ck_assert(!is_readable(w.fd)); /* whatever has happened in the child */
+    tell(w.tracker, RING + 3);
+    ck_assert_int_eq(in_child(has_events_of_its_own, &w), 0);
+    ck_assert(is_readable(w.fd));
+    ck_assert(take(w.tracker, 1, RING, 3));
+    ck_assert(!is_readable(w.fd));
+}
+END_TEST
+
+static int has_no_descriptor(void *argument)
+{
+    const watched *w = argument;
+    REQUIRE(fcntl(w->fd, F_GETFD) == -1);
+    int32_t fd;
+    struct rlimit more;
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &more) == 0);
+    more.rlim_cur = more.rlim_max;
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &more) == 0);
+    REQUIRE(trip_tracker_event_fd(w->tracker, &fd) == TRIP_OK);
+    tell(w->tracker, 1);
+    REQUIRE(is_readable(fd));
+    return 0;
+}
+
+START_TEST(a_child_that_is_given_no_descriptor_keeps_none_of_its_parents)
+{
+    watched w = {.tracker = fragile_tracker()};
+    ck_assert_int_eq(trip_tracker_event_fd(w.tracker, &w.fd), TRIP_OK);
+    struct rlimit before, none = {0};
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none.rlim_max = before.rlim_max;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(has_no_descriptor(&w));
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    int status = 0;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), 0);
+    tell(w.tracker, 1);
+    ck_assert(is_readable(w.fd));
+}
+END_TEST
+
 /* ---- Forks while threads call ------------------------------------------------------------------------------------ */
 
 /* Calls that a thread makes before the first fork. Only AddressSanitizer needs any: its runtime takes no locks around a
@@ -270,6 +380,49 @@ START_TEST(a_child_of_a_busy_process_can_do_everything)
         sched_yield();
     for (int i = 0; i < 60; i++)
         ck_assert_int_eq(in_child(works_with_threads, &b), 0);
+    atomic_store(&b.stop, 1);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+}
+END_TEST
+
+static void *tell_and_take(void *argument)
+{
+    busy *b = argument;
+    trip_event event;
+    char text[32];
+    size_t count;
+    uint64_t lost;
+    for (int calls = 0; !atomic_load(&b->stop); calls++) {
+        if (calls == FIRST_CALLS)
+            atomic_fetch_add(&b->warm, 1);
+        tell(b->tracker, 2);
+        trip_tracker_events(b->tracker, &event, sizeof event, 1, text, sizeof text, &count, &lost);
+    }
+    return NULL;
+}
+
+static int has_an_empty_ring(void *argument)
+{
+    const busy *b = argument;
+    REQUIRE(take(b->tracker, 1, 0, 0));
+    for (uint64_t lap = 0; lap < 3; lap++) {
+        tell(b->tracker, RING + 10);
+        REQUIRE(take(b->tracker, 1 + lap * RING, RING, (lap + 1) * 10));
+    }
+    return 0;
+}
+
+START_TEST(what_was_half_told_at_a_fork_does_not_stop_the_ring_of_the_child)
+{
+    busy b = {.tracker = fragile_tracker()};
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, tell_and_take, &b), 0);
+    while (atomic_load(&b.warm) < 4)
+        sched_yield();
+    for (int i = 0; i < 200; i++)
+        ck_assert_int_eq(in_child(has_an_empty_ring, &b), 0);
     atomic_store(&b.stop, 1);
     for (int i = 0; i < 4; i++)
         ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
@@ -383,6 +536,9 @@ static Suite *fork_suite(void)
     tcase_add_test(forking, in_the_child_no_call_of_the_parent_hangs_and_no_stream_of_it_stalls);
     tcase_add_test(forking, fork_handlers_of_the_program_may_call_the_library);
     tcase_add_test(forking, parent_and_child_go_their_own_ways);
+    tcase_add_test(forking, parent_and_child_have_events_of_their_own);
+    tcase_add_test(forking, a_child_that_is_given_no_descriptor_keeps_none_of_its_parents);
+    tcase_add_test(forking, what_was_half_told_at_a_fork_does_not_stop_the_ring_of_the_child);
     tcase_add_test(forking, a_child_of_a_busy_process_can_do_everything);
     tcase_add_test(forking, a_child_may_fork);
     suite_add_tcase(suite, forking);

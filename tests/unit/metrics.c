@@ -133,6 +133,9 @@ static const char whole_text[] = "# TYPE trip_permits counter\n"
                                  "# TYPE trip_circuits_evicted counter\n"
                                  "# HELP trip_circuits_evicted Circuits that went to make room.\n"
                                  "trip_circuits_evicted_total 0\n"
+                                 "# TYPE trip_events_lost counter\n"
+                                 "# HELP trip_events_lost Events that found the ring full.\n"
+                                 "trip_events_lost_total 0\n"
                                  "# TYPE trip_max_circuits gauge\n"
                                  "# HELP trip_max_circuits Circuits that the tracker may have.\n"
                                  "trip_max_circuits 65536\n"
@@ -192,7 +195,7 @@ END_TEST
 START_TEST(a_tracker_without_circuits_tells_of_itself)
 {
     char *text = scrape(bounded(5), TRIP_LABELS_TENANT, 0);
-    ck_assert_uint_eq(samples_in(text, "trip_", "").count, 3);
+    ck_assert_uint_eq(samples_in(text, "trip_", "").count, 4);
     ck_assert_uint_eq(value_in(text, "trip_max_circuits"), 5);
     ck_assert_uint_eq(value_in(text, "trip_circuits_evicted_total"), 0);
     free(text);

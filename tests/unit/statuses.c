@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 static json_t *told; /* {function: {status: true}} */
 
@@ -145,6 +146,28 @@ static void tell_tracker(void)
     TELL(TRIP_E_UNSUPPORTED, trip_tracker_advance, other_clock, 1);
     TELL(TRIP_OK, trip_tracker_destroy, other_clock);
     TELL(TRIP_E_HANDLE, trip_tracker_destroy, other_clock);
+}
+
+static void tell_events(void)
+{
+    trip_event event;
+    uint64_t lost;
+    TELL(TRIP_E_INVALID, trip_tracker_events, breaker, &event, sizeof event, 0, text, sizeof text, &len, &lost);
+    TELL(TRIP_E_HANDLE, trip_tracker_events, 7, &event, sizeof event, 1, text, sizeof text, &len, &lost);
+    fail_once(fresh());
+    TELL(TRIP_E_CAPACITY, trip_tracker_events, breaker, &event, sizeof event, 1, text, 0, &len, &lost);
+    TELL(TRIP_OK, trip_tracker_events, breaker, &event, sizeof event, 1, text, sizeof text, &len, &lost);
+
+    int32_t fd;
+    struct rlimit before, none = {0};
+    TELL(TRIP_E_INVALID, trip_tracker_event_fd, breaker, NULL);
+    TELL(TRIP_E_HANDLE, trip_tracker_event_fd, 7, &fd);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none.rlim_max = before.rlim_max;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    note("trip_tracker_event_fd", trip_tracker_event_fd(breaker, &fd)); /* Check itself needs descriptors */
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    TELL(TRIP_OK, trip_tracker_event_fd, breaker, &fd);
 }
 
 static void tell_tracker_circuit(void)
@@ -338,6 +361,7 @@ START_TEST(every_listed_status_happens_and_every_status_that_happens_is_listed)
     breaker = fragile_tracker();
     other_clock = tracker_with(NULL);
     tell_tracker();
+    tell_events();
     tell_tracker_circuit();
     tell_snapshots();
     tell_circuit();
