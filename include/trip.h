@@ -491,6 +491,7 @@ TRIP_API trip_status trip_tracker_advance(trip_tracker tracker, uint64_t ns);
  *         TRIP_REJECTED_OPEN: the provider is down, come back after retry_after_ns;
  *         TRIP_REJECTED_PROBING: others are finding out whether it is back;
  *         TRIP_REJECTED_RAMP: it is back, and this call is not of the share that is admitted yet;
+ *         TRIP_REJECTED_FORCED: an operator has forced the circuit open, ask again after retry_after_ns;
  *         TRIP_E_INVALID: out_permit is NULL, or the struct_size of out_rejection is out of range;
  *         TRIP_E_HANDLE: no such circuit, its tracker is destroyed, or it was evicted;
  *         TRIP_E_NOMEM: out of memory;
@@ -506,6 +507,7 @@ TRIP_API trip_status trip_circuit_permit(trip_circuit circuit, trip_permit *out_
  * @param circuit [handle] the circuit
  * @param out_rejection [trip_rejection] may be NULL; written on a rejection only
  * @return TRIP_OK: a permit would be granted; TRIP_REJECTED_OPEN; TRIP_REJECTED_PROBING; TRIP_REJECTED_RAMP;
+ *         TRIP_REJECTED_FORCED;
  *         TRIP_E_INVALID: the struct_size of out_rejection is out of range;
  *         TRIP_E_HANDLE: no such circuit
  * [since 1.0] [thread-safe] [fork-safe] [non-blocking]
@@ -777,7 +779,7 @@ TRIP_API trip_status trip_circuit_set_mode(trip_circuit circuit, uint32_t mode, 
 
 /**
  * Open a circuit now, for the period of its level: the first one if it is closed, else that of the one that goes on or
- * went before. Its mode stays as it is. Permits that are out become TRIP_STALE.
+ * went before. One that goes on is not shortened. The mode stays as it is. Permits that are out become TRIP_STALE.
  *
  * @param circuit [handle] the circuit
  * @return TRIP_OK; TRIP_E_HANDLE: no such circuit

@@ -86,7 +86,7 @@ static void tell_replaced(trip_hearing *hearing, const subject *of, uint64_t fro
     const trip_view after = trip_word_view(verdict->word, &hearing->setting);
     if (verdict->lost)
         tell(hearing, of, TRIP_EVENT_PROBE_LOST, TRIP_CAUSE_LEASE, &expired);
-    if (expired.opened && event != TRIP_ON_OPEN)
+    if (expired.opened && verdict->opened && event != TRIP_ON_OPEN)
         tell_opened(hearing, of, TRIP_CAUSE_LEASE, after.state == TRIP_WORD_OPEN ? &after : &expired);
     else if (verdict->opened)
         tell_opened(hearing, of, why_opened(hearing, expired.state, event), &after);

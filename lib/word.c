@@ -318,12 +318,13 @@ static uint64_t closed_anew(uint64_t from, uint64_t now)
     return trip_word_closed(larger(trip_word_stamp(closed_at(from, now)), passed), from & TRIP_WORD_SLOW);
 }
 
-/* What an operator wants is done in any state. */
-static trip_verdict step_ordered(uint64_t word, trip_word_event event, const trip_setting *setting)
+/* Open in any state. A period that goes on is not shortened. */
+static trip_verdict open_anyway(uint64_t word, const trip_setting *setting)
 {
-    if (event == TRIP_ON_RESET)
-        return go(closed_anew(word, setting->now));
-    return go_open(word, trip_word_state_of(word) == TRIP_WORD_CLOSED ? 0 : open_level(word), setting);
+    trip_setting at_least = *setting;
+    if (trip_word_state_of(word) == TRIP_WORD_OPEN)
+        at_least.not_before = larger(setting->not_before, open_deadline(word));
+    return go_open(word, trip_word_state_of(word) == TRIP_WORD_CLOSED ? 0 : open_level(word), &at_least);
 }
 
 static bool concerns_any_epoch(trip_word_event event)
@@ -335,6 +336,8 @@ trip_verdict trip_word_step(uint64_t word, trip_word_event event, uint64_t epoch
 {
     if (trip_word_state_of(word) == TRIP_WORD_VACANT)
         return stay(word, TRIP_E_HANDLE);
+    if (event == TRIP_ON_RESET) /* what has run out is forgotten too: as an opening it would be dated later than now */
+        return go(closed_anew(word, setting->now));
     bool opened;
     uint64_t current = expire(word, setting, &opened);
     bool asks = concerns_any_epoch(event);
@@ -344,8 +347,8 @@ trip_verdict trip_word_step(uint64_t word, trip_word_event event, uint64_t epoch
         event = setting->policy->on_drop == TRIP_DROP_FAILURE ? TRIP_ON_FAILURE : TRIP_ON_CANCEL;
 
     trip_verdict verdict;
-    if (event == TRIP_ON_OPEN || event == TRIP_ON_RESET)
-        verdict = step_ordered(current, event, setting);
+    if (event == TRIP_ON_OPEN)
+        verdict = open_anyway(current, setting);
     else if (trip_word_state_of(current) == TRIP_WORD_CLOSED)
         verdict = step_closed(current, event, setting);
     else if (trip_word_state_of(current) == TRIP_WORD_HALF_OPEN)

@@ -62,7 +62,8 @@ def tsan_tests(name: str, shows: str, repeat: str = "", limit: int = 900) -> Ste
         shows,
         "build-tsan",
         "-Db_sanitize=thread -Db_lundef=false",
-        "structs handles express lanes counting registry texts events ring window overdue threads faults statuses "
+        "structs handles express lanes counting registry texts events ring window overdue "
+        "steering configure listing metrics snapshot threads faults statuses "
         f"{repeat}",
         limit,
         TSAN_OPTIONS="halt_on_error=1",
@@ -108,7 +109,7 @@ STEPS = (
     tsan_tests("c-tsan", "those with threads under the thread sanitizer"),
     Step(
         "fuzz",
-        "the readers of what providers say stand any bytes",
+        "the readers of snapshots, and of what providers say, stand any bytes",
         "python tests/fuzz/fuzz.py --runs 30000",
         tally.plain,
     ),
@@ -176,7 +177,7 @@ SOAK = (
     ),
     Step(
         "fuzz",
-        "the readers of what providers say stand any bytes, for half an hour each",
+        "the readers of snapshots, and of what providers say, stand any bytes, for half an hour each",
         "python tests/fuzz/fuzz.py --seconds 1800 --seed $RANDOM",
         tally.plain,
         limit=2 * HOURS,

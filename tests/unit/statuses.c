@@ -267,6 +267,81 @@ static void tell_circuit(void)
     TELL(TRIP_E_HANDLE, trip_circuit_count, 7, 1, 1);
 }
 
+/* ---- Operating --------------------------------------------------------------------------------------------------- */
+
+static trip_circuit forced_open(void)
+{
+    ck_assert_int_eq(trip_circuit_set_mode(fresh(), TRIP_MODE_FORCED_OPEN, 0, NULL, 0), TRIP_OK);
+    return circuit;
+}
+
+static void tell_steering(void)
+{
+    TELL(TRIP_REJECTED_FORCED, trip_circuit_permit, forced_open(), &permit, &rejection);
+    TELL(TRIP_REJECTED_FORCED, trip_circuit_peek, forced_open(), &rejection);
+
+    TELL(TRIP_OK, trip_circuit_set_mode, fresh(), TRIP_MODE_OBSERVE, SECOND, "trial", 5);
+    TELL(TRIP_E_INVALID, trip_circuit_set_mode, circuit, TRIP_MODE_OBSERVE + 1, 0, NULL, 0);
+    TELL(TRIP_E_HANDLE, trip_circuit_set_mode, 7, TRIP_MODE_OBSERVE, 0, NULL, 0);
+    circuit = fresh();
+    atomic_store(&allocations_left, 0);
+    TELL(TRIP_E_NOMEM, trip_circuit_set_mode, circuit, TRIP_MODE_OBSERVE, 0, NULL, 0);
+    atomic_store(&allocations_left, INT64_MAX);
+
+    TELL(TRIP_OK, trip_circuit_trip, fresh());
+    TELL(TRIP_E_HANDLE, trip_circuit_trip, 7);
+    TELL(TRIP_OK, trip_circuit_reset, circuit);
+    TELL(TRIP_E_HANDLE, trip_circuit_reset, 7);
+    TELL(TRIP_OK, trip_circuit_remove, circuit);
+    TELL(TRIP_E_HANDLE, trip_circuit_remove, circuit);
+}
+
+static void tell_configure(void)
+{
+    struct {
+        trip_config known;
+        uint64_t unknown;
+    } later = {.known = manual_config(), .unknown = 1};
+    trip_config config = manual_config(), bad = config;
+    bad.failure_threshold = 0;
+    config.max_circuits = later.known.max_circuits = 1;
+    later.known.struct_size = sizeof later;
+    trip_tracker small = tracker_with(&config);
+    TELL(TRIP_OK, trip_tracker_configure, small, TRIP_SCOPE_TENANT, "acme", 4, NULL, 0, &config, &error);
+    TELL(TRIP_E_INVALID, trip_tracker_configure, small, 4, NULL, 0, NULL, 0, &config, &error);
+    TELL(TRIP_E_HANDLE, trip_tracker_configure, 7, 0, NULL, 0, NULL, 0, &config, &error);
+    TELL(TRIP_E_TOO_NEW, trip_tracker_configure, small, 0, NULL, 0, NULL, 0, &later.known, &error);
+    TELL(TRIP_E_CONFIG, trip_tracker_configure, small, 0, NULL, 0, NULL, 0, &bad, &error);
+    TELL(TRIP_E_CAPACITY, trip_tracker_configure, small, TRIP_SCOPE_TENANT, "zeta", 4, NULL, 0, &config, &error);
+    trip_tracker empty = tracker_with(&config);
+    atomic_store(&allocations_left, 0);
+    TELL(TRIP_E_NOMEM, trip_tracker_configure, empty, TRIP_SCOPE_TENANT, "zeta", 4, NULL, 0, &config, &error);
+    atomic_store(&allocations_left, INT64_MAX);
+}
+
+static void tell_seeing(void)
+{
+    static char page[1 << 16];
+    static trip_circuit circuits[1];
+    trip_circuit_info infos[1];
+    TELL(TRIP_OK, trip_tracker_circuits, breaker, 0, circuits, infos, sizeof infos[0], 1, &len);
+    TELL(TRIP_E_INVALID, trip_tracker_circuits, breaker, 0, circuits, infos, sizeof infos[0], 0, &len);
+    TELL(TRIP_E_HANDLE, trip_tracker_circuits, 7, 0, circuits, infos, sizeof infos[0], 1, &len);
+
+    TELL(TRIP_OK, trip_circuit_explain, fresh(), page, sizeof page, &len);
+    TELL(TRIP_E_INVALID, trip_circuit_explain, circuit, NULL, 1, &len);
+    TELL(TRIP_E_HANDLE, trip_circuit_explain, 7, page, sizeof page, &len);
+    TELL(TRIP_E_CAPACITY, trip_circuit_explain, circuit, page, 1, &len);
+
+    atomic_store(&allocations_left, 0);
+    TELL(TRIP_E_NOMEM, trip_tracker_metrics, breaker, 0, 0, page, sizeof page, &len);
+    atomic_store(&allocations_left, INT64_MAX);
+    TELL(TRIP_OK, trip_tracker_metrics, breaker, 0, 0, page, sizeof page, &len);
+    TELL(TRIP_E_INVALID, trip_tracker_metrics, breaker, 7, 0, page, sizeof page, &len);
+    TELL(TRIP_E_HANDLE, trip_tracker_metrics, 7, 0, 0, page, sizeof page, &len);
+    TELL(TRIP_E_CAPACITY, trip_tracker_metrics, breaker, 0, 0, page, 1, &len);
+}
+
 /* ---- Permits ----------------------------------------------------------------------------------------------------- */
 
 #define TELL_SETTLING(function)                                                                                        \
@@ -365,6 +440,9 @@ START_TEST(every_listed_status_happens_and_every_status_that_happens_is_listed)
     tell_tracker_circuit();
     tell_snapshots();
     tell_circuit();
+    tell_steering();
+    tell_configure();
+    tell_seeing();
     tell_settling();
     tell_record();
     tell_progress();

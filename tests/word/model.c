@@ -173,7 +173,10 @@ model_answer model_judge(model_circuit *c, trip_word_event event, uint64_t era, 
     if (event == TRIP_ON_HINT)
         return judge_hint(c, setting);
     if (event == TRIP_ON_OPEN) {
+        wide goes_on = c->state == MODEL_OPEN ? c->deadline : 0;
         open_circuit(c, setting->now, c->state == MODEL_CLOSED ? 0 : c->level, setting);
+        if (c->deadline < goes_on)
+            c->deadline = goes_on;
         return answer(TRIP_OK, MODEL_OPENED);
     }
     if (event == TRIP_ON_RESET) {

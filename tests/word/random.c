@@ -1,6 +1,6 @@
 /*
- * Lives of circuits at random: random policies, permits in flight that are settled late, clocks drawn to hit deadlines,
- * forks, evictions and reused places, each step next to the model. `--steps N` and `--seed N`: more, or others.
+ * Lives of circuits at random: random policies, also in the middle of a life, permits in flight that are settled late,
+ * clocks drawn to hit deadlines, orders, forks, evictions and reused places, each step next to the model. `--steps N` and `--seed N`: more, or others.
  */
 #include "twin.h"
 
@@ -64,6 +64,7 @@ typedef struct place {
     bool renews;           /* long calls: leases are extended again and again */
     bool slow_readers;     /* some read the clock, and come to judge after others who read it later */
     bool hears;            /* a provider that asks for time */
+    bool is_steered;       /* operators give orders */
     uint64_t unused[4];    /* of each state: the first stamp that no epoch of any life has had */
     uint64_t last_epoch;
     twin_permit permits[PERMITS_MAX];
@@ -118,6 +119,7 @@ static void begin_life(place *p, uint64_t stamp)
     p->renews = below(8) == 0;
     p->slow_readers = below(8) == 0;
     p->hears = below(3) == 0;
+    p->is_steered = below(3) == 0;
     p->last_epoch = 0;
     p->not_before = 0;
     ck_assert_uint_eq(p->twin.word, trip_word_closed(stamp, 0));
@@ -278,6 +280,33 @@ static void hint(place *p)
         take(p, TRIP_ON_HINT, (twin_permit){.era = draw(), .epoch = draw()});
 }
 
+/* An operator opens the circuit or closes it. To cut an open period short its clock is put forward to the end of it. */
+static void order(place *p)
+{
+    trip_word_event event = below(2) ? TRIP_ON_OPEN : TRIP_ON_RESET;
+    uint64_t end = trip_word_stamp(p->twin.word) * MS;
+    bool cuts_short = event == TRIP_ON_RESET && p->twin.circuit.state == MODEL_OPEN && end > p->now;
+    if (cuts_short && end > p->dies)
+        return;
+    if (cuts_short)
+        p->now = end;
+    p->forgets++; /* each may put a stamp ahead of the clock, by a tick */
+    take(p, event, (twin_permit){.era = draw(), .epoch = draw()});
+}
+
+/* The policy is replaced by another that lays out half-open words alike: all else that the word holds stays. */
+static void reconfigure(place *p)
+{
+    trip_policy other = any_policy();
+    if (trip_word_tallies(&other) != trip_word_tallies(&p->policy))
+        return;
+    spelled s = twin_spell(p->twin.word, &p->policy);
+    uint64_t era = p->twin.circuit.era;
+    p->policy = other;
+    p->twin = twin_of(&s, &p->policy);
+    p->twin.circuit.era = era;
+}
+
 /* The child of a fork inherits probes that it cannot settle. */
 static void fork_child(place *p)
 {
@@ -314,6 +343,10 @@ START_TEST(a_word_lives_as_the_model_does)
         step(&p);
         if (p.hears && below(16) == 0)
             hint(&p);
+        if (p.is_steered && below(64) == 0)
+            order(&p);
+        if (below(64) == 0)
+            reconfigure(&p);
         uint64_t fate = below(2000);
         if (fate == 0)
             fork_child(&p);

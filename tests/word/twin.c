@@ -246,7 +246,7 @@ const char *twin_step(twin *t, trip_word_event event, twin_permit permit, const 
     const char *broken = judge_slow_word(t, event, permit.epoch, setting, &verdict);
     model_circuit c = t->circuit;
     sighting from = sighting_in_word(t->word, setting->policy);
-    bool opened = false, lost = model_is_due(&c, setting->now);
+    bool opened = false, lost = event != TRIP_ON_RESET && model_is_due(&c, setting->now);
     if (broken == NULL && lost)
         broken = expire(&c, t->word, setting, &from, &opened);
     if (broken != NULL)

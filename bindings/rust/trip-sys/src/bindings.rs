@@ -748,6 +748,7 @@ extern "C" {
     ///   - TRIP_REJECTED_OPEN: the provider is down, come back after retry_after_ns;
     ///   - TRIP_REJECTED_PROBING: others are finding out whether it is back;
     ///   - TRIP_REJECTED_RAMP: it is back, and this call is not of the share that is admitted yet;
+    ///   - TRIP_REJECTED_FORCED: an operator has forced the circuit open, ask again after retry_after_ns;
     ///   - TRIP_E_INVALID: out_permit is NULL, or the struct_size of out_rejection is out of range;
     ///   - TRIP_E_HANDLE: no such circuit, its tracker is destroyed, or it was evicted;
     ///   - TRIP_E_NOMEM: out of memory;
@@ -765,6 +766,7 @@ extern "C" {
     /// - circuit \[handle\] the circuit
     /// - out_rejection \[trip_rejection\] may be NULL; written on a rejection only
     /// - returns TRIP_OK: a permit would be granted; TRIP_REJECTED_OPEN; TRIP_REJECTED_PROBING; TRIP_REJECTED_RAMP;
+    ///   - TRIP_REJECTED_FORCED;
     ///   - TRIP_E_INVALID: the struct_size of out_rejection is out of range;
     ///   - TRIP_E_HANDLE: no such circuit
     ///
@@ -1023,7 +1025,8 @@ extern "C" {
         reason_len: usize,
     ) -> trip_status;
     /// Open a circuit now, for the period of its level: the first one if it is closed, else that of the one that goes
-    /// on or went before. Its mode stays as it is. Permits that are out become TRIP_STALE.
+    /// on or went before. One that goes on is not shortened. The mode stays as it is. Permits that are out become
+    /// TRIP_STALE.
     ///
     /// - circuit \[handle\] the circuit
     /// - returns TRIP_OK; TRIP_E_HANDLE: no such circuit
