@@ -1,4 +1,4 @@
-"""The layout that docs/operating.md tells is the one of the snapshot that was released: its tables suffice to read it."""
+"""The layout that docs/operating.md tells is that of the snapshot that was released: its tables suffice to read it."""
 
 from __future__ import annotations
 
