@@ -109,7 +109,7 @@ STEPS = (
     tsan_tests("c-tsan", "those with threads under the thread sanitizer"),
     Step(
         "fuzz",
-        "the readers of what providers say stand any bytes",
+        "the readers of snapshots, and of what providers say, stand any bytes",
         "python tests/fuzz/fuzz.py --runs 30000",
         tally.plain,
     ),
@@ -177,7 +177,7 @@ SOAK = (
     ),
     Step(
         "fuzz",
-        "the readers of what providers say stand any bytes, for half an hour each",
+        "the readers of snapshots, and of what providers say, stand any bytes, for half an hour each",
         "python tests/fuzz/fuzz.py --seconds 1800 --seed $RANDOM",
         tally.plain,
         limit=2 * HOURS,
