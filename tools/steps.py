@@ -62,7 +62,7 @@ def tsan_tests(name: str, shows: str, repeat: str = "", limit: int = 900) -> Ste
         shows,
         "build-tsan",
         "-Db_sanitize=thread -Db_lundef=false",
-        f"structs handles express lanes counting registry window overdue threads faults statuses {repeat}",
+        f"structs handles express lanes counting registry listing metrics window overdue threads faults statuses {repeat}",
         limit,
         TSAN_OPTIONS="halt_on_error=1",
     )

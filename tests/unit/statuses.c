@@ -219,6 +219,26 @@ static void tell_circuit(void)
     TELL(TRIP_E_HANDLE, trip_circuit_count, 7, 1, 1);
 }
 
+/* ---- Seeing ------------------------------------------------------------------------------------------------------ */
+
+static void tell_seeing(void)
+{
+    trip_tracker seen = fragile_tracker();
+    circuit_of(seen, "acme", "openai");
+    TELL(TRIP_OK, trip_tracker_circuits, seen, 0, &circuit, &info, sizeof info, 1, &len);
+    TELL(TRIP_E_INVALID, trip_tracker_circuits, seen, 7, &circuit, &info, sizeof info, 1, &len);
+    TELL(TRIP_E_HANDLE, trip_tracker_circuits, 7, 0, &circuit, &info, sizeof info, 1, &len);
+
+    static char page[4096];
+    atomic_store(&allocations_left, 0);
+    TELL(TRIP_E_NOMEM, trip_tracker_metrics, seen, TRIP_LABELS_TENANT, 0, page, sizeof page, &len);
+    atomic_store(&allocations_left, INT64_MAX);
+    TELL(TRIP_OK, trip_tracker_metrics, seen, TRIP_LABELS_TENANT, 0, page, sizeof page, &len);
+    TELL(TRIP_E_CAPACITY, trip_tracker_metrics, seen, TRIP_LABELS_TENANT, 0, page, len - 1, &len);
+    TELL(TRIP_E_INVALID, trip_tracker_metrics, seen, TRIP_LABELS_TENANT, 0, page, sizeof page, NULL);
+    TELL(TRIP_E_HANDLE, trip_tracker_metrics, 7, TRIP_LABELS_TENANT, 0, page, sizeof page, &len);
+}
+
 /* ---- Permits ----------------------------------------------------------------------------------------------------- */
 
 #define TELL_SETTLING(function)                                                                                        \
@@ -315,6 +335,7 @@ START_TEST(every_listed_status_happens_and_every_status_that_happens_is_listed)
     tell_tracker();
     tell_tracker_circuit();
     tell_circuit();
+    tell_seeing();
     tell_settling();
     tell_record();
     tell_progress();
