@@ -154,7 +154,7 @@ unpack_prometheus() {
     echo "x: unpacking prometheus into .prometheus"
     rm -rf .prometheus && mkdir .prometheus
     (
-        cd .prometheus
+        cd .prometheus || exit
         apt-get -q download prometheus || { apt_get update && apt-get -q download prometheus; }
         dpkg-deb --extract prometheus_*.deb .
         rm prometheus_*.deb

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterable
 
@@ -12,7 +13,7 @@ from prometheus_client.core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from trip import _abi
 
-from monitoring import program
+from monitoring import ROOT, program
 from scraped import call, told
 
 COUNTERS = ("trip_permits", "trip_calls", "trip_rejections", "trip_late_settlements", "trip_opens")
@@ -80,6 +81,24 @@ def test_the_build_is_told(tracker: trip.Tracker) -> None:
     (sample,) = families(told(tracker))["trip_build"].samples
     assert sample.name == "trip_build_info"
     assert sample.labels == {"version": trip.library_version()}
+
+
+PAGE = (ROOT / "docs/operating.md").read_text()
+
+
+def test_the_page_has_every_metric(tracker: trip.Tracker) -> None:
+    """With its type and the values of its own label; and the alerts on it ask for nothing else."""
+    rows = re.findall(r"^\| `(trip_\w+)` \| (\w+) \| (?:`(\w+)`(?:: ([\w, ]+?))?)? ?\|", PAGE, re.MULTILINE)
+    on_the_page = {name: (kind, label, sorted(values.split(", "))) for name, kind, label, values in rows}
+    found = {}
+    for family in families(told(tracker)).values():
+        own = {n: v for sample in family.samples for n, v in sample.labels.items() if n not in ("provider", "overflow")}
+        label = next(iter(own), "")
+        values = sorted({sample.labels.get(label, "") for sample in family.samples})
+        found[family.samples[0].name] = (family.type, label, [""] if family.type == "info" else values)
+    assert on_the_page == found
+    alerts = PAGE[PAGE.index("### Alerts") :]
+    assert set(re.findall(r"\btrip_\w+", alerts)) < set(found)
 
 
 class Collector:
