@@ -119,13 +119,14 @@ STEPS = (
         "python tests/differential/compare.py",
         tally.plain,
     ),
+    pytest("metrics", "the metrics are read by prometheus_client and scraped by a Prometheus", "tests/metrics"),
     pytest("abi", "symbols, layout, header, and that what is generated is current", "tests/abi"),
     pytest("python", "the Python binding, and the contract from Python", "bindings/python/tests"),
     check_only(
         "python-types",
         "mypy --strict",
-        "mypy --strict tools tests/docs tests/fuzz tests/differential && (cd bindings/python && mypy --strict) && "
-        "(cd demo && mypy) && cd bench && mypy",
+        "mypy --strict tools tests/docs tests/fuzz tests/differential tests/metrics && "
+        "(cd bindings/python && mypy --strict) && (cd demo && mypy) && cd bench && mypy",
     ),
     check_only("python-lint", "ruff", "ruff check . && ruff format --check ."),
     Step(

@@ -342,6 +342,15 @@ typedef struct busy {
     _Atomic uint64_t seed;
 } busy;
 
+/* Whether the metrics can be told. */
+static bool can_scrape(trip_tracker tracker)
+{
+    char text[4096];
+    size_t len;
+    trip_status status = trip_tracker_metrics(tracker, TRIP_LABELS_PROVIDER, 1, text, sizeof text, &len);
+    return status == TRIP_OK && memcmp(text + len - 6, "# EOF\n", 6) == 0;
+}
+
 static void *keep_busy(void *argument)
 {
     busy *b = argument;
@@ -355,6 +364,8 @@ static void *keep_busy(void *argument)
         if (trip_tracker_circuit(b->tracker, "acme", 4, &provider, 1, &circuit) == TRIP_OK &&
             trip_circuit_permit(circuit, &permit, NULL) == TRIP_OK)
             draw(&state) % 8 == 0 ? trip_permit_record_failure(permit) : trip_permit_record_success(permit);
+        if (draw(&state) % 64 == 0)
+            can_scrape(b->tracker);
         trip_tracker tracker;
         if (draw(&state) % 64 == 0 && trip_tracker_create(NULL, &tracker, NULL) == TRIP_OK)
             trip_tracker_destroy(tracker);
@@ -376,6 +387,8 @@ static void *child_thread(void *argument)
             _exit(252);
         if (status == TRIP_OK && trip_permit_record_success(permit) < 0)
             _exit(251);
+        if (i % 100 == 0 && !can_scrape(b->tracker))
+            _exit(250);
     }
     return NULL;
 }
