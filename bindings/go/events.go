@@ -15,7 +15,7 @@ import (
 
 // Event is something that happened to a circuit, or to its tracker.
 type Event struct {
-	Kind     EventKind     // one that is unknown here is that of a later library: pass over it
+	Kind     EventKind     // who does not know it passes over it
 	Number   uint64        // the tracker's events are numbered from 1, without gaps: lost ones have none
 	Lost     uint64        // how many events the tracker had lost ever when this one was taken
 	At       time.Duration // when, by the tracker's clock
@@ -38,10 +38,10 @@ const (
 	longestTexts = 3 * 255 // [bytes] of one event
 )
 
-// TakeEvents takes the events that have happened since they were taken last, the oldest first, and at most limit of them.
-// It waits for none: there may be none. The tracker keeps 4096; when it has so many, what happens is lost, and lost says
-// how often that was, ever. No event is told twice, however many goroutines take them, with [Tracker.Events] too.
-// [ErrInvalid]: the limit is below 1. Beside an error there may be events that were taken before it.
+// TakeEvents takes the events that have happened since they were taken last, the oldest first, and at most limit of
+// them. It waits for none: there may be none. The tracker keeps 4096; when it has so many, what happens is lost, and
+// lost says how often that was, ever. No event is told twice, however many goroutines take them, with [Tracker.Events]
+// too. [ErrInvalid]: the limit is below 1. Beside an error there may be events that were taken before it.
 func (t *Tracker) TakeEvents(limit int) (events []Event, lost uint64, err error) {
 	if t == nil {
 		return nil, 0, ErrHandle

@@ -1,5 +1,5 @@
-// These tests own events as Go sees them: taken without waiting, each once, with keys of any bytes; what was lost is told.
-// What happens when is the contract's.
+// These tests own events as Go sees them: taken without waiting, each once, with keys of any bytes; what was lost is
+// told. What happens when is the contract's.
 
 package trip_test
 

@@ -14,8 +14,8 @@ import (
 	"unsafe"
 )
 
-// A lane is what the library told about a circuit while it was closed, and never changes. It admits calls as long as the
-// circuit stays closed and nobody has forced it, and never again once that has opened, was evicted or destroyed.
+// A lane is what the library told about a circuit while it was closed, and never changes. It admits calls as long as
+// the circuit stays closed and nobody has forced it, and never again once that has opened, was evicted or destroyed.
 type lane struct {
 	word      *uint64       // the library's, readable for ever
 	admitMask uint64        // what of it tells that the circuit is closed still
@@ -27,8 +27,8 @@ type lane struct {
 	tracker   *Tracker // kept alive: a closed one settles nothing
 }
 
-// noLane is that of a circuit whose policy gives it none: it admits nothing, and is not asked for again. Where policies are
-// replaced it is another from then on, and all circuits that had the one before ask anew.
+// noLane is that of a circuit whose policy gives it none: it admits nothing, and is not asked for again. Where policies
+// are replaced it is another from then on, and all circuits that had the one before ask anew.
 var noLane atomic.Pointer[lane]
 
 func init() { forgetNoLane() }

@@ -1,5 +1,5 @@
-// This file owns what people and their tools see of a running tracker: its circuits, one by one; one of them, explained;
-// its metrics. What happens to them is events.go's.
+// This file owns what people and their tools see of a running tracker: its circuits, one by one; one of them,
+// explained; its metrics. What happens to them is events.go's.
 
 package trip
 
@@ -24,8 +24,8 @@ type SeenCircuit struct {
 const circuitsAtOnce = 256
 
 // Circuits goes through the circuits of the tracker, each once, as far as the loop wants to: nothing is held meanwhile,
-// so that the loop may take its time, and steer what it sees. Circuits that come or go while it runs may be there or not.
-// The error is [ErrHandle], and the last, when the tracker is closed.
+// so that the loop may take its time, and steer what it sees. Circuits that come or go while it runs may be there or
+// not. The error is [ErrHandle], and the last, when the tracker is closed.
 func (t *Tracker) Circuits() iter.Seq2[SeenCircuit, error] { return t.circuits(circuitsAtOnce) }
 
 func (t *Tracker) circuits(capacity int) iter.Seq2[SeenCircuit, error] {
@@ -51,8 +51,8 @@ func (t *Tracker) circuits(capacity int) iter.Seq2[SeenCircuit, error] {
 	}
 }
 
-// page fills a page with the circuits behind one of them. Of a tracker that has no more it says so; of a page that is not
-// full nothing is concluded, so that a tracker which is closed meanwhile does not look like one that has ended.
+// page fills a page with the circuits behind one of them. Of a tracker that has no more it says so; of a page that is
+// not full nothing is concluded, so that a tracker which is closed meanwhile does not look like one that has ended.
 func (t *Tracker) page(after C.trip_circuit, page []C.trip_circuit) (int, error) {
 	if t == nil {
 		return 0, ErrHandle
@@ -74,8 +74,8 @@ func (t *Tracker) see(handle C.trip_circuit) (seen SeenCircuit, isThere bool) {
 	return SeenCircuit{Circuit: circuit, Info: info}, status == C.TRIP_OK
 }
 
-// Explain is one paragraph for people: what the circuit does and why, who or what opened it, when, after which calls, and
-// what comes next and when. Its wording may change. It holds what tenant, provider and reasons hold: any bytes.
+// Explain is one paragraph for people: what the circuit does and why, who or what opened it, when, after which calls,
+// and what comes next and when. Its wording may change. It holds what tenant, provider and reasons hold: any bytes.
 func (c *Circuit) Explain() (string, error) {
 	const always = 4096 // suffices
 	text, err := written(always, func(out *C.char, capacity C.size_t, outLen *C.size_t) C.trip_status {
@@ -91,9 +91,9 @@ func (c *Circuit) Explain() (string, error) {
 // Content-Type is application/openmetrics-text; version=1.0.0; charset=utf-8. Counters never go back, whatever is
 // evicted. Calls of express lanes are counted when they end.
 //
-// A metric has at most maxSeries label sets, 1000 for 0: with [LabelsTenant] the circuits beyond are told in one series of
-// their provider, labelled overflow="true"; so are providers beyond it, without their names. Who has a series keeps it.
-// [ErrInvalid]: there are no such labels.
+// A metric has at most maxSeries label sets, 1000 for 0: with [LabelsTenant] the circuits beyond are told in one series
+// of their provider, labelled overflow="true"; so are providers beyond it, without their names. Who has a series keeps
+// it. [ErrInvalid]: there are no such labels.
 func (t *Tracker) Metrics(labels Labels, maxSeries uint64) (string, error) {
 	if t == nil {
 		return "", ErrHandle

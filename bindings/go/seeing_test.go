@@ -1,5 +1,5 @@
-// These tests own what is seen of a tracker as Go sees it: lists that end where the loop does, texts of any bytes, counts
-// that include those of lanes.
+// These tests own what is seen of a tracker as Go sees it: lists that end where the loop does, texts of any bytes,
+// counts that include those of lanes.
 
 package trip_test
 

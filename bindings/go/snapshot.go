@@ -15,8 +15,8 @@ import (
 )
 
 // Snapshot is everything that the circuits of the tracker know and that outlives their process: states, failures in a
-// row, levels, how long they stay open, counters, modes with their reasons; not their policies, windows and permits. The
-// bytes are the same on every machine, and later libraries read them.
+// row, levels, how long they stay open, counters, modes with their reasons; not their policies, windows and permits.
+// The bytes are the same on every machine, and later libraries read them.
 //
 // now is the time of day that they keep; the zero Time is the system's. [ErrInvalid]: it is before 1970 or after 2554.
 func (t *Tracker) Snapshot(now time.Time) ([]byte, error) {
@@ -35,13 +35,15 @@ func (t *Tracker) Snapshot(now time.Time) ([]byte, error) {
 	})
 }
 
-// Restore brings the circuits of a snapshot into the tracker, as if they had been there all the time: open ones stay open
-// for what is left of their period by the time of day, half-open ones may be probed at once, modes end when they would
-// have. A circuit that is there already becomes what the snapshot says, and its counters grow; others stay as they are.
+// Restore brings the circuits of a snapshot into the tracker, as if they had been there all the time: open ones stay
+// open for what is left of their period by the time of day, half-open ones may be probed at once, modes end when they
+// would have. A circuit that is there already becomes what the snapshot says, and its counters grow; others stay as
+// they are.
 //
-// now is the time of day; the zero Time is the system's. Where it is before that of the snapshot no time has passed. Either
-// all of it happens or nothing, and the error says why: [ErrInvalid] when the bytes are damaged or cut off, or now is out
-// of range; [ErrTooNew] when a later library has written them; [ErrCapacity] when there would be more than MaxCircuits.
+// now is the time of day; the zero Time is the system's. Where it is before that of the snapshot no time has passed.
+// Either all of it happens or nothing, and the error says why: [ErrInvalid] when the bytes are damaged or cut off, or
+// now is out of range; [ErrTooNew] when a later library has written them; [ErrCapacity] when there would be more than
+// MaxCircuits.
 func (t *Tracker) Restore(now time.Time, snapshot []byte) error {
 	at, err := timeOfDay(now)
 	if err != nil {

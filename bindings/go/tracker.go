@@ -116,8 +116,8 @@ func bytesOf(text string) *C.char {
 	return (*C.char)(unsafe.Pointer(unsafe.StringData(text)))
 }
 
-// written is what write puts into room of ours. Where there is too little it is asked again with as much as it said, and
-// a bit more: what there is to write may have grown meanwhile.
+// written is what write puts into room of ours. Where there is too little it is asked again with as much as it said,
+// and a bit more: what there is to write may have grown meanwhile.
 func written(room int, write func(out *C.char, capacity C.size_t, outLen *C.size_t) C.trip_status) ([]byte, error) {
 	for {
 		bytes := make([]byte, room)

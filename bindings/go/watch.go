@@ -20,9 +20,9 @@ import (
 	"time"
 )
 
-// Events takes the tracker's events one by one as they happen, and waits for the next without a thread of its own. It ends
-// with the loop, or with an error as its last element: that of ctx when ctx is over; [ErrHandle] when the tracker is closed,
-// while it waits too; [ErrSystem] when the system gives no descriptor.
+// Events takes the tracker's events one by one as they happen, and waits for the next without a thread of its own. It
+// ends with the loop, or with an error as its last element: that of ctx when ctx is over; [ErrHandle] when the tracker
+// is closed, while it waits too; [ErrSystem] when the system gives no descriptor.
 //
 //	for event, err := range tracker.Events(ctx) {
 //		if err != nil {
@@ -31,9 +31,9 @@ import (
 //		log.Print(event.Kind, " ", event.Tenant, " ", event.Provider)
 //	}
 //
-// Each event is told to one loop only, however many there are. None is taken before the loop asks for it, so that a loop
-// which ends early leaves the others for whoever comes next. Where the tracker had to lose events, Lost has grown since the
-// event before.
+// Each event is told to one loop only, however many there are. None is taken before the loop asks for it, so that a
+// loop which ends early leaves the others for whoever comes next. Where the tracker had to lose events, Lost has grown
+// since the event before.
 func (t *Tracker) Events(ctx context.Context) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		w, err := t.watch()
@@ -109,8 +109,8 @@ func (t *Tracker) eventDescriptor() (*os.File, error) {
 	return nil, answer(status)
 }
 
-// next takes an event, and waits until there is one. The poller tells of each time the descriptor becomes readable, once;
-// what became so before is seen by looking first.
+// next takes an event, and waits until there is one. The poller tells of each time the descriptor becomes readable,
+// once; what became so before is seen by looking first.
 func (w *watch) next(ctx context.Context) (event Event, err error) {
 	if err := ctx.Err(); err != nil {
 		return Event{}, err

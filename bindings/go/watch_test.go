@@ -1,5 +1,5 @@
-// These tests own waiting for events: who waits is woken by what happens and by nothing else, costs no thread, and leaves
-// nothing behind, however his waiting ends.
+// These tests own waiting for events: who waits is woken by what happens and by nothing else, costs no thread, and
+// leaves nothing behind, however his waiting ends.
 
 package trip_test
 
@@ -19,16 +19,26 @@ import (
 	trip "libtrip/bindings/go"
 )
 
-// leavesNothing runs a test of waiting, and requires that goroutines and descriptors are as many as before.
+// leavesNothing runs a test of waiting, and requires that goroutines and descriptors are as many as before. The garbage
+// collector, which would close what was forgotten, is not asked.
 func leavesNothing(t *testing.T, test func(t *testing.T)) {
 	goroutines, descriptors := runtime.NumGoroutine(), descriptors(t)
 	t.Run("waiting", test)
-	collectGarbage(t, func() bool { return runtime.NumGoroutine() <= goroutines })
+	eventually(t, func() bool { return runtime.NumGoroutine() <= goroutines })
 	if left := openDescriptors(t); left != descriptors {
 		t.Errorf("%d descriptors, before %d", left, descriptors)
 	}
 	if count := trip.Watches(); count != 0 {
 		t.Errorf("%d trackers are watched", count)
+	}
+}
+
+func eventually(t testing.TB, until func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !until(); runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatal("it has not come about")
+		}
 	}
 }
 
@@ -78,20 +88,15 @@ func wait(ctx context.Context, tracker *trip.Tracker) waiting {
 func untilAsleep(t testing.TB, count int) {
 	t.Helper()
 	stacks := make([]byte, 1<<20)
-	for end := time.Now().Add(30 * time.Second); ; runtime.Gosched() {
+	eventually(t, func() bool {
 		asleep := 0
 		for _, stack := range strings.Split(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
 			if strings.Contains(stack, "[IO wait") && strings.Contains(stack, "(*watch).next") {
 				asleep++
 			}
 		}
-		if asleep == count {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%d loops are asleep, expected %d", asleep, count)
-		}
-	}
+		return asleep == count
+	})
 }
 
 func TestWhoeverWaitsIsToldWhatHappens(t *testing.T) {
@@ -272,11 +277,7 @@ func TestManyLoopsShareTheEvents(t *testing.T) {
 				must(t, circuit.Trip())
 			}
 		})
-		for end := time.Now().Add(30 * time.Second); told.Load() < makers*each; runtime.Gosched() {
-			if time.Now().After(end) {
-				t.Fatalf("%d events of %d were told", told.Load(), makers*each)
-			}
-		}
+		eventually(t, func() bool { return told.Load() == makers*each })
 		cancel()
 		loops.Wait()
 	})
