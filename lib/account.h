@@ -19,12 +19,12 @@
 struct trip_record;
 
 typedef struct trip_account {
-    _Alignas(64) _Atomic uint64_t circuit;  /* the handle; 0: nobody's */
-    struct trip_record *record;             /* where it lives; never NULL */
-    trip_tracker tracker;                   /* whose it is */
-    uint64_t bare;                          /* the word of its latest closed epoch that we know, without payload; or */
-                                            /* trip_account_refused of the latest open one in which it has refused us */
-    trip_circuit rival;                     /* who last asked for this place in vain */
+    _Alignas(64) _Atomic uint64_t circuit; /* the handle; 0: nobody's */
+    struct trip_record *record;            /* where it lives; never NULL */
+    trip_tracker tracker;                  /* whose it is */
+    uint64_t bare;      /* of its latest closed epoch that we know: the word, and the revision in the */
+                        /* place of its payload; or trip_account_refused of the latest open one */
+    trip_circuit rival; /* who last asked for this place in vain */
     _Atomic uint64_t counts[TRIP_COUNTERS]; /* not handed in yet */
     _Atomic uint64_t calls_epoch;           /* successes in a step of the circuit's time window, not handed in yet: */
     _Atomic uint64_t calls_step;            /* of which epoch, and which step */
@@ -54,10 +54,12 @@ static inline trip_account *trip_account_at(trip_account *accounts, uint32_t mas
     return &accounts[circuit & mask];
 }
 
-/* What an account knows of a circuit that refuses with this word: of the epoch, and unlike any word without payload. */
+/* What an account knows of a circuit that refuses with this word: of its epoch, and unlike what is known of any that is
+   closed, as of whatever revision. No word is vacant and slow. */
 static inline uint64_t trip_account_refused(uint64_t word)
 {
-    return trip_word_bare(word) | 1;
+    return (uint64_t)TRIP_WORD_VACANT << TRIP_WORD_STATE_SHIFT | TRIP_WORD_SLOW |
+           trip_word_stamp(word) << TRIP_WORD_STAMP_SHIFT;
 }
 
 /* Make it an account of this circuit. False: the circuit is gone. */

@@ -2,6 +2,7 @@
 #include "taking.h"
 
 #include "emit.h"
+#include "published.h"
 #include "seams.h"
 #include "tracker.h"
 
@@ -340,6 +341,22 @@ START_TEST(a_refusal_that_comes_too_late_is_not_told_behind_a_later_one)
     const told *all = take_all(tracker);
     ck_assert_uint_eq(all->count, 1);
     ck_assert_uint_eq(all->events[0].epoch, trip_word_epoch(words[1]));
+}
+END_TEST
+
+START_TEST(who_was_refused_is_refused_again_however_often_policies_were_replaced)
+{
+    trip_config config = config_of(1);
+    for (uint64_t revision = 0; revision < 8; revision++) {
+        atomic_store(&trip_revision, revision);
+        trip_tracker tracker = tracker_with(&config);
+        trip_circuit circuit = circuit_of(tracker, "acme", "openai");
+        for (int i = 0; i < 20; i++) /* until the thread has a slot for whatever comes next */
+            ck_assert_int_eq(trip_permit_record_success(permit_of(circuit)), TRIP_OK);
+        fail_once(circuit);
+        for (int i = 0; i < 20; i++)
+            refused(circuit);
+    }
 }
 END_TEST
 
@@ -771,6 +788,7 @@ static Suite *events_suite(void)
     tcase_add_test(refusals, the_first_refusal_of_each_opening_is_told_whoever_is_refused);
     tcase_add_test(refusals, an_open_period_that_is_put_off_is_not_another_one);
     tcase_add_test(refusals, a_refusal_that_comes_too_late_is_not_told_behind_a_later_one);
+    tcase_add_test(refusals, who_was_refused_is_refused_again_however_often_policies_were_replaced);
     tcase_add_test(refusals, a_refusal_that_is_no_open_circuits_is_none);
     tcase_add_test(refusals, of_eight_threads_that_are_refused_one_tells_it);
     suite_add_tcase(suite, refusals);
