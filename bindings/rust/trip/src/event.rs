@@ -91,7 +91,7 @@ impl Tracker {
 
     /// A descriptor that is readable while events wait, and for good once the tracker is destroyed, for poll, epoll and
     /// what is built on them. It is a copy and the caller's own: do not read it, take the events. With the feature
-    /// `tokio` [`events`](Self::events) waits for them.
+    /// `tokio`, `events` waits for them.
     ///
     /// # Errors
     /// [`Error::System`]: the system gave no descriptor. [`Error::Handle`]: the tracker is destroyed.

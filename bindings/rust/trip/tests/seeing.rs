@@ -62,7 +62,9 @@ fn a_circuit_that_goes_is_passed_over() {
             }
         }
         assert!(listed.next().is_none());
-        made.iter().for_each(|circuit| drop(circuit.inspect().unwrap())); // which finds them again
+        for circuit in &made {
+            circuit.inspect().unwrap(); // which finds it again
+        }
     }
 }
 
@@ -131,7 +133,9 @@ fn with_threads_that_have_counted(circuit: &Circuit, each: u64, look: impl FnOnc
             });
             stay
         });
-        threads.iter().for_each(|_| counted.recv().unwrap());
+        for _ in &threads {
+            counted.recv().unwrap();
+        }
         look();
     });
 }

@@ -138,7 +138,9 @@ fn each_event_goes_to_one_of_those_who_wait() {
         for _ in 0..ALL {
             numbers.push(tells.recv().await.unwrap());
         }
-        tellers.into_iter().for_each(|teller| teller.join().unwrap());
+        for teller in tellers {
+            teller.join().unwrap();
+        }
         tracker.destroy().unwrap();
         waiters.join_all().await;
         assert!(tells.try_recv().is_err());
