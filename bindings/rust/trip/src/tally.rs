@@ -257,7 +257,10 @@ mod tests {
                 while ended.load(Ordering::Acquire) != turn {
                     thread::yield_now();
                 }
-                let looks = [(); 5].map(|()| circuit.inspect().unwrap());
+                let looks = [(); 5].map(|()| {
+                    hand_in(handle);
+                    circuit.inspect().unwrap()
+                });
                 seen.extend(looks.iter().map(|info| (turn, info.permits, info.successes)));
                 ended.store(0, Ordering::Release);
             }
