@@ -101,6 +101,8 @@ def in_crates(command: str) -> str:
     )
 
 
+CLIPPY = [f"clippy --workspace --all-targets{features} --quiet -- -D warnings" for features in ("", " --all-features")]
+
 STEPS = (
     pytest("tools", "the counting of everything below", "tools"),
     check_only("build", "the library builds without a warning", "./x build"),
@@ -109,7 +111,7 @@ STEPS = (
     tsan_tests("c-tsan", "those with threads under the thread sanitizer"),
     Step(
         "fuzz",
-        "the readers of what providers say stand any bytes",
+        "the readers of snapshots, and of what providers say, stand any bytes",
         "python tests/fuzz/fuzz.py --runs 30000",
         tally.plain,
     ),
@@ -119,27 +121,30 @@ STEPS = (
         "python tests/differential/compare.py",
         tally.plain,
     ),
+    pytest("metrics", "the metrics are read by prometheus_client and scraped by a Prometheus", "tests/metrics"),
     pytest("abi", "symbols, layout, header, and that what is generated is current", "tests/abi"),
     pytest("python", "the Python binding, and the contract from Python", "bindings/python/tests"),
     check_only(
         "python-types",
         "mypy --strict",
-        "mypy --strict tools tests/docs tests/fuzz tests/differential && (cd bindings/python && mypy --strict) && "
-        "(cd demo && mypy) && cd bench && mypy",
+        "mypy --strict tools tests/docs tests/fuzz tests/differential tests/metrics && "
+        "(cd bindings/python && mypy --strict) && (cd demo && mypy) && cd bench && mypy",
     ),
     check_only("python-lint", "ruff", "ruff check . && ruff format --check ."),
     Step(
         "rust",
-        "the Rust binding, and the contract from Rust",
-        "cd bindings/rust && cargo test --workspace --no-fail-fast",
+        "the Rust binding, without and with its features, and the contract from Rust",
+        "cd bindings/rust && cargo test --workspace --no-fail-fast; plain=$?; "
+        "cargo test --workspace --no-fail-fast --all-features && exit $plain",
         tally.cargo,
     ),
-    check_only("rust-lint", "clippy", in_crates("clippy --workspace --all-targets --quiet -- -D warnings")),
+    check_only("rust-lint", "clippy", " && ".join(map(in_crates, CLIPPY))),
     check_only("rust-format", "rustfmt", in_crates("fmt --all --check")),
     check_only(
         "rust-docs",
         "rustdoc",
-        "cd bindings/rust && RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps",
+        "cd bindings/rust && export RUSTDOCFLAGS='-D warnings' && cargo doc --workspace --no-deps && "
+        "cargo doc --workspace --no-deps --all-features",
     ),
     Step(
         "go",
@@ -177,7 +182,7 @@ SOAK = (
     ),
     Step(
         "fuzz",
-        "the readers of what providers say stand any bytes, for half an hour each",
+        "the readers of snapshots, and of what providers say, stand any bytes, for half an hour each",
         "python tests/fuzz/fuzz.py --seconds 1800 --seed $RANDOM",
         tally.plain,
         limit=2 * HOURS,

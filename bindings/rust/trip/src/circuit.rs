@@ -63,6 +63,8 @@ pub struct CircuitInfo {
     pub stale: u64,
     /// Times the circuit opened or opened again.
     pub opens: u64,
+    /// Until the mode ends by itself; `None`: it does not.
+    pub mode_left: Option<Duration>,
 }
 
 impl Circuit {
@@ -128,13 +130,7 @@ impl Circuit {
     /// # Errors
     /// [`Error::Handle`]: the tracker is destroyed.
     pub fn inspect(&self) -> Result<CircuitInfo, Error> {
-        self.ask(|circuit| {
-            let (answer, pending) = tally::beside(circuit, || ffi::circuit_inspect(circuit));
-            let mut raw = answer?;
-            raw.permits = raw.permits.wrapping_add(pending.permits);
-            raw.successes = raw.successes.wrapping_add(pending.successes);
-            Ok(CircuitInfo::from(&raw))
-        })
+        self.ask(inspect)
     }
 
     /// Whose calls these are.
@@ -158,7 +154,7 @@ impl Circuit {
 
     /// The circuit may have been evicted: then it is looked up again by its key, once.
     #[inline]
-    fn ask<T>(&self, mut question: impl FnMut(u64) -> Result<T, Error>) -> Result<T, Error> {
+    pub(crate) fn ask<T>(&self, mut question: impl FnMut(u64) -> Result<T, Error>) -> Result<T, Error> {
         match question(self.handle()) {
             Err(Error::Handle) => question(self.look_up_again()?),
             answer => answer,
@@ -177,6 +173,15 @@ impl Circuit {
             keeper.report(self, error);
         }
     }
+}
+
+/// What the library says of a circuit, and what threads have counted on its lane beside that.
+pub(crate) fn inspect(circuit: u64) -> Result<CircuitInfo, Error> {
+    let (answer, pending) = tally::beside(circuit, || ffi::circuit_inspect(circuit));
+    let mut raw = answer?;
+    raw.permits = raw.permits.wrapping_add(pending.permits);
+    raw.successes = raw.successes.wrapping_add(pending.successes);
+    Ok(CircuitInfo::from(&raw))
 }
 
 impl Clone for Circuit {
@@ -214,6 +219,7 @@ impl From<&sys::trip_circuit_info> for CircuitInfo {
             rejections: raw.rejections,
             stale: raw.stale,
             opens: raw.opens,
+            mode_left: (raw.mode_left_ns != 0).then(|| Duration::from_nanos(raw.mode_left_ns)),
         }
     }
 }

@@ -12,9 +12,9 @@
 //! assert_eq!(classify::text("max_tokens must be <= 500").class, Class::Unknown);
 //! ```
 
-use crate::config::nanoseconds;
 use crate::ffi;
 pub use crate::selector::Class;
+use crate::time::nanoseconds;
 use std::time::Duration;
 use trip_sys as sys;
 

@@ -2,6 +2,7 @@
 
 use crate::ffi;
 use crate::selector::{Backoff, Clock, Effect, OnDrop};
+use crate::time::nanoseconds;
 use std::mem::offset_of;
 use std::time::Duration;
 use trip_sys as sys;
@@ -35,11 +36,6 @@ field!(OnDrop: u32, u32::from, OnDrop::from);
 field!(Clock: u32, u32::from, Clock::from);
 field!(Effect: u32, u32::from, Effect::from);
 
-/// What does not fit into 64 bits, 584 years, is as good as their largest value: the library allows a year at most.
-pub(crate) fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
 macro_rules! config {
     ($($(#[$doc:meta])* $field:ident: $type:ty = $c_field:ident,)+) => {
         /// How the circuits of a tracker behave. Begins with the library's defaults; change what you want changed.
@@ -53,7 +49,8 @@ macro_rules! config {
         /// assert_eq!(config.max_open, Duration::from_secs(300));
         /// ```
         ///
-        /// Values out of range are refused by [`Tracker::new`](crate::Tracker::new), so that nothing can fail later.
+        /// Values out of range are refused by [`Tracker::new`](crate::Tracker::new) and
+        /// [`Tracker::configure`](crate::Tracker::configure), so that nothing can fail later.
         #[derive(Clone, Copy, Debug, PartialEq)]
         #[non_exhaustive]
         pub struct Config {

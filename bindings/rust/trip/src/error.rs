@@ -14,7 +14,8 @@ use trip_sys as sys;
 pub enum Error {
     /// The circuit has moved on since this permit was granted. The call may go on; its outcome will change nothing.
     Stale,
-    /// A tenant or a provider is longer than 255 bytes, or an outcome is of no class.
+    /// An argument is out of range: a tenant, a provider or a reason is longer than 255 bytes, a mode is none or holds for
+    /// no time or more than a year, an outcome is of no class, or nothing was asked for.
     Invalid,
     /// No such tracker, circuit or permit: the handle is garbage, or its tracker is destroyed, or the circuit evicted.
     Handle,
@@ -26,11 +27,14 @@ pub enum Error {
     Capacity,
     /// A field of the config is out of range.
     Config(ConfigError),
-    /// The config has members that the installed library does not know.
+    /// The bytes are no snapshot that any library has written: damaged, cut off, or something else. One line for a human
+    /// says what is wrong; its wording may change.
+    Snapshot(Box<str>),
+    /// The config has members that the installed library does not know, or a later one has written the snapshot.
     TooNew,
     /// The object cannot do that: only a manual clock can be advanced.
     Unsupported,
-    /// The operating system refused something: random numbers, a thread key, a clock.
+    /// The operating system refused something: random numbers, a thread key, a clock, a descriptor.
     System,
     /// A status that this version of the crate has no name for.
     Unknown(i32),
@@ -47,8 +51,8 @@ pub struct ConfigError {
 }
 
 impl Error {
-    /// The one place that turns a status into an error. A config's refusal says more than its status, and is made where
-    /// the tracker is created.
+    /// The one place that turns a status into an error. The refusals of a config and of a snapshot say more than their
+    /// status, and are made where they are read.
     #[inline]
     pub(crate) fn check(status: i32) -> Result<(), Error> {
         Err(match status {
@@ -71,7 +75,7 @@ impl Error {
     pub fn status(&self) -> i32 {
         match self {
             Error::Stale => sys::TRIP_STALE,
-            Error::Invalid => sys::TRIP_E_INVALID,
+            Error::Invalid | Error::Snapshot(_) => sys::TRIP_E_INVALID,
             Error::Handle => sys::TRIP_E_HANDLE,
             Error::Consumed => sys::TRIP_E_CONSUMED,
             Error::NoMemory => sys::TRIP_E_NOMEM,
@@ -95,13 +99,14 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             Error::Stale => "the circuit has moved on since the permit was granted",
-            Error::Invalid => "a tenant or provider is longer than 255 bytes, or an outcome is of no class",
+            Error::Invalid => "a text is longer than 255 bytes, or an argument is out of range",
             Error::Handle => "no such tracker, circuit or permit",
             Error::Consumed => "the permit has been settled before",
             Error::NoMemory => "out of memory",
             Error::Capacity => "no room for another circuit, tracker, permit or lease extension",
             Error::Config(fault) => return fault.fmt(f),
-            Error::TooNew => "the config has members that the installed libtrip does not know",
+            Error::Snapshot(why) => why,
+            Error::TooNew => "the config or the snapshot is of a later libtrip than the one installed",
             Error::Unsupported => "only a manual clock can be advanced",
             Error::System => "the operating system refused something that libtrip needs",
             Error::Unknown(status) => return write!(f, "libtrip answered {status}"),

@@ -2,18 +2,35 @@
 //! pointers are made here. It translates statuses, and decides nothing.
 #![allow(unsafe_code)]
 
+/// A struct that the library writes: empty, and telling its size.
+macro_rules! empty {
+    ($name:ident) => {{
+        const SIZE: usize = size_of::<sys::$name>();
+        const { assert!(SIZE <= 4096) };
+        #[allow(clippy::cast_possible_truncation)] // asserted above
+        let struct_size = SIZE as u32;
+        sys::$name { struct_size, ..Default::default() }
+    }};
+}
+
+mod operating;
+
 use crate::error::{ConfigError, Error};
 use crate::key::Key;
 use std::ffi::CStr;
+use std::fs::File;
+use std::io::Write;
 use std::sync::atomic::AtomicU64;
 use trip_sys as sys;
+
+pub(crate) use operating::*;
 
 /// Whether a circuit has a lane.
 pub(crate) enum Lanes {
     Open(Express),
     /// Not now.
     Closed,
-    /// It never has one.
+    /// Not under its policy.
     None,
 }
 
@@ -37,17 +54,6 @@ impl Status {
     pub(crate) fn check(self) -> Result<(), Error> {
         Error::check(self.0)
     }
-}
-
-/// A struct that the library writes: empty, and telling its size.
-macro_rules! empty {
-    ($name:ident) => {{
-        const SIZE: usize = size_of::<sys::$name>();
-        const { assert!(SIZE <= 4096) };
-        #[allow(clippy::cast_possible_truncation)] // asserted above
-        let struct_size = SIZE as u32;
-        sys::$name { struct_size, ..Default::default() }
-    }};
 }
 
 pub(crate) fn abi_version() -> u32 {
@@ -84,19 +90,37 @@ pub(crate) fn tracker_create(
     let mut fault = empty!(trip_error);
     // SAFETY: three valid structs; the library keeps none of the pointers.
     let status = unsafe { sys::trip_tracker_create(config, &raw mut tracker, &raw mut fault) };
-    if status == sys::TRIP_E_CONFIG {
-        let message: Vec<u8> = fault.message.iter().map(|byte| byte.to_ne_bytes()[0]).take_while(|&b| b != 0).collect();
-        return Err(Error::Config(ConfigError {
-            field: field_at(fault.field_offset),
-            message: String::from_utf8_lossy(&message).into(),
-        }));
-    }
-    Error::check(status).map(|()| tracker)
+    check_config(status, &fault, field_at).map(|()| tracker)
 }
 
+/// The status of a function that was given a config.
+fn check_config(
+    status: i32,
+    fault: &sys::trip_error,
+    field_at: impl Fn(u32) -> Option<&'static str>,
+) -> Result<(), Error> {
+    if status == sys::TRIP_E_CONFIG {
+        return Err(Error::Config(ConfigError { field: field_at(fault.field_offset), message: message(fault) }));
+    }
+    Error::check(status)
+}
+
+fn message(fault: &sys::trip_error) -> Box<str> {
+    let bytes: Vec<u8> = fault.message.iter().map(|byte| byte.to_ne_bytes()[0]).take_while(|&byte| byte != 0).collect();
+    String::from_utf8_lossy(&bytes).into()
+}
+
+/// Whoever waits for events has a copy of the descriptor, which the library does not know: that becomes readable for
+/// good, so that nobody waits for a tracker that is gone.
 pub(crate) fn tracker_destroy(tracker: u64) -> Result<(), Error> {
+    let bell = tracker_event_fd(tracker);
     // SAFETY: any value is a legal handle.
-    Error::check(unsafe { sys::trip_tracker_destroy(tracker) })
+    Error::check(unsafe { sys::trip_tracker_destroy(tracker) })?;
+    if let Ok(bell) = bell {
+        // Fails only where it is readable already.
+        let _ = File::from(bell).write(&1_u64.to_ne_bytes());
+    }
+    Ok(())
 }
 
 pub(crate) fn tracker_circuit(tracker: u64, tenant: &[u8], provider: &[u8]) -> Result<u64, Error> {

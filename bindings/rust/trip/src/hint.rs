@@ -1,6 +1,7 @@
 //! How long a provider asks to wait.
 
 use crate::ffi;
+use crate::time::unix_nanoseconds;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -41,9 +42,7 @@ pub fn parse_retry_hint(
     now: SystemTime,
 ) -> Result<Option<Duration>, InvalidHint> {
     // A clock that is out of range finds every date absurd, which is refused.
-    let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let now_unix_ns = u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX);
-    match ffi::parse_retry_hint(name.as_ref(), value.as_ref(), now_unix_ns) {
+    match ffi::parse_retry_hint(name.as_ref(), value.as_ref(), unix_nanoseconds(now)) {
         Ok(wait) => Ok(wait.map(Duration::from_nanos)),
         Err(_) => Err(InvalidHint),
     }

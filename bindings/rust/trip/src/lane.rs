@@ -16,6 +16,9 @@ pub(crate) struct Sign {
     value: u64,
 }
 
+/// A circuit that has no lane is asked for one again after so many successes: its policy may be another by then.
+const PATIENCE: u64 = 4096;
+
 static NOWHERE: AtomicU64 = AtomicU64::new(0);
 
 impl Sign {
@@ -37,6 +40,7 @@ pub(crate) struct Lane {
     word: AtomicPtr<AtomicU64>,
     value: AtomicU64,
     admit_mask: AtomicU64,
+    /// That of the lane; where there is none, how many successes ago that was told.
     permit: AtomicU64,
 }
 
@@ -57,13 +61,20 @@ impl Lane {
         self.permit.store(express.permit, Ordering::Relaxed);
     }
 
-    /// Of a circuit that never has a lane.
+    /// Of a circuit whose policy gives it no lane.
     fn set_none(&self) {
         self.set(&Express { word: &NOWHERE, value: Sign::NONE.value, admit_mask: 0, permit: 0 });
     }
 
     fn is_none(&self) -> bool {
         ptr::eq(self.word.load(Ordering::Relaxed), &raw const NOWHERE)
+    }
+
+    /// Another success of a circuit that has none.
+    fn is_to_be_asked_again(&self) -> bool {
+        let successes = self.permit.load(Ordering::Relaxed).wrapping_add(1);
+        self.permit.store(successes, Ordering::Relaxed);
+        successes >= PATIENCE
     }
 
     /// The sign by which successes are recorded, if calls are admitted now.
@@ -119,11 +130,13 @@ pub(crate) fn take_back_permit(circuit: u64) {
 #[inline]
 pub(crate) fn consider(circuit: u64) {
     let seat = seat::of(circuit);
-    let is_wanted = if seat.tally.circuit() == circuit {
-        // SAFETY: it has this circuit, and 0 is none.
-        !seat.lane.is_none() && unsafe { seat.lane.sign() }.is_none()
-    } else {
+    let is_wanted = if seat.tally.circuit() != circuit {
         seat.tally.gives_way_to(circuit)
+    } else if seat.lane.is_none() {
+        seat.lane.is_to_be_asked_again()
+    } else {
+        // SAFETY: it has this circuit, and 0 is none.
+        unsafe { seat.lane.sign() }.is_none()
     };
     if is_wanted {
         open(circuit);
@@ -137,7 +150,7 @@ fn open(circuit: u64) {
     match lanes {
         Lanes::Open(express) => seat.lane.set(&express),
         Lanes::Closed => return,
-        Lanes::None => seat.lane.set_none(), // and takes its seat, so as not to be asked for again
+        Lanes::None => seat.lane.set_none(), // and takes its seat, so as not to be asked for again soon
     }
     if seat.tally.circuit() != circuit {
         seat.tally.give_to(circuit);

@@ -48,6 +48,11 @@
 //!
 //! What kind of failure it was, [`classify`] tells, and [`Permit::record`] and [`Circuit::call_classified`] settle by that:
 //! a caller's mistake does not count against the provider. A long response tells of its [progress](Permit::progress).
+//!
+//! Who operates the program sees, explains and steers circuits while they run: [`Tracker::circuits`],
+//! [`Circuit::explain`], [`Tracker::metrics`], [`Circuit::set_mode`], [`Tracker::configure`]. What happens is told by
+//! [`Tracker::take_events`] and, with the feature `tokio`, to whoever awaits `Tracker::events`. A restarted process goes on
+//! where the last one was: [`Tracker::snapshot`], [`Tracker::restore`].
 #![deny(unsafe_code)]
 
 mod call;
@@ -55,26 +60,40 @@ mod circuit;
 pub mod classify;
 mod config;
 mod error;
+mod event;
 mod ffi;
 mod hint;
 mod key;
 mod lane;
+mod listing;
+mod lock;
 mod permit;
 mod rejection;
 mod seat;
+mod seeing;
 mod selector;
+mod snapshot;
+mod steering;
 mod strays;
+#[cfg(feature = "tokio")]
+mod stream;
 mod tally;
+mod time;
 mod tracker;
 
 pub use call::{CallError, Outcome};
 pub use circuit::{Circuit, CircuitInfo};
 pub use config::Config;
 pub use error::{ConfigError, Error};
+pub use event::{Event, EventBatch};
 pub use hint::{parse_retry_hint, InvalidHint};
+pub use listing::Circuits;
 pub use permit::{Permit, PermitInfo, Settled};
 pub use rejection::{PermitError, Rejected};
-pub use selector::{Backoff, Clock, Effect, Mode, OnDrop, Reason, State};
+pub use selector::{Backoff, Cause, Clock, Effect, EventKind, Labels, Mode, OnDrop, Reason, Scope, State};
+pub use steering::Policy;
+#[cfg(feature = "tokio")]
+pub use stream::Events;
 pub use tracker::Tracker;
 
 /// The version of the installed library, such as `"1.0.0"`.
@@ -98,5 +117,9 @@ const _: () = {
     is_shared::<Permit>();
     is_shared::<PermitError>();
     is_shared::<CallError<Error>>();
+    is_shared::<Circuits>();
+    is_shared::<Event>();
+    #[cfg(feature = "tokio")]
+    is_shared::<Events>();
     assert!(size_of::<Permit>() <= 32 && size_of::<Rejected>() <= 96 && size_of::<Circuit>() <= 64);
 };

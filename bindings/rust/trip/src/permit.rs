@@ -78,8 +78,8 @@ impl Permit {
     pub fn record(self, outcome: impl Into<Outcome>) -> Settled {
         let outcome = outcome.into();
         let succeeds = outcome.class == Class::Success;
-        if succeeds && self.sign.is_of_a_lane() {
-            return self.record_success(); // where there are lanes nobody asks for how long calls take
+        if succeeds && self.sign.is_up() {
+            return self.record_success(); // while there is a lane nobody asks for how long calls take
         }
         let (circuit, raw) = (self.circuit, outcome.to_raw());
         self.settle(|handle| {

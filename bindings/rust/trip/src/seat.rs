@@ -3,12 +3,12 @@
 #![allow(unsafe_code)]
 
 use crate::lane::Lane;
+use crate::lock::Lock;
 use crate::tally::Tally;
 use std::alloc::{alloc_zeroed, Layout};
 use std::cell::Cell;
-use std::process;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 /// Circuits that a thread counts for at once. What it never uses of this is never touched, and costs no memory.
 const SEATS: usize = 1024;
@@ -27,8 +27,8 @@ const _: () = assert!(size_of::<Seat>() == 64);
 pub(crate) struct Block {
     seats: [Seat; SEATS],
     is_taken: AtomicBool,
-    /// In which process its thread handed in last.
-    process: AtomicU32,
+    /// Held while counts of these seats are on their way.
+    pub(crate) moving: Lock,
     /// The block that was made before this one; never changes once this one can be found.
     next: AtomicPtr<Block>,
 }
@@ -40,7 +40,7 @@ static NEWEST: AtomicPtr<Block> = AtomicPtr::new(ptr::null_mut());
 static NOBODYS: Block = Block {
     seats: [const { Seat { tally: Tally::new(), lane: Lane::new() } }; SEATS],
     is_taken: AtomicBool::new(true),
-    process: AtomicU32::new(0),
+    moving: Lock::new(),
     next: AtomicPtr::new(ptr::null_mut()),
 };
 
@@ -65,9 +65,9 @@ impl Block {
         &self.seats[low % SEATS]
     }
 
-    /// Its thread was handing in while the process forked, and has no copy in this child: it never ends that.
-    pub(crate) fn is_left_over(&self) -> bool {
-        self.process.load(Ordering::Relaxed) != process::id()
+    /// The seats that have a circuit.
+    pub(crate) fn taken(&self) -> impl Iterator<Item = &Seat> {
+        self.seats.iter().filter(|seat| seat.tally.circuit() != 0)
     }
 
     fn at(place: &AtomicPtr<Block>) -> Option<&'static Block> {
@@ -127,21 +127,21 @@ pub(crate) fn own(circuit: u64) -> Option<&'static Seat> {
     .ok()?
 }
 
-/// Says in which process this thread is about to hand in.
-pub(crate) fn note_process() {
-    OWN.get().process.store(process::id(), Ordering::Relaxed);
+/// The seats of this thread.
+pub(crate) fn block() -> &'static Block {
+    OWN.get()
 }
 
 /// Hands in all that this thread has counted.
 pub(crate) fn hand_in() {
-    OWN.get().seats.iter().filter(|seat| seat.tally.circuit() != 0).for_each(|seat| seat.tally.hand_in());
+    OWN.get().taken().for_each(|seat| seat.tally.hand_in());
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         let block = OWN.get();
         if !ptr::eq(block, &raw const NOBODYS) {
-            block.seats.iter().filter(|seat| seat.tally.circuit() != 0).for_each(|seat| seat.tally.give_to(0));
+            block.taken().for_each(|seat| seat.tally.give_to(0));
             OWN.set(&NOBODYS);
             block.is_taken.store(false, Ordering::Release);
         }

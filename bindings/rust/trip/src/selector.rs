@@ -96,6 +96,90 @@ selector! {
     Mode: u32 {
         /// The circuit itself.
         Auto = sys::TRIP_MODE_AUTO,
+        /// An operator: every permit is refused.
+        ForcedOpen = sys::TRIP_MODE_FORCED_OPEN,
+        /// An operator: every permit is granted.
+        ForcedClosed = sys::TRIP_MODE_FORCED_CLOSED,
+        /// Nobody: every permit is granted, and the circuit decides and counts as if it had a say.
+        Observe = sys::TRIP_MODE_OBSERVE,
+    }
+}
+
+selector! {
+    /// What an [`Event`](crate::Event) is about, and which circuits a policy is for.
+    Scope: u32 {
+        /// All circuits of a tracker.
+        Tracker = sys::TRIP_SCOPE_TRACKER,
+        /// Those of a provider.
+        Provider = sys::TRIP_SCOPE_PROVIDER,
+        /// Those of a tenant.
+        Tenant = sys::TRIP_SCOPE_TENANT,
+        /// That of a tenant and a provider.
+        Circuit = sys::TRIP_SCOPE_CIRCUIT,
+    }
+}
+
+selector! {
+    /// What has happened.
+    EventKind: u32 {
+        /// A circuit has opened, or opened again.
+        Opened = sys::TRIP_EVENT_OPENED,
+        /// An open circuit has let its first probe through.
+        HalfOpened = sys::TRIP_EVENT_HALF_OPENED,
+        /// A circuit has closed.
+        Closed = sys::TRIP_EVENT_CLOSED,
+        /// An open circuit has refused a permit for the first time since it opened.
+        RefusedFirst = sys::TRIP_EVENT_REFUSED_FIRST,
+        /// The lease of a probe ran out before anybody settled it.
+        ProbeLost = sys::TRIP_EVENT_PROBE_LOST,
+        /// A mode was set, or its time ran out: then the mode is [`Mode::Auto`].
+        Forced = sys::TRIP_EVENT_FORCED,
+        /// A circuit is gone: removed, or evicted from a full tracker.
+        Evicted = sys::TRIP_EVENT_EVICTED,
+        /// A permit was settled too late to change anything.
+        DroppedLate = sys::TRIP_EVENT_DROPPED_LATE,
+        /// A call has waited for a lock of the tracker for more than 5 ms.
+        LockWaited = sys::TRIP_EVENT_LOCK_WAITED,
+        /// The policy of the tracker, a provider, a tenant or a circuit was replaced.
+        Configured = sys::TRIP_EVENT_CONFIGURED,
+    }
+}
+
+selector! {
+    /// Why something has happened.
+    Cause: u32 {
+        /// The event says all there is to say.
+        None = sys::TRIP_CAUSE_NONE,
+        /// Failures in a row.
+        Failures = sys::TRIP_CAUSE_FAILURES,
+        /// What became of the last calls.
+        CountWindow = sys::TRIP_CAUSE_COUNT_WINDOW,
+        /// What became of the calls of a time.
+        TimeWindow = sys::TRIP_CAUSE_TIME_WINDOW,
+        /// Calls that hang.
+        Hanging = sys::TRIP_CAUSE_HANGING,
+        /// What became of a probe.
+        Probe = sys::TRIP_CAUSE_PROBE,
+        /// The lease of a probe ran out.
+        Lease = sys::TRIP_CAUSE_LEASE,
+        /// A time is over: an open period, that of a mode.
+        Time = sys::TRIP_CAUSE_TIME,
+        /// Somebody called a function that does this.
+        Operator = sys::TRIP_CAUSE_OPERATOR,
+        /// [`Tracker::restore`](crate::Tracker::restore).
+        Restored = sys::TRIP_CAUSE_RESTORED,
+        /// Another circuit needed the place.
+        Capacity = sys::TRIP_CAUSE_CAPACITY,
+    }
+}
+
+selector! {
+    /// What metrics tell apart.
+    Labels: u32 {
+        /// Providers.
+        Provider = sys::TRIP_LABELS_PROVIDER,
+        /// Tenants and providers.
+        Tenant = sys::TRIP_LABELS_TENANT,
     }
 }
 

@@ -4,10 +4,9 @@
 #![allow(unsafe_code)]
 
 use crate::ffi;
-use std::process;
+use crate::lock::Lock;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
-use std::thread;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 /// What is out of one circuit. Never freed; used anew once it is 0, or its circuit gone. Only the holder of the lock
 /// looks at it, so that the order of memory is the lock's.
@@ -19,16 +18,15 @@ struct Stray {
 
 static LISTS: [AtomicPtr<Stray>; 64] = [const { AtomicPtr::new(ptr::null_mut()) }; 64];
 
-/// The lock: 0, or the process of the thread that holds it. In the child of a fork a thread that held it is gone and
-/// its process another, so that the lock is free. It left at worst one number behind that is one step old.
-static HOLDER: AtomicU32 = AtomicU32::new(0);
+/// A fork leaves at worst one number behind that is one step old.
+static LOCK: Lock = Lock::new();
 
 /// More calls of a circuit are out, or fewer: `count` wraps below 0.
 pub(crate) fn add(circuit: u64, count: u64) {
     if count == 0 {
         return;
     }
-    locked(|| {
+    LOCK.held(|| {
         let list = list_of(circuit);
         let known = all(list).find(|stray| stray.circuit.load(Ordering::Relaxed) == circuit);
         if let Some(stray) = known.or_else(|| all(list).find(|stray| stray.is_free())).or_else(|| make(list)) {
@@ -43,7 +41,7 @@ pub(crate) fn add(circuit: u64, count: u64) {
 
 /// How many calls of a circuit are out beside those in tallies; wraps below 0, for a part of the sum.
 pub(crate) fn of(circuit: u64) -> u64 {
-    locked(|| {
+    LOCK.held(|| {
         let known = all(list_of(circuit)).find(|stray| stray.circuit.load(Ordering::Relaxed) == circuit);
         known.map_or(0, |stray| stray.out.load(Ordering::Relaxed))
     })
@@ -80,18 +78,4 @@ fn make(list: &AtomicPtr<Stray>) -> Option<&'static Stray> {
     let stray = &mut room.leak()[0];
     list.store(stray, Ordering::Release);
     Some(stray)
-}
-
-fn locked<T>(act: impl FnOnce() -> T) -> T {
-    let own = process::id();
-    while let Err(holder) = HOLDER.compare_exchange_weak(0, own, Ordering::Acquire, Ordering::Relaxed) {
-        let is_left_over = holder != 0 && holder != own;
-        if is_left_over && HOLDER.compare_exchange(holder, own, Ordering::Acquire, Ordering::Relaxed).is_ok() {
-            break;
-        }
-        thread::yield_now();
-    }
-    let result = act();
-    HOLDER.store(0, Ordering::Release);
-    result
 }

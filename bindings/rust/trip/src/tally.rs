@@ -1,10 +1,11 @@
 //! What this process has counted on express lanes and not told the library yet. Every thread counts for itself, in
 //! cells that it alone writes, with loads and stores and nothing dearer; whoever inspects a circuit adds up what all
-//! threads have pending. It waits for a thread that is just handing in, but not for one that a fork has left behind.
+//! threads have pending, and whoever asks the library for more than a circuit's counters hands it in for them. Looking
+//! waits for what is just handed in, but not for a thread that a fork has left behind.
 
 use crate::seat::{self, Block};
 use crate::{ffi, strays};
-use std::sync::atomic::{fence, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{fence, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::thread;
 
 /// The library is told after so many successes: others in this process see what is no older than that.
@@ -13,7 +14,8 @@ const BATCH: u64 = 1024;
 /// How often a look at the tallies is repeated during which a thread handed in.
 const LOOKS: u32 = 64;
 
-/// The counts of one thread for one circuit. Its thread writes it, anybody reads it.
+/// The counts of one thread for one circuit. Its thread writes it, anybody reads it; but who moves its counts holds the
+/// lock of its block.
 pub(crate) struct Tally {
     /// 0: nobody's.
     circuit: AtomicU64,
@@ -23,8 +25,10 @@ pub(crate) struct Tally {
     successes: AtomicU64,
     /// Odd while counts are on their way to where others count: they are in both places then, or in neither.
     version: AtomicU32,
-    /// Who would have liked this place last: the low half of its handle.
-    applicant: AtomicU32,
+    /// How many of these permits and successes other threads have handed in; at most `BATCH`.
+    told: AtomicU16,
+    /// Who would have liked this place last: a part of its handle.
+    applicant: AtomicU16,
 }
 
 impl Tally {
@@ -34,7 +38,8 @@ impl Tally {
             permits: AtomicU64::new(0),
             successes: AtomicU64::new(0),
             version: AtomicU32::new(0),
-            applicant: AtomicU32::new(0),
+            told: AtomicU16::new(0),
+            applicant: AtomicU16::new(0),
         }
     }
 
@@ -51,7 +56,7 @@ impl Tally {
             return true;
         }
         #[allow(clippy::cast_possible_truncation)] // one that is mistaken for another gets a place too soon
-        let applicant = circuit as u32;
+        let applicant = (circuit >> 10) as u16; // above the bits that all who want this place have in common
         let last = self.applicant.load(Ordering::Relaxed);
         self.applicant.store(applicant, Ordering::Relaxed);
         last == applicant
@@ -79,32 +84,48 @@ impl Tally {
     /// Tells the library of the calls that have ended well.
     #[cold]
     pub(crate) fn hand_in(&self) {
-        self.while_moving(|circuit| self.give_successes(circuit));
+        self.while_moving(seat::block(), |circuit| self.give_successes(circuit));
     }
 
     /// Counts for `circuit` from now on. What was counted goes to the library, or to the strays.
     pub(crate) fn give_to(&self, circuit: u64) {
-        self.while_moving(|before| {
+        self.while_moving(seat::block(), |before| {
             self.give_successes(before);
             strays::add(before, self.permits.swap(0, Ordering::Relaxed));
             self.circuit.store(circuit, Ordering::Relaxed);
         });
     }
 
-    fn while_moving(&self, act: impl FnOnce(u64)) {
-        let version = self.version.load(Ordering::Relaxed);
-        seat::note_process();
-        self.version.store(version.wrapping_add(1), Ordering::Release);
-        fence(Ordering::Release);
-        act(self.circuit.load(Ordering::Relaxed));
-        self.version.store(version.wrapping_add(2), Ordering::Release);
+    /// The same as `hand_in`, by any thread: the one that counts here goes on meanwhile.
+    fn hand_in_for_others(&self, block: &Block) {
+        self.while_moving(block, |circuit| {
+            let told = self.told.load(Ordering::Relaxed);
+            let successes = self.successes.load(Ordering::Relaxed).wrapping_add(BATCH);
+            let untold = successes.wrapping_sub(told.into());
+            if let (1.., Ok(successes)) = (untold, u16::try_from(successes)) {
+                let _ = ffi::circuit_count(circuit, untold, untold); // as below
+                self.told.store(successes, Ordering::Relaxed);
+            }
+        });
+    }
+
+    /// A thread that a fork left behind while it moved counts has left an odd version.
+    fn while_moving(&self, block: &Block, act: impl FnOnce(u64)) {
+        block.moving.held(|| {
+            let moving = self.version.load(Ordering::Relaxed) | 1;
+            self.version.store(moving, Ordering::Release);
+            fence(Ordering::Release);
+            act(self.circuit.load(Ordering::Relaxed));
+            self.version.store(moving.wrapping_add(1), Ordering::Release);
+        });
     }
 
     fn give_successes(&self, circuit: u64) {
         let successes = self.successes.swap(BATCH.wrapping_neg(), Ordering::Relaxed).wrapping_add(BATCH);
+        let untold = successes.wrapping_sub(self.told.swap(0, Ordering::Relaxed).into());
         if circuit != 0 && successes > 0 {
             // A circuit that is gone has taken its counters along: there is nobody left to tell.
-            let _ = ffi::circuit_count(circuit, successes, successes);
+            let _ = ffi::circuit_count(circuit, untold, untold);
             self.permits.store(self.permits.load(Ordering::Relaxed).wrapping_sub(successes), Ordering::Relaxed);
         }
     }
@@ -116,16 +137,18 @@ impl Tally {
             let holder = self.circuit();
             let permits = self.permits.load(Ordering::Relaxed);
             let successes = self.successes.load(Ordering::Relaxed);
+            let told = u64::from(self.told.load(Ordering::Relaxed));
             fence(Ordering::Acquire);
-            let is_whole = version % 2 == 0 && self.version.load(Ordering::Relaxed) == version;
-            if !is_whole && !is_gone() {
+            // Whoever lets go of the lock has passed the version on before.
+            let is_at_rest = version % 2 == 0 || is_gone();
+            if !is_at_rest || self.version.load(Ordering::Relaxed) != version {
                 thread::yield_now();
                 continue;
             }
             sum.versions = sum.versions.wrapping_add(version.into());
             if holder == circuit {
-                sum.permits = sum.permits.wrapping_add(permits);
-                sum.successes = sum.successes.wrapping_add(successes).wrapping_add(BATCH);
+                sum.permits = sum.permits.wrapping_add(permits).wrapping_sub(told);
+                sum.successes = sum.successes.wrapping_add(successes).wrapping_add(BATCH).wrapping_sub(told);
             }
             return;
         }
@@ -144,7 +167,9 @@ pub(crate) struct Pending {
 impl Pending {
     fn of(circuit: u64) -> Self {
         let mut sum = Pending::default();
-        Block::all().for_each(|block| block.seat(circuit).tally.add_to(&mut sum, circuit, || block.is_left_over()));
+        for block in Block::all() {
+            block.seat(circuit).tally.add_to(&mut sum, circuit, || !block.moving.is_held());
+        }
         sum
     }
 
@@ -168,6 +193,23 @@ pub(crate) fn beside<T>(circuit: u64, ask: impl Fn() -> T) -> (T, Pending) {
             after.permits = after.permits.wrapping_add(strays);
             return (answer, after);
         }
+    }
+}
+
+/// Hands in what all threads have counted for a circuit.
+pub(crate) fn hand_in(circuit: u64) {
+    for block in Block::all() {
+        let tally = &block.seat(circuit).tally;
+        if tally.circuit() == circuit {
+            tally.hand_in_for_others(block);
+        }
+    }
+}
+
+/// Hands in what all threads have counted for any circuit.
+pub(crate) fn hand_in_all() {
+    for block in Block::all() {
+        block.taken().for_each(|seat| seat.tally.hand_in_for_others(block));
     }
 }
 
@@ -215,7 +257,10 @@ mod tests {
                 while ended.load(Ordering::Acquire) != turn {
                     thread::yield_now();
                 }
-                let looks = [(); 5].map(|()| circuit.inspect().unwrap());
+                let looks = [(); 5].map(|()| {
+                    hand_in(handle);
+                    circuit.inspect().unwrap()
+                });
                 seen.extend(looks.iter().map(|info| (turn, info.permits, info.successes)));
                 ended.store(0, Ordering::Release);
             }

@@ -1,9 +1,10 @@
 //! Trackers: who owns the circuits of one config and one clock.
 
 use crate::circuit::Circuit;
-use crate::config::{nanoseconds, Config};
+use crate::config::Config;
 use crate::error::Error;
 use crate::key::Key;
+use crate::time::nanoseconds;
 use crate::{ffi, seat};
 use std::cell::Cell;
 use std::fmt;
@@ -84,7 +85,7 @@ impl Tracker {
         let (tenant, provider) = (tenant.as_ref(), provider.as_ref());
         // The key is built first: it is moved along below, and by then what was written in small steps has settled.
         let key = Key::new(tenant, provider);
-        let keeper = &self.0[number_of_thread() % KEEPERS];
+        let keeper = self.keeper();
         let handle = keeper.find(tenant, provider)?;
         Ok(Circuit::new(Some(Arc::clone(keeper)), handle, key))
     }
@@ -108,6 +109,12 @@ impl Tracker {
     fn keep(kept: Kept) -> Self {
         let kept = Arc::new(kept);
         Tracker(Arc::new(std::array::from_fn(|_| Arc::new(Keeper(Arc::clone(&kept))))))
+    }
+
+    /// That of this thread.
+    #[inline]
+    pub(crate) fn keeper(&self) -> &Arc<Keeper> {
+        &self.0[number_of_thread() % KEEPERS]
     }
 
     fn kept(&self) -> &Kept {

@@ -53,6 +53,19 @@ impl Fields {
         }
     }
 
+    /// A text that is taken again.
+    pub fn peek_text(&self, key: &str) -> Option<&str> {
+        self.0.get(key).and_then(Value::as_str)
+    }
+
+    pub fn optional_long_text(&mut self, key: &str) -> Result<String, String> {
+        if self.0.contains_key(key) {
+            self.long_text(key)
+        } else {
+            Ok(String::new())
+        }
+    }
+
     /// A text, or `{"repeat": "x", "times": 256}`.
     pub fn long_text(&mut self, key: &str) -> Result<String, String> {
         let value = self.need(key)?;

@@ -6,6 +6,7 @@
 
 mod expectation;
 mod fields;
+mod operating;
 mod refusals;
 mod said;
 mod stage;

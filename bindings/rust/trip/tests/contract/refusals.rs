@@ -87,6 +87,70 @@ const STEPS: &[(&str, &str, &str)] = &[
         "`granted` is expected to be 2, and is 3",
     ),
     (
+        "unknown-mode",
+        r#"{"do": "set_mode", "circuit": "c", "mode": "TRIP_MODE_NONE", "expect": {"status": "TRIP_OK"}}"#,
+        "there is no TRIP_MODE_NONE",
+    ),
+    (
+        "mode-that-is-no-name",
+        r#"{"do": "set_mode", "circuit": "c", "mode": 1, "expect": {"status": "TRIP_OK"}}"#,
+        "`mode` must be a text",
+    ),
+    (
+        "configure-with-nothing",
+        r#"{"do": "configure", "scope": "TRIP_SCOPE_TRACKER", "expect": {"status": "TRIP_OK"}}"#,
+        "`config` is missing",
+    ),
+    (
+        "another-count-of-circuits",
+        r#"{"do": "circuits", "page": 1, "expect": {"status": "TRIP_OK", "count": 2}}"#,
+        "`count` is expected to be 2, and is 1",
+    ),
+    ("page-of-none", r#"{"do": "circuits", "page": 0, "expect": {"status": "TRIP_OK"}}"#, "TRIP_E_INVALID came back"),
+    (
+        "what-is-not-said",
+        r#"{"do": "explain", "circuit": "c", "expect": {"status": "TRIP_OK", "says": "all is lost"}}"#,
+        "`says` is expected",
+    ),
+    (
+        "to-say-nothing",
+        r#"{"do": "explain", "circuit": "c", "expect": {"status": "TRIP_OK", "says": ""}}"#,
+        "shows nothing",
+    ),
+    (
+        "event-that-did-not-happen",
+        r#"{"do": "event", "expect": {"status": "TRIP_OK", "kind": "TRIP_EVENT_OPENED"}}"#,
+        "`kind` is expected",
+    ),
+    (
+        "number-of-no-event",
+        r#"{"do": "event", "expect": {"status": "TRIP_OK", "kind": "none", "number": 1}}"#,
+        "does not give",
+    ),
+    (
+        "wrong-metric",
+        r#"{"do": "metric", "labels": "TRIP_LABELS_PROVIDER", "series": "trip_permits_total{provider=\"p\"}",
+            "expect": {"status": "TRIP_OK", "value": 1}}"#,
+        "`value` is expected to be 1, and is 0",
+    ),
+    (
+        "metric-of-no-series",
+        r#"{"do": "metric", "labels": "TRIP_LABELS_PROVIDER", "series": "trip_perm",
+            "expect": {"status": "TRIP_OK", "value": 0}}"#,
+        "does not give",
+    ),
+    (
+        "unknown-snapshot",
+        r#"{"do": "restore", "snapshot": "s", "now_unix_ns": 1, "expect": {"status": "TRIP_OK"}}"#,
+        "no snapshot is named",
+    ),
+    (
+        "circuit-of-before-the-restart",
+        r#"{"do": "repeat", "times": 1, "steps": [{"do": "restart", "expect": {"status": "TRIP_OK"}},
+            {"do": "peek", "circuit": "c", "expect": {"status": "TRIP_E_HANDLE"}}]}"#,
+        "no circuit is named",
+    ),
+    (
         "failure-within-a-repetition",
         r#"{"do": "repeat", "times": 2, "steps": [{"do": "advance", "ns": 1, "expect": {"status": "TRIP_STALE"}}]}"#,
         "TRIP_OK came back",

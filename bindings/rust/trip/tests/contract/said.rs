@@ -2,6 +2,7 @@
 
 use crate::expectation::Seen;
 use crate::fields::Fields;
+use crate::stage::in_nanoseconds;
 use std::time::{Duration, SystemTime};
 use trip::classify::{self, Class, Outcome};
 
@@ -73,8 +74,4 @@ fn class_name(class: Class) -> &'static str {
         Class::Unknown => "TRIP_CLASS_UNKNOWN",
         _ => "another class",
     }
-}
-
-fn in_nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).expect("it came as nanoseconds in 64 bits")
 }

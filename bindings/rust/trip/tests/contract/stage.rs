@@ -4,14 +4,17 @@
 
 use crate::expectation::{self, Seen};
 use crate::fields::Fields;
+use crate::operating::{self, Snapshots};
 use crate::said;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::time::Duration;
-use trip::{Circuit, CircuitInfo, Error, Mode, Permit, PermitError, Reason, Rejected, Settled, State, Tracker};
+use trip::{Circuit, CircuitInfo, Config, Error, Permit, PermitError, Reason, Rejected, Settled, State, Tracker};
 
 pub struct Stage {
+    config: Box<Config>,
     tracker: Tracker,
+    snapshots: Snapshots,
     circuits: HashMap<String, Circuit>,
     permits: HashMap<String, u64>,
     /// By the circuit's handle: the epoch of its last `inspect`.
@@ -31,8 +34,15 @@ pub fn refused_config(error: &Error) -> Seen {
 }
 
 impl Stage {
-    pub fn new(tracker: Tracker) -> Self {
-        Stage { tracker, circuits: HashMap::new(), permits: HashMap::new(), epochs: HashMap::new() }
+    pub fn new(config: Box<Config>, tracker: Tracker) -> Self {
+        Stage {
+            config,
+            tracker,
+            snapshots: Snapshots::default(),
+            circuits: HashMap::new(),
+            permits: HashMap::new(),
+            epochs: HashMap::new(),
+        }
     }
 
     pub fn play(&mut self, steps: Vec<Value>) -> Result<(), String> {
@@ -69,10 +79,38 @@ impl Stage {
             "destroy" => outcome(self.tracker.destroy()),
             "classify_http" | "classify_text" | "classify_errno" => said::classify(&what, &mut fields)?,
             "retry_hint" => said::retry_hint(&mut fields)?,
-            _ => return Err(format!("unknown step `{what}`")),
+            _ => self.operate(&what, &mut fields, &expected)?,
         };
         fields.finish()?;
         expectation::compare(expected, &seen)
+    }
+
+    /// The steps of ABI 1.3.
+    fn operate(&mut self, what: &str, fields: &mut Fields, expected: &Fields) -> Result<Seen, String> {
+        Ok(match what {
+            "set_mode" => operating::set_mode(self.named_circuit(fields)?, fields)?,
+            "trip" => outcome(self.named_circuit(fields)?.trip()),
+            "reset" => outcome(self.named_circuit(fields)?.reset()),
+            "remove" => outcome(self.named_circuit(fields)?.remove()),
+            "configure" => operating::configure(&self.tracker, fields)?,
+            "circuits" => operating::circuits(&self.tracker, fields)?,
+            "explain" => operating::explain(self.named_circuit(fields)?, expected)?,
+            "event" => operating::event(&self.tracker),
+            "metric" => operating::metric(&self.tracker, fields)?,
+            "snapshot" => self.snapshots.take(&self.tracker, fields)?,
+            "restore" => self.snapshots.restore(&self.tracker, fields)?,
+            "restart" => self.restart(),
+            _ => return Err(format!("unknown step `{what}`")),
+        })
+    }
+
+    /// What has names loses them, but for snapshots.
+    fn restart(&mut self) -> Seen {
+        self.circuits.clear();
+        self.permits.clear();
+        self.epochs.clear();
+        let started = self.tracker.destroy().and_then(|()| Tracker::new(&self.config));
+        outcome(started.map(|tracker| self.tracker = tracker))
     }
 
     fn repeat(&mut self, mut fields: Fields) -> Result<(), String> {
@@ -188,7 +226,7 @@ fn inspect_permit(permit: &Permit) -> Seen {
     }
 }
 
-fn outcome(result: Result<(), Error>) -> Seen {
+pub fn outcome(result: Result<(), Error>) -> Seen {
     Seen::status(result.map_or_else(|error| error_name(&error), |()| "TRIP_OK".into()))
 }
 
@@ -249,7 +287,7 @@ fn key(circuit: &Circuit) -> Seen {
 fn circuit_info(info: &CircuitInfo) -> Seen {
     Seen::status("TRIP_OK")
         .with("state", state_name(info.state))
-        .with("mode", if info.mode == Mode::Auto { "TRIP_MODE_AUTO" } else { "another mode" })
+        .with("mode", operating::mode_name(info.mode))
         .with("failures", info.failures)
         .with("level", info.level)
         .with("probes_out", info.probes_out)
@@ -263,9 +301,10 @@ fn circuit_info(info: &CircuitInfo) -> Seen {
         .with("rejections", info.rejections)
         .with("stale", info.stale)
         .with("opens", info.opens)
+        .with("mode_left_ns", info.mode_left.map_or(0, in_nanoseconds))
 }
 
-fn state_name(state: State) -> &'static str {
+pub fn state_name(state: State) -> &'static str {
     match state {
         State::Closed => "TRIP_STATE_CLOSED",
         State::Open => "TRIP_STATE_OPEN",
@@ -275,10 +314,10 @@ fn state_name(state: State) -> &'static str {
 }
 
 /// Spelled out here, so that the library's own names are under test too.
-fn error_name(error: &Error) -> String {
+pub fn error_name(error: &Error) -> String {
     let name = match error {
         Error::Stale => "TRIP_STALE",
-        Error::Invalid => "TRIP_E_INVALID",
+        Error::Invalid | Error::Snapshot(_) => "TRIP_E_INVALID",
         Error::Handle => "TRIP_E_HANDLE",
         Error::Consumed => "TRIP_E_CONSUMED",
         Error::NoMemory => "TRIP_E_NOMEM",
@@ -302,6 +341,6 @@ fn c_name(field: &str) -> String {
     }
 }
 
-fn in_nanoseconds(duration: Duration) -> u64 {
+pub fn in_nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).expect("it came as nanoseconds in 64 bits")
 }

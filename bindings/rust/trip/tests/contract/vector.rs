@@ -79,7 +79,7 @@ impl Vector {
 
     /// Plays the vector from the creation of its tracker to its last step.
     pub fn play(self) -> Result<(), String> {
-        let config = configure(self.config)?;
+        let config = Box::new(configure(self.config)?);
         let (tracker, seen) = match Tracker::new(&config) {
             Ok(tracker) => (Some(tracker), Seen::status("TRIP_OK")),
             Err(error) => (None, stage::refused_config(&error)),
@@ -90,7 +90,7 @@ impl Vector {
             None => {}
         }
         match (tracker, self.steps) {
-            (Some(tracker), Some(steps)) if !steps.is_empty() => Stage::new(tracker).play(steps),
+            (Some(tracker), Some(steps)) if !steps.is_empty() => Stage::new(config, tracker).play(steps),
             (Some(_), _) => Err("`steps` are missing".into()),
             (None, Some(_)) => Err("`steps` without a tracker".into()),
             (None, None) => Ok(()),
@@ -107,8 +107,8 @@ fn check_source(mut source: Fields) -> Result<(), String> {
     source.finish()
 }
 
-/// The config of a vector: fields by their C names, and a manual clock unless it says otherwise.
-fn configure(fields: Fields) -> Result<Config, String> {
+/// The config of a vector, or of a policy: fields by their C names, and a manual clock unless it says otherwise.
+pub fn configure(fields: Fields) -> Result<Config, String> {
     let mut config = Config::default().clock(Clock::Manual);
     for (field, value) in fields {
         set(&mut config, &field, &value).map_err(|error| format!("config field `{field}`: {error}"))?;
