@@ -50,6 +50,11 @@ BLOCKS = (
         ("count_mixed_2t", "2 in last 100, f."),
     ),
     (
+        ("cycle", "open and close"),
+        ("cycle_full", "with a full ring"),
+        ("pair_full", "p.+s., full ring"),
+    ),
+    (
         ("swap", "compare-and-swap"),
         ("coarse_clock", "coarse clock"),
         ("precise_clock", "precise clock"),

@@ -153,6 +153,15 @@ TARGETS = (
     Target("C, two threads in a time window: to one thread", 1.25, True, _scaling(_own("c", "time_window_2t"))),
     Target("C, two threads in the last 100 calls: to one thread", 3, True, _scaling(_own("c", "count_window_2t"))),
     Target("C, the same with failures among them", 3, True, _scaling(_own("c", "count_mixed_2t"))),
+    Target(
+        "C, opening and closing, ring of events full: to emptied",
+        1,
+        True,
+        _times(_own("c", "cycle_full"), _own("c", "cycle")),
+    ),
+    Target(
+        "C, a pair, ring of events full: to a plain one", 1.1, True, _times(_own("c", "pair_full"), _own("c", "pair"))
+    ),
     Target("C, memory of a circuit with its name", 256, True, _bytes("c", "libtrip"), "bytes"),
     Target("C, express lane", 1, True, _ns(_own("c", "express")), "ns"),
     Target("Rust, a permit by the express lane", 1, True, _ns(_own("rust", "pair")), "ns"),

@@ -19,6 +19,7 @@ from typing import Any
 
 from figures import BIN_US, Call, Figures, Scenario, figures, read_calls, states
 
+Operator = dict[str, Any]
 PAGE = Path(__file__).with_name("page.html")
 OUTCOMES = ("answered", "failed", "timeout", "unreachable", "broken", "mistaken", "refused")
 
@@ -215,7 +216,18 @@ def _milliseconds(us: float) -> str:
     return f"{round(us / 1e3, 2) + 0.0:+.2f}"  # the sum turns -0.0 into 0.0
 
 
-def ending(scenario: Scenario, told: Figures) -> list[str]:
+def orders(operator: Operator) -> list[str]:
+    """What an operator did when the calls were over, and what libtrip said of the circuit."""
+    whose = f"{operator['tenant']}'s circuit to {operator['provider']}"
+    answer = f"refused ({operator['refused']}), {duration(operator['retry_after_us'])} to go"
+    return [
+        f"An operator then forces {whose} open: {operator['reason']}. The next call: "
+        f"{answer if operator['refused'] else 'granted'}; sent: {operator['sent']}. libtrip explains it:",
+        operator["explained"],
+    ]
+
+
+def ending(scenario: Scenario, told: Figures, operator: Operator) -> list[str]:
     lines = ["", sentence(told), "", f"{'':36}{'without':>14}{'with':>14}"]
     lines += [f"{name:<36}{without:>14}{with_:>14}" for name, without, with_ in table(told)]
     heads = "".join(f"{head:>14}" for head in ("counts as", *scenario["providers"]))
@@ -224,6 +236,7 @@ def ending(scenario: Scenario, told: Figures) -> list[str]:
     lines += [fill(lesson, 118) for lesson in lessons(scenario, told)]
     lines += ["", "The price"]
     lines += [f"  {name}: {paid}" for name, paid in price(scenario, told)]
+    lines += ["", *(fill(paragraph, 118) for paragraph in orders(operator))]
     return lines
 
 
@@ -330,8 +343,9 @@ def write(folder: Path, scenario: Scenario, calls: Sequence[Call]) -> Figures:
 def main(folder: Path) -> None:
     scenario = json.loads((folder / "scenario.json").read_text(encoding="utf-8"))
     told = write(folder, scenario, read_calls(folder / "calls.jsonl"))
+    operator = json.loads((folder / "operator.json").read_text(encoding="utf-8"))
     lines = [second_line(scenario, row) for row in told["seconds"]]
-    print("\n".join(opening(scenario) + lines + ending(scenario, told)))
+    print("\n".join(opening(scenario) + lines + ending(scenario, told, operator)))
 
 
 if __name__ == "__main__":

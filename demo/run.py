@@ -16,6 +16,7 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import report
@@ -84,7 +85,8 @@ class Progress:
             self._told += 1
 
 
-async def replay(scenario: Scenario, out: Path) -> list[Call]:
+async def replay(scenario: Scenario, out: Path) -> tuple[list[Call], report.Operator]:
+    """Every call, and what became of the operator's order."""
     cast = Cast()
     try:
         urls = {side: await _start_standins(cast, side, scenario, out) for side in scenario["sides"]}
@@ -100,7 +102,8 @@ async def replay(scenario: Scenario, out: Path) -> list[Call]:
         async with asyncio.TaskGroup() as group:
             heard = [group.create_task(_hear(name, client, progress.hear)) for name, client in clients.items()]
         await cast.finish()
-        return [call for calls in heard for call in calls.result()]
+        calls = [call for lines in heard for call in lines.result().calls]
+        return calls, next(lines.result().operator for lines in heard if lines.result().operator)
     finally:
         await cast.kill()
 
@@ -125,14 +128,25 @@ async def _expect(process: Process, name: str) -> str:
     return line.decode().strip()
 
 
-async def _hear(name: str, client: Process, hear: Callable[[Call], None]) -> list[Call]:
-    calls = []
+@dataclass
+class Heard:
+    """What a client has told."""
+
+    calls: list[Call] = field(default_factory=list)
+    operator: report.Operator = field(default_factory=dict)
+
+
+async def _hear(name: str, client: Process, hear: Callable[[Call], None]) -> Heard:
+    heard = Heard()
     async for line in _stdout(client):
-        calls.append(Call.read(line))
-        hear(calls[-1])
+        if line.startswith(b'{"operator"'):
+            heard.operator = json.loads(line)["operator"]
+            continue
+        heard.calls.append(Call.read(line))
+        hear(heard.calls[-1])
     if await client.wait():
         raise SystemExit(f"the {name} client failed with status {client.returncode}")
-    return calls
+    return heard
 
 
 def _stdin(process: Process) -> asyncio.StreamWriter:
@@ -160,11 +174,12 @@ async def main(arguments: Sequence[str]) -> None:
         asyncio.get_running_loop().add_signal_handler(ending, task.cancel)
 
     print("\n".join(report.opening(scenario)), flush=True)
-    calls = await replay(scenario, out)
+    calls, operator = await replay(scenario, out)
     calls.sort(key=lambda call: (call.intended_us, call.call, call.side))
     (out / "calls.jsonl").write_text("".join(call.line() + "\n" for call in calls), encoding="utf-8")
+    (out / "operator.json").write_text(json.dumps(operator, indent=1), encoding="utf-8")
     told = report.write(out, scenario, calls)
-    print("\n".join(report.ending(scenario, told)))
+    print("\n".join(report.ending(scenario, told, operator)))
     print(f"\nEvery call: {_shown(out / 'calls.jsonl')}\nThe page:   {_shown(out / 'demo.html')}")
 
 

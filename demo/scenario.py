@@ -93,6 +93,9 @@ MISTAKES = (
     Mistake("anthropic", "globex", "15:00", "15:30", 401, "have a wrong key", key="demo-anthropic-of-last-year"),
 )
 
+# What an operator does when all calls are over.
+ORDER: dict[str, Any] = {"tenant": "acme", "provider": "openai", "reason": "rotating acme's key", "ttl_us": 60_000_000}
+
 PROMPT = "Say in one sentence what a circuit breaker is for."
 REQUESTS: dict[str, dict[str, Any]] = {
     "openai": {
@@ -143,6 +146,7 @@ def build(seconds: float) -> dict[str, Any]:
         "keys": {provider: {api_key(tenant, provider): tenant for tenant in TENANTS} for provider in PROVIDERS},
         "spells": [_spell(spell, speed) for spell in SPELLS],
         "mistakes": [_mistake(mistake, speed) for mistake in MISTAKES],
+        "order": ORDER | {"body": json.dumps(REQUESTS[ORDER["provider"]]["body"])},
         "calls_a_second": CALLS_A_SECOND,
         "lanes": [
             _lane(language, tenant, provider, speed, seconds)

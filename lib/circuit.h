@@ -145,7 +145,7 @@ typedef struct trip_hearing {
     trip_record *record;
     trip_magazine *magazine; /* of this thread; NULL when there was no memory for one */
     trip_setting setting;    /* as of the last judgement */
-    uint32_t cause;          /* TRIP_CAUSE_* of TRIP_ON_TRIP */
+    uint32_t cause;          /* TRIP_CAUSE_* of TRIP_ON_TRIP and _RESET */
     trip_policy spare;       /* where the policy goes when there is no magazine */
 } trip_hearing;
 

@@ -93,7 +93,7 @@ static void tell_replaced(trip_hearing *hearing, const subject *of, uint64_t fro
     if (after.state == TRIP_WORD_HALF_OPEN && expired.state == TRIP_WORD_OPEN)
         tell(hearing, of, TRIP_EVENT_HALF_OPENED, TRIP_CAUSE_TIME, &after);
     if (after.state == TRIP_WORD_CLOSED && expired.state != TRIP_WORD_CLOSED)
-        tell(hearing, of, TRIP_EVENT_CLOSED, event == TRIP_ON_RESET ? TRIP_CAUSE_OPERATOR : TRIP_CAUSE_PROBE, &after);
+        tell(hearing, of, TRIP_EVENT_CLOSED, event == TRIP_ON_RESET ? hearing->cause : TRIP_CAUSE_PROBE, &after);
 }
 
 /* The circuit's name and tracker are read first: the swap succeeds only if it lived then. */

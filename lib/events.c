@@ -371,12 +371,12 @@ static taken take(trip_ring *ring, basket *into)
     uint64_t position;
     event_slot *slot;
     while ((slot = slot_in_turn(ring, &ring->emptied, TO_EMPTY, &position)) != NULL) {
-        /* It is the length of this event's texts if the slot was not claimed meanwhile. */
+        /* It is the length of this event's texts if nobody has claimed the slot since. */
         size_t text_len = atomic_load_explicit(&slot->text_len, memory_order_acquire);
         bool fits = text_len <= into->text_capacity - into->text_len;
         if (!fits && atomic_load_explicit(&ring->emptied, memory_order_relaxed) == position)
             return TOO_LONG;
-        if (!fits || !claim(&ring->emptied, position))
+        if (!claim(&ring->emptied, position))
             continue;
         hand_over(into, slot, position);
         empty(slot, position);

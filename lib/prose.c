@@ -52,7 +52,7 @@ void trip_prose_duration(trip_prose *prose, uint64_t ns)
     if (ns == 0)
         trip_prose_add(prose, "0 s");
     else if (ns < MS)
-        trip_prose_add(prose, "%" PRIu64 " ns", ns);
+        trip_prose_add(prose, "less than 1 ms");
     else if (ns < SECOND)
         trip_prose_add(prose, "%" PRIu64 " ms", ns / MS);
     else if (ns < MINUTE && ns % SECOND < SECOND / 10)

@@ -20,7 +20,7 @@ void trip_prose_add(trip_prose *prose, const char *format, ...) __attribute__((f
 /* Any bytes, in quotes: what cannot be printed, quotes and backslashes are written as C would. */
 void trip_prose_quote(trip_prose *prose, const char *bytes, size_t len);
 
-/* "12.3 s", "850 ms", "4 min 10 s", "3 h 20 min", "2 d 4 h". */
+/* "12.3 s", "850 ms", "less than 1 ms", "4 min 10 s", "3 h 20 min", "2 d 4 h". */
 void trip_prose_duration(trip_prose *prose, uint64_t ns);
 
 /* "2026-11-21T21:05:39Z" */

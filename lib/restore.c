@@ -129,6 +129,7 @@ static void open_circuit(trip_hearing *hearing, uint64_t level, uint64_t left)
 static void close_circuit(trip_hearing *hearing, uint64_t failures, bool is_new)
 {
     trip_verdict verdict;
+    hearing->cause = TRIP_CAUSE_RESTORED;
     if (!is_new)
         trip_circuit_apply(hearing, TRIP_ON_RESET, 0, &verdict);
     uint64_t most = trip_circuit_policy(hearing)->failure_threshold - 1;

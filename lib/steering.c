@@ -160,6 +160,7 @@ trip_status trip_circuit_reset(trip_circuit circuit)
         atomic_store_explicit(&annex->not_before, 0, memory_order_release);
     trip_hearing hearing;
     trip_hearing_begin(&hearing, circuit, record, trip_magazine_mine());
+    hearing.cause = TRIP_CAUSE_OPERATOR;
     trip_verdict verdict;
     bool there = trip_circuit_apply(&hearing, TRIP_ON_RESET, 0, &verdict);
     trip_revise();

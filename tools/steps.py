@@ -111,7 +111,7 @@ STEPS = (
     tsan_tests("c-tsan", "those with threads under the thread sanitizer"),
     Step(
         "fuzz",
-        "the readers of what providers say stand any bytes",
+        "the readers of snapshots, and of what providers say, stand any bytes",
         "python tests/fuzz/fuzz.py --runs 30000",
         tally.plain,
     ),
@@ -121,13 +121,14 @@ STEPS = (
         "python tests/differential/compare.py",
         tally.plain,
     ),
+    pytest("metrics", "the metrics are read by prometheus_client and scraped by a Prometheus", "tests/metrics"),
     pytest("abi", "symbols, layout, header, and that what is generated is current", "tests/abi"),
     pytest("python", "the Python binding, and the contract from Python", "bindings/python/tests"),
     check_only(
         "python-types",
         "mypy --strict",
-        "mypy --strict tools tests/docs tests/fuzz tests/differential && (cd bindings/python && mypy --strict) && "
-        "(cd demo && mypy) && cd bench && mypy",
+        "mypy --strict tools tests/docs tests/fuzz tests/differential tests/metrics && "
+        "(cd bindings/python && mypy --strict) && (cd demo && mypy) && cd bench && mypy",
     ),
     check_only("python-lint", "ruff", "ruff check . && ruff format --check ."),
     Step(
@@ -181,7 +182,7 @@ SOAK = (
     ),
     Step(
         "fuzz",
-        "the readers of what providers say stand any bytes, for half an hour each",
+        "the readers of snapshots, and of what providers say, stand any bytes, for half an hour each",
         "python tests/fuzz/fuzz.py --seconds 1800 --seed $RANDOM",
         tally.plain,
         limit=2 * HOURS,

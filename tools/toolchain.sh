@@ -7,7 +7,10 @@ readonly packages=(
     abigail-tools binutils clang-format-14 shellcheck
     python3 python3-venv ca-certificates git
 )
-readonly requirements=(bindings/generate/requirements.txt bindings/python/requirements-dev.txt demo/requirements.txt)
+readonly requirements=(
+    bindings/generate/requirements.txt bindings/python/requirements-dev.txt demo/requirements.txt
+    tests/metrics/requirements.txt
+)
 
 # at_least HAVE WANT: version HAVE is not older than WANT.
 at_least() {
@@ -137,6 +140,27 @@ install_perf() {
     command -v perf >/dev/null || { apt_get update && apt_get install linux-perf; }
 }
 
+has_prometheus() {
+    [ -x .prometheus/usr/bin/promtool ] || { command -v prometheus && command -v promtool; } >/dev/null
+}
+
+# Debian's Prometheus, unpacked and not installed: the tests start one of their own, and nobody asked for its service.
+unpack_prometheus() {
+    ! has_prometheus || return 0
+    if ! command -v apt-get >/dev/null; then
+        echo "x: missing: prometheus and promtool" >&2
+        return 1
+    fi
+    echo "x: unpacking prometheus into .prometheus"
+    rm -rf .prometheus && mkdir .prometheus
+    (
+        cd .prometheus || exit
+        apt-get -q download prometheus || { apt_get update && apt-get -q download prometheus; }
+        dpkg-deb --extract prometheus_*.deb .
+        rm prometheus_*.deb
+    )
+}
+
 install_requirements() {
     local stamp=.venv/requirements.sha256 current
     current=$({ python3 --version && cat "${requirements[@]}"; } | sha256sum)
@@ -153,5 +177,6 @@ install_toolchain() {
     install_packages
     prefer_debian
     check_toolchain
+    unpack_prometheus
     install_requirements
 }

@@ -202,6 +202,84 @@ static uint64_t run_mixed(void *given, uint64_t calls)
     return wrong;
 }
 
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
+
+#define RING 4096           /* events that a tracker keeps */
+#define EVENTS_OF_A_CYCLE 5 /* opened, refused, settled too late, half-opened, closed */
+#define CYCLES_OF_A_RING (RING / EVENTS_OF_A_CYCLE)
+#define PERIOD_NS UINT64_C(1000000)
+
+/* The circuit opens, refuses a permit, is told of a success too late, lets a probe through and closes. */
+static uint64_t run_cycle(const subject *on)
+{
+    trip_permit late = 0, permit = 0;
+    uint64_t wrong = trip_circuit_permit(on->circuit, &late, NULL) != TRIP_OK;
+    wrong += trip_circuit_permit(on->circuit, &permit, NULL) != TRIP_OK;
+    wrong += trip_permit_record_failure(permit) != TRIP_OK;
+    wrong += trip_circuit_permit(on->circuit, &permit, NULL) != TRIP_REJECTED_OPEN;
+    wrong += trip_permit_record_success(late) != TRIP_STALE;
+    wrong += trip_tracker_advance(on->tracker, PERIOD_NS) != TRIP_OK;
+    wrong += trip_circuit_permit(on->circuit, &permit, NULL) != TRIP_OK;
+    wrong += trip_permit_record_success(permit) != TRIP_OK;
+    return wrong;
+}
+
+/* Empty the ring: how many events there were. */
+static uint64_t drain(const subject *on, uint64_t *out_lost)
+{
+    static trip_event events[RING];
+    static char text[RING * 64];
+    size_t count = 0;
+    bench_require(trip_tracker_events(on->tracker, events, sizeof *events, RING, text, sizeof text, &count, out_lost) ==
+                      TRIP_OK,
+                  "no events");
+    return count;
+}
+
+static uint64_t run_cycles_full(void *given, uint64_t calls)
+{
+    uint64_t wrong = 0;
+    for (uint64_t i = 0; i < calls; i++)
+        wrong += run_cycle(given);
+    return wrong;
+}
+
+/* Somebody takes the events as often as the ring would be full: that is part of the time. */
+static uint64_t run_cycles(void *given, uint64_t calls)
+{
+    uint64_t wrong = 0, lost = 0;
+    for (uint64_t left = calls; left > 0;) {
+        uint64_t cycles = left < CYCLES_OF_A_RING ? left : CYCLES_OF_A_RING;
+        wrong += run_cycles_full(given, cycles);
+        wrong += drain(given, &lost) != cycles * EVENTS_OF_A_CYCLE;
+        left -= cycles;
+    }
+    return wrong + lost;
+}
+
+static trip_tracker cycling_tracker(void)
+{
+    trip_config config;
+    trip_config_init(&config, sizeof config);
+    config.failure_threshold = 1;
+    config.initial_open_ns = PERIOD_NS;
+    config.clock = TRIP_CLOCK_MANUAL;
+    return tracker_with(&config);
+}
+
+static void *prepare_cycles(const bench_column *column, uint32_t thread)
+{
+    (void)column;
+    return subject_of(cycling_tracker(), thread);
+}
+
+static void *prepare_cycles_full(const bench_column *column, uint32_t thread)
+{
+    subject *on = prepare_cycles(column, thread);
+    bench_require(run_cycles_full(on, CYCLES_OF_A_RING + 1) == 0, "the circuit does not open and close");
+    return on;
+}
+
 /* ---- Names ------------------------------------------------------------------------------------------------------- */
 
 static void *prepare_lookup(const bench_column *column, uint32_t thread)
@@ -273,6 +351,9 @@ static const bench_column columns[] = {
     {"count_window_2t", 2, 0, prepare_count_window, run_pair},
     {"count_mixed", 1, 0, prepare_count_window, run_mixed},
     {"count_mixed_2t", 2, 0, prepare_count_window, run_mixed},
+    {"cycle", 1, 0, prepare_cycles, run_cycles},
+    {"cycle_full", 1, 0, prepare_cycles_full, run_cycles_full},
+    {"pair_full", 1, 0, prepare_cycles_full, run_pair},
     {"lookup_8", 1, 8, prepare_lookup, run_lookup},
     {"lookup_1k", 1, 1000, prepare_lookup, run_lookup},
     {"lookup_100k", 1, 100000, prepare_lookup, run_lookup},
@@ -290,7 +371,8 @@ const bench_peer bench_libtrip = {
     .licence = "MIT",
     .configuration = "5 failures in a row, 30 s; through libtrip.so. express: the lane inline, two loads, counted by "
                      "the caller. failure: threshold 8388607. refusal: open for a day. create_evict: a tracker of "
-                     "1024, full. time_window: 10 s. count_window: of 100 calls; count_mixed: each eighth fails",
+                     "1024, full. time_window: 10 s. count_window: of 100 calls; count_mixed: each eighth fails. "
+                     "cycle: on the manual clock, threshold 1; _full: a ring of events that nobody empties",
     .columns = columns,
     .column_count = sizeof columns / sizeof *columns,
     .fill = fill,

@@ -1,6 +1,6 @@
 module libtrip/bench/go
 
-go 1.22.0
+go 1.23.0
 
 require (
 	github.com/failsafe-go/failsafe-go v0.9.8

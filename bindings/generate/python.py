@@ -110,8 +110,8 @@ def binding(function: Function) -> str:
     restype, result = ("c_char_p", "bytes") if returns == "const char *" else (CTYPES.get(returns, returns), "int")
     names = ", ".join(parameter.name for parameter in function.parameters)
     said = remark(f"({names}): {function.summary}" if names else function.summary, "        ")
-    target = f"        self.{function.name}: Callable[[{hints}], {result}] = "
-    return said + call(target, "_bound", [f"{handle}.{function.name}", restype, *argtypes])
+    bound = ("_bound", [f"{handle}.{function.name}", restype, *argtypes])
+    return said + assignment(f"self.{function.name}: Callable", f"[{hints}], {result}", *bound)
 
 
 def argtype(parameter: Parameter) -> str:
@@ -129,12 +129,25 @@ def hint(parameter: Parameter) -> str:
     return "Reference | None" if parameter.may_be_null else "Reference"
 
 
-def call(target: str, name: str, arguments: list[str]) -> str:
-    """A call, broken into lines as black would."""
+def assignment(target: str, parameters: str, name: str, arguments: list[str]) -> str:
+    """What a call gives, to a target with a subscript, broken into lines as ruff would."""
+    indent = " " * 8
+    whole = f"{indent}{target}[{parameters}] = "
+    if len(f"{whole}{name}(") <= WIDTH:
+        return call(whole, name, arguments, indent)
+    if len(f"{whole}(") <= WIDTH:
+        return f"{whole}(\n{call(f'{indent}    ', name, arguments, f'{indent}    ')}{indent})\n"
+    subscript = f"{indent}    {parameters}"
+    assert len(subscript) <= WIDTH, f"{target} has more parameters than fit on a line"
+    return f"{indent}{target}[\n{subscript}\n" + call(f"{indent}] = ", name, arguments, indent)
+
+
+def call(target: str, name: str, arguments: list[str], indent: str) -> str:
+    """A call, broken into lines as ruff would."""
     joined = ", ".join(arguments)
     if len(f"{target}{name}({joined})") <= WIDTH:
         return f"{target}{name}({joined})\n"
-    if len(joined) + 12 <= WIDTH:
-        return f"{target}{name}(\n            {joined}\n        )\n"
-    listed = "".join(f"            {argument},\n" for argument in arguments)
-    return f"{target}{name}(\n{listed}        )\n"
+    if len(f"{indent}    {joined}") <= WIDTH:
+        return f"{target}{name}(\n{indent}    {joined}\n{indent})\n"
+    listed = "".join(f"{indent}    {argument},\n" for argument in arguments)
+    return f"{target}{name}(\n{listed}{indent})\n"

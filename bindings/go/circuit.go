@@ -15,7 +15,8 @@ import (
 )
 
 // Circuit is the circuit of one (tenant, provider). The tracker owns it: nobody frees it. A full tracker may evict the
-// circuit it can best do without; a Circuit that was evicted finds or makes its successor when it is used next.
+// circuit it can best do without; a Circuit that was evicted, or removed, finds or makes its successor when it is used
+// next.
 type Circuit struct {
 	tracker  *Tracker // nil: known by its handle alone
 	tenant   string
@@ -33,6 +34,7 @@ type Circuit struct {
 type CircuitInfo struct {
 	State         State // an open circuit past its deadline stays open until a permit asks
 	Mode          Mode
+	ModeLeft      time.Duration // until the mode ends by itself; 0: it does not
 	Failures      uint32        // closed: failures in a row; else the threshold plus Level
 	Level         uint32        // probes that failed since the circuit last closed
 	ProbesOut     uint32        // probes granted and not settled, when half-open
@@ -52,14 +54,19 @@ type CircuitInfo struct {
 // CircuitFromHandle makes a Circuit of a handle that another language of this process has given. It keeps no tracker
 // alive, and once evicted or destroyed it answers [ErrHandle].
 func CircuitFromHandle(handle uint64) (*Circuit, error) {
-	circuit := new(Circuit)
-	circuit.handle.Store(handle)
-	tenant, provider, err := circuit.Key()
-	if err != nil {
-		return nil, err
+	circuit, status := (*Tracker)(nil).circuit(C.trip_circuit(handle))
+	return circuit, answer(status)
+}
+
+// circuit is that of a handle. A nil tracker leaves it known by its handle alone.
+func (t *Tracker) circuit(handle C.trip_circuit) (*Circuit, C.trip_status) {
+	tenant, provider, status := key(handle)
+	if status != C.TRIP_OK {
+		return nil, status
 	}
-	circuit.tenant, circuit.provider = tenant, provider
-	return circuit, nil
+	circuit := &Circuit{tracker: t, tenant: tenant, provider: provider}
+	circuit.handle.Store(uint64(handle))
+	return circuit, C.TRIP_OK
 }
 
 // Handle is the library's name of the circuit, for other languages of this process. It changes when the circuit is
@@ -112,19 +119,25 @@ func (c *Circuit) Peek() error {
 
 // Inspect returns state, times and counters. It changes nothing, and takes time in proportion to the permits that were
 // ever out at once.
-func (c *Circuit) Inspect() (CircuitInfo, error) {
-	info := C.trip_circuit_info{struct_size: C.sizeof_trip_circuit_info}
-	var out uint64
-	status := c.reach(func(handle C.trip_circuit) C.trip_status {
-		out = balance(uint64(handle))
-		return C.trip_circuit_inspect(handle, &info)
+func (c *Circuit) Inspect() (info CircuitInfo, err error) {
+	status := c.reach(func(handle C.trip_circuit) (status C.trip_status) {
+		info, status = inspect(handle)
+		return status
 	})
-	if status != C.TRIP_OK {
-		return CircuitInfo{}, answer(status)
+	return info, answer(status)
+}
+
+// inspect tells the library first what it does not know of the circuit's lanes.
+func inspect(handle C.trip_circuit) (CircuitInfo, C.trip_status) {
+	info := C.trip_circuit_info{struct_size: C.sizeof_trip_circuit_info}
+	out := balance(uint64(handle))
+	if status := C.trip_circuit_inspect(handle, &info); status != C.TRIP_OK {
+		return CircuitInfo{}, status
 	}
 	return CircuitInfo{
 		State:         State(info.state),
 		Mode:          Mode(info.mode),
+		ModeLeft:      time.Duration(info.mode_left_ns),
 		Failures:      uint32(info.failures),
 		Level:         uint32(info.level),
 		ProbesOut:     uint32(info.probes_out),
@@ -139,21 +152,24 @@ func (c *Circuit) Inspect() (CircuitInfo, error) {
 		Rejections:    uint64(info.rejections),
 		Stale:         uint64(info.stale),
 		Opens:         uint64(info.opens),
-	}, nil
+	}, C.TRIP_OK
 }
 
 // Key asks the library for tenant and provider: unlike Tenant and Provider it fails when the circuit is no more.
 func (c *Circuit) Key() (tenant, provider string, err error) {
+	status := c.reach(func(handle C.trip_circuit) (status C.trip_status) {
+		tenant, provider, status = key(handle)
+		return status
+	})
+	return tenant, provider, answer(status)
+}
+
+func key(handle C.trip_circuit) (tenant, provider string, status C.trip_status) {
 	const longest = 2 * 255
 	text := make([]byte, longest)
 	var tenantLen, providerLen C.size_t
-	status := c.reach(func(handle C.trip_circuit) C.trip_status {
-		return C.trip_circuit_key(handle, (*C.char)(unsafe.Pointer(&text[0])), longest, &tenantLen, &providerLen)
-	})
-	if status != C.TRIP_OK {
-		return "", "", answer(status)
-	}
-	return string(text[:tenantLen]), string(text[tenantLen : tenantLen+providerLen]), nil
+	status = C.trip_circuit_key(handle, (*C.char)(unsafe.Pointer(&text[0])), longest, &tenantLen, &providerLen)
+	return string(text[:tenantLen]), string(text[tenantLen : tenantLen+providerLen]), status
 }
 
 func (c *Circuit) admit() (permit C.trip_permit, err error) {

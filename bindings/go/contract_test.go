@@ -33,15 +33,18 @@ func TestContract(t *testing.T) {
 // runner is one vector under way. It works on circuits by their handles, which are not looked up again when evicted:
 // the vectors say what the library answers.
 type runner struct {
-	tracker  *trip.Tracker
-	circuits map[string]*trip.Circuit
-	permits  map[string]trip.Permit
-	epochs   map[*trip.Circuit]uint64
-	granted  []trip.Permit // all of them, since a forgotten permit drops itself and so would take a part in the vector
+	config    trip.Config
+	tracker   *trip.Tracker
+	circuits  map[string]*trip.Circuit
+	permits   map[string]trip.Permit
+	epochs    map[*trip.Circuit]uint64
+	snapshots map[string][]byte
+	granted   []trip.Permit // all of them, since a forgotten permit drops itself and so would take a part in the vector
 }
 
 func runVector(t *testing.T, vector contract.Vector) {
-	tracker, err := trip.NewTracker(configOf(t, vector.Config))
+	r := runner{config: configOf(t, vector.Config), snapshots: make(map[string][]byte)}
+	err := r.start()
 	if got := statusOf(t, err); got != vector.Create.Status {
 		t.Fatalf("create answered %s (%v), expected %s", got, err, vector.Create.Status)
 	}
@@ -52,15 +55,18 @@ func runVector(t *testing.T, vector contract.Vector) {
 		}
 		return
 	}
-	defer tracker.Close()
-	r := runner{
-		tracker:  tracker,
-		circuits: make(map[string]*trip.Circuit),
-		permits:  make(map[string]trip.Permit),
-		epochs:   make(map[*trip.Circuit]uint64),
-	}
+	defer func() { r.tracker.Close() }()
 	r.all(t, "", vector.Steps)
 	runtime.KeepAlive(r.granted)
+}
+
+// start makes a tracker by the vector's config, of which nothing has a name yet.
+func (r *runner) start() (err error) {
+	r.tracker, err = trip.NewTracker(r.config)
+	r.circuits = make(map[string]*trip.Circuit)
+	r.permits = make(map[string]trip.Permit)
+	r.epochs = make(map[*trip.Circuit]uint64)
+	return err
 }
 
 func (r *runner) all(t *testing.T, at string, steps []contract.Step) {
@@ -98,7 +104,9 @@ func (r *runner) one(t *testing.T, here string, step contract.Step) contract.Obs
 		return classified(outcome)
 	case "retry_hint":
 		return hinted(t, step)
-	case "permit", "ask", "peek", "inspect", "key":
+	case "configure", "circuits", "event", "metric", "snapshot", "restore", "restart":
+		return r.onTracker(t, here, step)
+	case "permit", "ask", "peek", "inspect", "key", "set_mode", "trip", "reset", "remove", "explain":
 		circuit, named := r.circuits[step.Circuit]
 		if !named {
 			t.Fatalf("step %s: no circuit is named %q", here, step.Circuit)
@@ -159,6 +167,8 @@ func (r *runner) onCircuit(t *testing.T, step contract.Step, circuit *trip.Circu
 			observed["tenant"], observed["provider"] = tenant, provider
 		}
 		return observed
+	case "set_mode", "trip", "reset", "remove", "explain":
+		return steer(t, step, circuit)
 	}
 	info, err := circuit.Inspect()
 	observed := observe(t, err)
@@ -207,6 +217,7 @@ func (r *runner) inspected(observed contract.Observed, circuit *trip.Circuit, in
 		"rejections":       info.Rejections,
 		"stale":            info.Stale,
 		"opens":            info.Opens,
+		"mode_left_ns":     uint64(info.ModeLeft),
 	} {
 		observed[key] = number
 	}
@@ -243,18 +254,12 @@ func onPermit(t *testing.T, step contract.Step, permit trip.Permit) contract.Obs
 }
 
 func outcomeOf(t *testing.T, step contract.Step) trip.CallOutcome {
-	for class, name := range classes {
-		if name == step.Class {
-			return trip.CallOutcome{
-				Class:      class,
-				HTTPStatus: int(step.Status),
-				RetryAfter: time.Duration(step.RetryAfter),
-				Duration:   time.Duration(step.Duration),
-			}
-		}
+	return trip.CallOutcome{
+		Class:      named(t, classes, step.Class),
+		HTTPStatus: int(step.Status),
+		RetryAfter: time.Duration(step.RetryAfter),
+		Duration:   time.Duration(step.Duration),
 	}
-	t.Fatalf("unknown class %q", step.Class)
-	return trip.CallOutcome{}
 }
 
 func classified(outcome trip.CallOutcome) contract.Observed {
@@ -306,8 +311,6 @@ var states = map[trip.State]string{
 	trip.StateOpen:     "TRIP_STATE_OPEN",
 	trip.StateHalfOpen: "TRIP_STATE_HALF_OPEN",
 }
-
-var modes = map[trip.Mode]string{trip.ModeAuto: "TRIP_MODE_AUTO"}
 
 var classes = map[trip.Class]string{
 	trip.ClassSuccess:         "TRIP_CLASS_SUCCESS",

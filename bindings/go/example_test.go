@@ -113,8 +113,8 @@ func ExamplePermit_Progress() {
 	// trip: circuit has moved on since the permit was granted
 }
 
-// Code that is not one function takes a permit and settles it where the call ends. Without a permit, because the library
-// failed, the same code runs unguarded: settling a nil Permit is no more than an error.
+// Code that is not one function takes a permit and settles it where the call ends. Without a permit, because the
+// library failed, the same code runs unguarded: settling a nil Permit is no more than an error.
 func ExampleCircuit_Permit() {
 	tracker, _ := trip.NewTracker(trip.Config{})
 	defer tracker.Close()

@@ -49,8 +49,8 @@ func ExecuteJudged[T any](ctx context.Context, circuit *Circuit, judge func(erro
 	return execute(ctx, circuit, func(err error) settlement { return judge(err).settlement() }, call)
 }
 
-// ExecuteClassified is ExecuteJudged with classes: classify says how the call went, and the Config what its class counts
-// as. [ClassifyHTTP], [ClassifyErrno] and [ClassifyText] know most of it. An outcome of no class is reported to
+// ExecuteClassified is ExecuteJudged with classes: classify says how the call went, and the Config what its class
+// counts as. [ClassifyHTTP], [ClassifyErrno] and [ClassifyText] know most of it. An outcome of no class is reported to
 // Config.OnError, and counts as a failure.
 func ExecuteClassified[T any](ctx context.Context, circuit *Circuit, classify func(error) CallOutcome,
 	call func(context.Context) (T, error)) (T, error) {

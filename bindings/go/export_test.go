@@ -1,6 +1,8 @@
-// This file owns what tests see of the express lane.
+// This file owns what tests see from inside: the express lane, the pages of a list, who waits for events.
 
 package trip
+
+import "iter"
 
 // FetchLane lets the circuit use its express lane at once, so that the few calls of a test take it.
 func (c *Circuit) FetchLane() { c.fetchLane() }
@@ -9,10 +11,22 @@ func (c *Circuit) FetchLane() { c.fetchLane() }
 func (c *Circuit) OnLane() bool { return c.express() != nil }
 
 // NeverOnLane tells that the library has said that there is no lane, ever.
-func (c *Circuit) NeverOnLane() bool { return c.lane.Load() == noLane }
+func (c *Circuit) NeverOnLane() bool { return c.lane.Load() == noLane.Load() }
 
 // HasLedger tells whether a lane of the circuit may have counts that the library does not know.
 func HasLedger(circuit uint64) bool { return ledgerOf(circuit) != nil }
 
 // Told is how many calls of lanes the library knows.
 func Told(circuit uint64) uint64 { return uint64(ledgerOf(circuit).told) }
+
+// CircuitsByPage is Circuits with pages of another size.
+func (t *Tracker) CircuitsByPage(capacity int) iter.Seq2[SeenCircuit, error] {
+	return t.circuits(capacity)
+}
+
+// Watches is how many loops wait for events of any tracker.
+func Watches() int {
+	watches.Lock()
+	defer watches.Unlock()
+	return len(watches.of)
+}

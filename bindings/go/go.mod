@@ -1,3 +1,3 @@
 module libtrip/bindings/go
 
-go 1.22
+go 1.23

@@ -14,8 +14,8 @@ import (
 	"unsafe"
 )
 
-// A lane is what the library told about a circuit while it was closed, and never changes. It admits calls as long as the
-// circuit stays closed, and never again once that has opened, was evicted or destroyed.
+// A lane is what the library told about a circuit while it was closed, and never changes. It admits calls as long as
+// the circuit stays closed and nobody has forced it, and never again once that has opened, was evicted or destroyed.
 type lane struct {
 	word      *uint64       // the library's, readable for ever
 	admitMask uint64        // what of it tells that the circuit is closed still
@@ -27,8 +27,13 @@ type lane struct {
 	tracker   *Tracker // kept alive: a closed one settles nothing
 }
 
-// noLane is that of a circuit that never has one: it admits nothing, and is not asked for again.
-var noLane = &lane{word: new(uint64), value: 1}
+// noLane is that of a circuit whose policy gives it none: it admits nothing, and is not asked for again. Where policies
+// are replaced it is another from then on, and all circuits that had the one before ask anew.
+var noLane atomic.Pointer[lane]
+
+func init() { forgetNoLane() }
+
+func forgetNoLane() { noLane.Store(&lane{word: new(uint64), value: 1}) }
 
 // admits tells that a call may be made now.
 func (l *lane) admits() bool {
@@ -58,7 +63,7 @@ const successesBeforeLane = 8
 // closed then; a lane that does not admit is dead.
 func (c *Circuit) succeeded() {
 	switch l := c.lane.Load(); {
-	case l == noLane, l != nil && l.admits():
+	case l == noLane.Load(), l != nil && l.admits():
 	case l == nil && c.successes.Add(1)%successesBeforeLane != 0:
 	default:
 		c.fetchLane()
@@ -66,7 +71,7 @@ func (c *Circuit) succeeded() {
 }
 
 func (c *Circuit) fetchLane() {
-	handle := c.handle.Load()
+	none, handle := noLane.Load(), c.handle.Load()
 	told := C.trip_express{struct_size: C.sizeof_trip_express}
 	status := C.trip_circuit_express(C.trip_circuit(handle), &told)
 	runtime.KeepAlive(c.tracker)
@@ -74,7 +79,7 @@ func (c *Circuit) fetchLane() {
 	case status != C.TRIP_OK:
 		return
 	case told.layout != C.TRIP_EXPRESS_LAYOUT_WORD:
-		c.lane.Store(noLane)
+		c.lane.Store(none)
 		return
 	case told.permit == 0:
 		return

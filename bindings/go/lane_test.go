@@ -35,43 +35,78 @@ func wantLane(t testing.TB, circuit *trip.Circuit) {
 func answered(context.Context) (int, error) { return 1, nil }
 func failing(context.Context) (int, error)  { return 0, errProvider }
 
+// noCallBeginsAfter has two goroutines make calls when stop has the circuit refuse them: none may begin from then on. It
+// tells how many calls they made, and how many were refused.
+func noCallBeginsAfter(t *testing.T, circuit *trip.Circuit, stop func()) (made, refusals uint64) {
+	t.Helper()
+	var isStopped, isOver atomic.Bool
+	var madeByAll, refusedByAll atomic.Uint64
+	var calls, loops sync.WaitGroup
+	calls.Add(2)
+	for range 2 {
+		loops.Add(1)
+		go func() {
+			defer loops.Done()
+			for begun := sync.OnceFunc(calls.Done); !isOver.Load(); begun() {
+				wasStopped := isStopped.Load()
+				_, err := trip.Execute(context.Background(), circuit, func(context.Context) (int, error) {
+					if wasStopped {
+						t.Error("a call began after a refusal")
+					}
+					madeByAll.Add(1)
+					return 1, nil
+				})
+				if err != nil {
+					refusedByAll.Add(1)
+				}
+			}
+		}()
+	}
+	calls.Wait()
+	stop()
+	isStopped.Store(true)
+	for range 100 {
+		refused(t, circuit)
+	}
+	isOver.Store(true)
+	loops.Wait()
+	return madeByAll.Load(), refusedByAll.Load() + 100
+}
+
 func TestNoCallBeginsAfterARefusalElsewhere(t *testing.T) {
-	const rounds = 200
 	tracker, circuit := onLane(t, trip.Config{FailureThreshold: 1})
 	elsewhere := newCircuit(t, tracker, "tenant", "provider")
-	for round := range rounds {
-		var isRefused, isOver atomic.Bool
-		var calls, loops sync.WaitGroup
-		calls.Add(2)
-		for range 2 {
-			loops.Add(1)
-			go func() {
-				defer loops.Done()
-				for begun := sync.OnceFunc(calls.Done); !isOver.Load(); begun() {
-					wasRefused := isRefused.Load()
-					trip.Execute(context.Background(), circuit, func(context.Context) (int, error) {
-						if wasRefused {
-							t.Error("a call began after a refusal")
-						}
-						return 1, nil
-					})
-				}
-			}()
-		}
-		calls.Wait()
-		fail(t, elsewhere)
-		refused(t, elsewhere)
-		isRefused.Store(true)
-		for range 100 {
-			refused(t, circuit)
-		}
-		isOver.Store(true)
-		loops.Wait()
+	for round := range 100 {
+		noCallBeginsAfter(t, circuit, func() {
+			fail(t, elsewhere)
+			refused(t, elsewhere)
+		})
 		must(t, tracker.Advance(300*time.Second))
 		must(t, grant(t, circuit).RecordSuccess())
 		if !circuit.OnLane() {
 			t.Fatalf("round %d: closed again, the circuit has no lane", round)
 		}
+	}
+}
+
+func TestNoCallBeginsAfterACircuitWasForcedOpen(t *testing.T) {
+	const rounds = 100
+	_, circuit := onLane(t, trip.Config{})
+	var made, refusals uint64
+	for round := range rounds {
+		calls, refused := noCallBeginsAfter(t, circuit, func() {
+			must(t, circuit.SetMode(trip.ModeForcedOpen, 0, ""))
+		})
+		made, refusals = made+calls, refusals+refused
+		must(t, circuit.SetMode(trip.ModeAuto, 0, ""))
+		must(t, grant(t, circuit).RecordSuccess())
+		if !circuit.OnLane() {
+			t.Fatalf("round %d: nobody forces it any more, and the circuit has no lane", round)
+		}
+	}
+	info := inspect(t, circuit)
+	if info.Permits != made+rounds || info.Successes != info.Permits || info.Rejections != refusals || info.Stale != 0 {
+		t.Errorf("%d calls, %d permits and %d refusals are %+v", made, rounds, refusals, info)
 	}
 }
 

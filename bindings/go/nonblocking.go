@@ -28,5 +28,9 @@ package trip
 #cgo nocallback trip_parse_retry_hint
 #cgo noescape trip_permit_inspect
 #cgo nocallback trip_permit_inspect
+#cgo noescape trip_tracker_circuits
+#cgo nocallback trip_tracker_circuits
+#cgo noescape trip_tracker_events
+#cgo nocallback trip_tracker_events
 */
 import "C"

@@ -20,8 +20,8 @@ import (
 //
 //	defer permit.Drop()
 //
-// right after the grant is a sound way to forget no permit, whatever panics. Copies of a Permit are the same permit. The
-// zero Permit is none: it answers [ErrHandle].
+// right after the grant is a sound way to forget no permit, whatever panics. Copies of a Permit are the same permit.
+// The zero Permit is none: it answers [ErrHandle].
 //
 // A Permit that becomes garbage unsettled is dropped. That may take the garbage collector minutes, and longer while the
 // program keeps another one that it settled before: it is a net for mistakes, not a way to settle.
@@ -38,8 +38,8 @@ type grant struct {
 	circuit *Circuit // kept alive with its tracker; nil: known by its handle alone
 }
 
-// A place notices when a Permit is forgotten, and sees to it that it is settled once. It is used again and again, by one
-// permit in each turn, because a finalizer costs as much as ten permits: the one it has is set when it is made.
+// A place notices when a Permit is forgotten, and sees to it that it is settled once. It is used again and again, by
+// one permit in each turn, because a finalizer costs as much as ten permits: the one it has is set when it is made.
 type place struct {
 	turn  atomic.Uint64
 	grant grant                                  // in this turn, unsettled; zero in between
@@ -140,8 +140,8 @@ func (p Permit) Renew() error {
 }
 
 // Progress tells that a long response goes on: at its first token, and as often after it as the caller likes. A probe
-// whose response has begun counts as a success at once and frees its place. [ErrStale]: the circuit has moved on, or the
-// stream was silent for longer than the config's Stall.
+// whose response has begun counts as a success at once and frees its place. [ErrStale]: the circuit has moved on, or
+// the stream was silent for longer than the config's Stall.
 func (p Permit) Progress() error {
 	if err := p.unsettled(); err != nil {
 		return err

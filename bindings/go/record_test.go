@@ -101,7 +101,8 @@ func TestABadOutcomeSettlesNothing(t *testing.T) {
 		if after := inspect(t, circuit); after != before {
 			t.Errorf("%+v became %+v", before, after)
 		}
-		must(t, permit.Record(trip.CallOutcome{Class: trip.ClassServerError, RetryAfter: math.MaxInt64, Duration: math.MaxInt64}))
+		const longest = time.Duration(math.MaxInt64)
+		must(t, permit.Record(trip.CallOutcome{Class: trip.ClassServerError, RetryAfter: longest, Duration: longest}))
 	})
 }
 

@@ -1,4 +1,4 @@
-// This file owns the way from a status of the library to a Go error: answer, refusal and refusedConfig are the only
+// This file owns the way from a status of the library to a Go error: answer, refusal and reasoned are the only
 // places that go it.
 
 package trip
@@ -39,7 +39,7 @@ const (
 	ErrConsumed Status = C.TRIP_E_CONSUMED
 	// ErrNoMemory: out of memory.
 	ErrNoMemory Status = C.TRIP_E_NOMEM
-	// ErrCapacity: a bound is reached: of circuits, trackers, permits out, or lease extensions.
+	// ErrCapacity: a bound is reached: of circuits, trackers, policies, permits out, or lease extensions.
 	ErrCapacity Status = C.TRIP_E_CAPACITY
 	// ErrConfig: a field of the Config is out of range; the [*ConfigError] says which and why.
 	ErrConfig Status = C.TRIP_E_CONFIG
@@ -159,8 +159,8 @@ func (e *OpenError) tells(status C.trip_status, rejection *C.trip_rejection) boo
 		e.Failures == uint32(rejection.failures)
 }
 
-// refusedConfig is answer for the creation of a tracker, whose reasons are in reason when it failed.
-func refusedConfig(status C.trip_status, reason *C.trip_error) error {
+// reasoned is answer for a function that writes its reasons into a trip_error when it fails.
+func reasoned(status C.trip_status, reason *C.trip_error) error {
 	switch status {
 	case C.TRIP_OK:
 		return nil

@@ -15,7 +15,8 @@ import (
 func TestEachStatusIsItself(t *testing.T) {
 	statuses := map[trip.Status]string{
 		trip.ErrOpen: "TRIP_REJECTED_OPEN", trip.ErrProbing: "TRIP_REJECTED_PROBING",
-		trip.ErrForced: "TRIP_REJECTED_FORCED", trip.ErrStale: "TRIP_STALE", trip.ErrNoHint: "TRIP_NO_HINT", trip.ErrInvalid: "TRIP_E_INVALID",
+		trip.ErrForced: "TRIP_REJECTED_FORCED", trip.ErrRamp: "TRIP_REJECTED_RAMP", trip.ErrStale: "TRIP_STALE",
+		trip.ErrNoHint: "TRIP_NO_HINT", trip.ErrInvalid: "TRIP_E_INVALID",
 		trip.ErrHandle: "TRIP_E_HANDLE", trip.ErrConsumed: "TRIP_E_CONSUMED", trip.ErrNoMemory: "TRIP_E_NOMEM",
 		trip.ErrCapacity: "TRIP_E_CAPACITY", trip.ErrConfig: "TRIP_E_CONFIG", trip.ErrTooNew: "TRIP_E_TOO_NEW",
 		trip.ErrUnsupported: "TRIP_E_UNSUPPORTED", trip.ErrSystem: "TRIP_E_SYSTEM",

@@ -17,17 +17,19 @@ import (
 // Tracker is a set of circuits with one config and one clock. One of NewTracker that nobody closes is closed when it,
 // its circuits and its permits are garbage.
 type Tracker struct {
-	handle  C.trip_tracker
-	onError func(error)
+	handle      C.trip_tracker
+	onError     func(error)
+	clock       Clock  // as it was created with, as are all policies of the tracker
+	maxCircuits uint32 // likewise; 0: the tracker is known by its handle alone
 }
 
 // NewTracker creates a tracker. A refused config is a [*ConfigError].
 func NewTracker(config Config) (*Tracker, error) {
 	abi := config.abi()
 	reason := C.trip_error{struct_size: C.sizeof_trip_error}
-	tracker := &Tracker{onError: config.OnError}
+	tracker := &Tracker{onError: config.OnError, clock: Clock(abi.clock), maxCircuits: uint32(abi.max_circuits)}
 	status := C.trip_tracker_create(&abi, &tracker.handle, &reason)
-	if err := refusedConfig(status, &reason); err != nil {
+	if err := reasoned(status, &reason); err != nil {
 		return nil, err
 	}
 	if tracker.onError == nil {
@@ -57,12 +59,13 @@ func (t *Tracker) report(err error) {
 }
 
 // Close destroys the tracker with its circuits and permits: they answer [ErrHandle] from then on, and so does a second
-// Close. It is safe while other goroutines use them.
+// Close. It is safe while other goroutines use them; those that wait for its events are woken and get ErrHandle.
 func (t *Tracker) Close() error {
 	if t == nil {
 		return ErrHandle
 	}
 	runtime.SetFinalizer(t, nil)
+	defer interruptWatches(t.handle)
 	return answer(C.trip_tracker_destroy(t.handle))
 }
 
@@ -111,4 +114,21 @@ func (t *Tracker) find(tenant, provider string) (handle C.trip_circuit, status C
 // bytesOf lends the library a string's own bytes: it reads them during the call only, so nothing need be copied.
 func bytesOf(text string) *C.char {
 	return (*C.char)(unsafe.Pointer(unsafe.StringData(text)))
+}
+
+// written is what write puts into room of ours. Where there is too little it is asked again with as much as it said,
+// and a bit more: what there is to write may have grown meanwhile.
+func written(room int, write func(out *C.char, capacity C.size_t, outLen *C.size_t) C.trip_status) ([]byte, error) {
+	for {
+		bytes := make([]byte, room)
+		var length C.size_t
+		status := write((*C.char)(unsafe.Pointer(unsafe.SliceData(bytes))), C.size_t(room), &length)
+		if status == C.TRIP_OK {
+			return bytes[:length], nil
+		}
+		if status != C.TRIP_E_CAPACITY {
+			return nil, answer(status)
+		}
+		room = int(length) + int(length)/8
+	}
 }

@@ -21,24 +21,132 @@ const (
 	StateHalfOpen State = C.TRIP_STATE_HALF_OPEN // a few calls pass as probes; their outcome decides
 )
 
+var stateTexts = [...]string{StateClosed: "closed", StateOpen: "open", StateHalfOpen: "half-open"}
+
 // String is "closed", "open" or "half-open".
-func (s State) String() string {
-	switch s {
-	case StateClosed:
-		return "closed"
-	case StateOpen:
-		return "open"
-	case StateHalfOpen:
-		return "half-open"
+func (s State) String() string { return textOf(stateTexts[:], "state", uint32(s)) }
+
+// textOf is what a named value reads as; one that only a later library has, its number.
+func textOf(texts []string, what string, value uint32) string {
+	if uint64(value) < uint64(len(texts)) {
+		return texts[value]
 	}
-	return "state " + strconv.FormatUint(uint64(s), 10)
+	return what + " " + strconv.FormatUint(uint64(value), 10)
 }
 
-// Mode is who decides about a circuit.
+// Mode is who decides about a circuit's permits.
 type Mode uint32
 
 const (
-	ModeAuto Mode = C.TRIP_MODE_AUTO // the circuit decides for itself
+	ModeAuto         Mode = C.TRIP_MODE_AUTO          // the circuit decides for itself
+	ModeForcedOpen   Mode = C.TRIP_MODE_FORCED_OPEN   // every permit is refused
+	ModeForcedClosed Mode = C.TRIP_MODE_FORCED_CLOSED // every permit is granted
+	ModeObserve      Mode = C.TRIP_MODE_OBSERVE       // granted too; the circuit counts as if it had a say
+)
+
+var modeTexts = [...]string{
+	ModeAuto:         "auto",
+	ModeForcedOpen:   "forced open",
+	ModeForcedClosed: "forced closed",
+	ModeObserve:      "observe",
+}
+
+// String is such as "forced open".
+func (m Mode) String() string { return textOf(modeTexts[:], "mode", uint32(m)) }
+
+// ScopeKind is whose policy is meant.
+type ScopeKind uint32
+
+const (
+	ScopeTracker  ScopeKind = C.TRIP_SCOPE_TRACKER  // that of all circuits of a tracker
+	ScopeProvider ScopeKind = C.TRIP_SCOPE_PROVIDER // of those of a provider
+	ScopeTenant   ScopeKind = C.TRIP_SCOPE_TENANT   // of those of a tenant
+	ScopeCircuit  ScopeKind = C.TRIP_SCOPE_CIRCUIT  // of that of a tenant and a provider
+)
+
+var scopeTexts = [...]string{
+	ScopeTracker:  "tracker",
+	ScopeProvider: "provider",
+	ScopeTenant:   "tenant",
+	ScopeCircuit:  "circuit",
+}
+
+// String is such as "tenant".
+func (s ScopeKind) String() string { return textOf(scopeTexts[:], "scope", uint32(s)) }
+
+// EventKind is what happened.
+type EventKind uint32
+
+const (
+	EventOpened       EventKind = C.TRIP_EVENT_OPENED        // a circuit has opened, or opened again
+	EventHalfOpened   EventKind = C.TRIP_EVENT_HALF_OPENED   // an open circuit has let its first probe through
+	EventClosed       EventKind = C.TRIP_EVENT_CLOSED        // a circuit has closed
+	EventRefusedFirst EventKind = C.TRIP_EVENT_REFUSED_FIRST // the first refusal since a circuit opened
+	EventProbeLost    EventKind = C.TRIP_EVENT_PROBE_LOST    // the lease of a probe ran out, and nobody had settled it
+	EventForced       EventKind = C.TRIP_EVENT_FORCED        // a mode was set, or its time ran out: it is ModeAuto then
+	EventEvicted      EventKind = C.TRIP_EVENT_EVICTED       // a circuit is gone: removed, or evicted from a full tracker
+	EventDroppedLate  EventKind = C.TRIP_EVENT_DROPPED_LATE  // a permit was settled too late: that was ErrStale
+	EventLockWaited   EventKind = C.TRIP_EVENT_LOCK_WAITED   // a call has waited for a lock of the tracker for over 5 ms
+	EventConfigured   EventKind = C.TRIP_EVENT_CONFIGURED    // a policy was replaced, or withdrawn
+)
+
+var eventTexts = [...]string{
+	0:                 "event 0", // there is none
+	EventOpened:       "opened",
+	EventHalfOpened:   "half-opened",
+	EventClosed:       "closed",
+	EventRefusedFirst: "refused first",
+	EventProbeLost:    "probe lost",
+	EventForced:       "forced",
+	EventEvicted:      "evicted",
+	EventDroppedLate:  "dropped late",
+	EventLockWaited:   "lock waited",
+	EventConfigured:   "configured",
+}
+
+// String is such as "half-opened".
+func (k EventKind) String() string { return textOf(eventTexts[:], "event", uint32(k)) }
+
+// Cause is why something happened.
+type Cause uint32
+
+const (
+	CauseNone        Cause = C.TRIP_CAUSE_NONE         // the event says all there is to say
+	CauseFailures    Cause = C.TRIP_CAUSE_FAILURES     // failures in a row
+	CauseCountWindow Cause = C.TRIP_CAUSE_COUNT_WINDOW // what became of the last calls
+	CauseTimeWindow  Cause = C.TRIP_CAUSE_TIME_WINDOW  // what became of the calls of a time
+	CauseHanging     Cause = C.TRIP_CAUSE_HANGING      // calls that hang
+	CauseProbe       Cause = C.TRIP_CAUSE_PROBE        // what became of a probe
+	CauseLease       Cause = C.TRIP_CAUSE_LEASE        // the lease of a probe ran out
+	CauseTime        Cause = C.TRIP_CAUSE_TIME         // a time is over: an open period, that of a mode
+	CauseOperator    Cause = C.TRIP_CAUSE_OPERATOR     // somebody called a method that does this
+	CauseRestored    Cause = C.TRIP_CAUSE_RESTORED     // Tracker.Restore
+	CauseCapacity    Cause = C.TRIP_CAUSE_CAPACITY     // another circuit needed the place
+)
+
+var causeTexts = [...]string{
+	CauseNone:        "none",
+	CauseFailures:    "failures",
+	CauseCountWindow: "count window",
+	CauseTimeWindow:  "time window",
+	CauseHanging:     "hanging",
+	CauseProbe:       "probe",
+	CauseLease:       "lease",
+	CauseTime:        "time",
+	CauseOperator:    "operator",
+	CauseRestored:    "restored",
+	CauseCapacity:    "capacity",
+}
+
+// String is such as "count window".
+func (c Cause) String() string { return textOf(causeTexts[:], "cause", uint32(c)) }
+
+// Labels is what metrics tell apart.
+type Labels uint32
+
+const (
+	LabelsProvider Labels = C.TRIP_LABELS_PROVIDER // providers
+	LabelsTenant   Labels = C.TRIP_LABELS_TENANT   // tenants and providers
 )
 
 // Backoff is how often open periods grow.
@@ -122,19 +230,17 @@ var classTexts = [...]string{
 }
 
 // String is such as "rate limited".
-func (c Class) String() string {
-	if int(c) < len(classTexts) {
-		return classTexts[c]
-	}
-	return "class " + strconv.FormatUint(uint64(c), 10)
-}
+func (c Class) String() string { return textOf(classTexts[:], "class", uint32(c)) }
 
 // Feature is something that a library may have.
 type Feature uint32
 
 const (
-	FeatureCircuits Feature = C.TRIP_FEATURE_CIRCUITS // trackers, circuits and permits: always there
-	FeatureOutcomes Feature = C.TRIP_FEATURE_OUTCOMES // classification of outcomes, and hints when to come back
-	FeatureExpress  Feature = C.TRIP_FEATURE_EXPRESS  // calls to a healthy circuit without a call into the library
-	FeatureWindows  Feature = C.TRIP_FEATURE_WINDOWS  // windows, slow and hung calls, ramps and streams
+	FeatureCircuits  Feature = C.TRIP_FEATURE_CIRCUITS  // trackers, circuits and permits: always there
+	FeatureExpress   Feature = C.TRIP_FEATURE_EXPRESS   // calls to a healthy circuit without a call into the library
+	FeatureOutcomes  Feature = C.TRIP_FEATURE_OUTCOMES  // classification of outcomes, and hints when to come back
+	FeatureWindows   Feature = C.TRIP_FEATURE_WINDOWS   // windows, slow and hung calls, ramps and streams
+	FeatureSteering  Feature = C.TRIP_FEATURE_STEERING  // modes, orders, and policies that are replaced while calls run
+	FeatureSeeing    Feature = C.TRIP_FEATURE_SEEING    // lists of circuits, explanations, events, metrics
+	FeatureSnapshots Feature = C.TRIP_FEATURE_SNAPSHOTS // circuits that outlive their process
 )

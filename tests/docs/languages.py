@@ -87,6 +87,12 @@ def console(program: str, folder: Path) -> list[str]:
     return ["python", str(folder / "block.py")]
 
 
+def yaml(program: str, folder: Path) -> list[str]:
+    """Rules of Prometheus: the one thing that is written so."""
+    (folder / "rules.yml").write_text(program)
+    return ["promtool", "check", "rules", "rules.yml"]
+
+
 CONSOLE = """\
 import re, subprocess
 for typed, expected in {checks!r}:
@@ -103,6 +109,7 @@ LANGUAGES: dict[str, Callable[[str, Path], list[str]]] = {
     "go": go,
     "sh": sh,
     "console": console,
+    "yaml": yaml,
 }
 
 

@@ -17,6 +17,7 @@ WORKING = {
     "func main() {\n\tif _, err := trip.NewTracker(trip.Config{}); err != nil {\n\t\tpanic(err)\n\t}\n}\n",
     "sh": "test -f x\n",
     "console": "$ echo one; echo two; echo three\none\n...\nthree\n",
+    "yaml": "groups:\n  - name: a\n    rules:\n      - alert: A\n        expr: up == 0\n",
 }
 
 BROKEN = {
@@ -26,6 +27,7 @@ BROKEN = {
     "go": ["package main\n\nfunc main() { panic(1) }\n"],
     "sh": ["false\ntrue\n", "echo $no_such_variable\n"],
     "console": ["$ false\n", "$ echo one\ntwo\n", "$ echo one; echo two\none\n"],
+    "yaml": ["groups: 1\n", "groups:\n  - name: a\n    rules:\n      - alert: A\n        expr: up ==\n"],
 }
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Fuzzes the classifiers and the hint parser with libFuzzer, under the address and undefined-behaviour sanitizers.
-Begins with corpus/ and with everything that the contract vectors say; ends after a number of runs, or seconds.
+"""Fuzzes the classifiers, the hint parser and the reader of snapshots with libFuzzer, under the address and
+undefined-behaviour sanitizers. Begins with corpus/, with everything that the contract vectors say, and with the
+snapshots that were released; ends after a number of runs, or seconds.
 
     fuzz.py [--runs N | --seconds N] [--seed N]
 
@@ -20,7 +21,9 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BUILD = ROOT / "build" / "fuzz"
-SOURCES = ["abi", "civil_time", "classify", "error_body", "retry_hint", "symptom", "words"]
+SAID = ["abi", "civil_time", "classify", "error_body", "retry_hint", "symptom", "words"]
+SOURCES = {"classify": SAID, "hints": SAID, "snapshot": sorted(file.stem for file in (ROOT / "lib").glob("*.c"))}
+LEAST_SEEDS = {"classify": 100, "hints": 100, "snapshot": 1}
 CLANG = ["clang-14", "-std=gnu11", "-D_GNU_SOURCE", '-DTRIP_VERSION="fuzzed"', "-g", "-O2"]
 SANITIZE = ["-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"]
 HEADERS = [
@@ -32,14 +35,15 @@ HEADERS = [
     "Date",
 ]
 LONGEST = 2048
+CHECKSUM_SIZE = 16
 
 
 def build(target: str) -> Path:
     program = BUILD / f"fuzz-{target}"
     program.parent.mkdir(parents=True, exist_ok=True)
-    sources = [HERE / f"{target}.c", *(ROOT / "lib" / f"{name}.c" for name in SOURCES)]
+    sources = [HERE / f"{target}.c", *(ROOT / "lib" / f"{name}.c" for name in SOURCES[target])]
     includes = [f"-I{ROOT / 'include'}", f"-I{ROOT / 'lib'}"]
-    subprocess.run([*CLANG, *SANITIZE, *includes, *map(str, sources), "-o", str(program)], check=True)
+    subprocess.run([*CLANG, *SANITIZE, *includes, *map(str, sources), "-lpthread", "-o", str(program)], check=True)
     return program
 
 
@@ -50,7 +54,12 @@ def steps() -> Iterator[dict[str, Any]]:
 
 
 def seeds(target: str) -> Iterator[bytes]:
-    """Inputs as the target takes them, out of the vectors. Texts that a vector repeats are too long to begin with."""
+    """Inputs as the target takes them: out of the vectors, where texts that are repeated are too long to begin with; or
+    snapshots without their checksums."""
+    if target == "snapshot":
+        for file in sorted((ROOT / "tests" / "unit" / "snapshots").glob("*.bin")):
+            yield file.read_bytes()[:-CHECKSUM_SIZE]
+        return
     for step in steps():
         if target == "classify" and step["do"] == "classify_http" and isinstance(step["body"], str):
             yield (step["http_status"] % 620).to_bytes(2, "big") + step["body"].encode()
@@ -67,7 +76,7 @@ def plant(target: str) -> tuple[Path, int]:
     folder.mkdir(parents=True, exist_ok=True)
     planted = list(seeds(target))
     for number, seed in enumerate(planted):
-        (folder / f"vector-{number:03}").write_bytes(seed)
+        (folder / f"seed-{number:03}").write_bytes(seed)
     return folder, len(planted)
 
 
@@ -82,8 +91,8 @@ def fuzz(target: str, options: argparse.Namespace) -> bool:
     command += [grown, HERE / "corpus" / target, folder]
     ran = subprocess.run([str(part) for part in command], capture_output=True, text=True, errors="replace", check=False)
     done = [line for line in ran.stderr.splitlines() if line.startswith("stat::number_of_executed_units")]
-    print(f"{target}: {planted} vectors, then {done[0].split()[-1] if done else 'no'} inputs", flush=True)
-    if ran.returncode != 0 or planted < 100 or not done:
+    print(f"{target}: {planted} seeds, then {done[0].split()[-1] if done else 'no'} inputs", flush=True)
+    if ran.returncode != 0 or planted < LEAST_SEEDS[target] or not done:
         print(ran.stderr[-6000:])
         return False
     return True
@@ -95,7 +104,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, help="instead: how long for each target")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    held = [fuzz(target, options) for target in ("classify", "hints")]
+    held = [fuzz(target, options) for target in SOURCES]
     print(f"{sum(held)} passed, {len(held) - sum(held)} failed")
     return 0 if all(held) else 1
 

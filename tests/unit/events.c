@@ -1,6 +1,7 @@
 /* What is told of circuits and trackers, in which words, once; by however many threads. */
 #include "taking.h"
 
+#include "emit.h"
 #include "seams.h"
 #include "tracker.h"
 
@@ -317,6 +318,30 @@ START_TEST(an_open_period_that_is_put_off_is_not_another_one)
         ck_assert_int_eq(trip_permit_record_success(permit_of(circuit)), TRIP_OK);
         forget_all(tracker);
     }
+}
+END_TEST
+
+START_TEST(a_refusal_that_comes_too_late_is_not_told_behind_a_later_one)
+{
+    trip_config config = config_of(1);
+    trip_tracker tracker = tracker_with(&config);
+    trip_circuit circuit = circuit_of(tracker, "acme", "openai");
+    trip_hearing hearing;
+    trip_hearing_begin(&hearing, circuit, trip_record_named(circuit), trip_magazine_mine());
+    uint64_t words[2];
+    for (int i = 0; i < 2; i++) {
+        fail_once(circuit);
+        words[i] = atomic_load(&hearing.record->cell.word);
+        move(tracker, SECOND);
+        ck_assert_int_eq(trip_permit_record_success(permit_of(circuit)), TRIP_OK);
+    }
+    forget_all(tracker);
+    trip_emit_refused(&hearing, words[1]);
+    trip_emit_refused(&hearing, words[0]);
+    trip_emit_refused(&hearing, words[1]);
+    const told *all = take_all(tracker);
+    ck_assert_uint_eq(all->count, 1);
+    ck_assert_uint_eq(all->events[0].epoch, trip_word_epoch(words[1]));
 }
 END_TEST
 
@@ -750,6 +775,7 @@ static Suite *events_suite(void)
     tcase_set_timeout(refusals, 300);
     tcase_add_test(refusals, the_first_refusal_of_each_opening_is_told_whoever_is_refused);
     tcase_add_test(refusals, an_open_period_that_is_put_off_is_not_another_one);
+    tcase_add_test(refusals, a_refusal_that_comes_too_late_is_not_told_behind_a_later_one);
     tcase_add_test(refusals, a_refusal_that_is_no_open_circuits_is_none);
     tcase_add_test(refusals, of_eight_threads_that_are_refused_one_tells_it);
     suite_add_tcase(suite, refusals);

@@ -2,6 +2,7 @@
 #include "fixture.h"
 
 #include "events.h"
+#include "texts.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -261,6 +262,32 @@ START_TEST(parent_and_child_have_events_of_their_own)
 }
 END_TEST
 
+enum { TEXTS = 500 };
+
+static trip_text_place keep_one(void)
+{
+    trip_text_place place = 0;
+    return trip_texts_keep("acme", 4, &place) == TRIP_OK ? place : UINT32_MAX;
+}
+
+static int has_the_texts_of_its_parents_events(void *argument)
+{
+    const trip_text_place *highest = argument;
+    for (int i = 0; i < TEXTS; i++)
+        REQUIRE(keep_one() < *highest);
+    return 0;
+}
+
+START_TEST(in_the_child_the_texts_of_the_parents_events_are_used_again)
+{
+    trip_tracker tracker = fragile_tracker();
+    tell(tracker, TEXTS);
+    trip_text_place highest = keep_one();
+    ck_assert_int_eq(in_child(has_the_texts_of_its_parents_events, &highest), 0);
+    ck_assert(take(tracker, 1, TEXTS, 0));
+}
+END_TEST
+
 static int has_no_descriptor(void *argument)
 {
     const watched *w = argument;
@@ -315,6 +342,15 @@ typedef struct busy {
     _Atomic uint64_t seed;
 } busy;
 
+/* Whether the metrics can be told. */
+static bool can_scrape(trip_tracker tracker)
+{
+    char text[4096];
+    size_t len;
+    trip_status status = trip_tracker_metrics(tracker, TRIP_LABELS_PROVIDER, 1, text, sizeof text, &len);
+    return status == TRIP_OK && memcmp(text + len - 6, "# EOF\n", 6) == 0;
+}
+
 static void *keep_busy(void *argument)
 {
     busy *b = argument;
@@ -328,6 +364,8 @@ static void *keep_busy(void *argument)
         if (trip_tracker_circuit(b->tracker, "acme", 4, &provider, 1, &circuit) == TRIP_OK &&
             trip_circuit_permit(circuit, &permit, NULL) == TRIP_OK)
             draw(&state) % 8 == 0 ? trip_permit_record_failure(permit) : trip_permit_record_success(permit);
+        if (draw(&state) % 64 == 0)
+            can_scrape(b->tracker);
         trip_tracker tracker;
         if (draw(&state) % 64 == 0 && trip_tracker_create(NULL, &tracker, NULL) == TRIP_OK)
             trip_tracker_destroy(tracker);
@@ -349,6 +387,8 @@ static void *child_thread(void *argument)
             _exit(252);
         if (status == TRIP_OK && trip_permit_record_success(permit) < 0)
             _exit(251);
+        if (i % 100 == 0 && !can_scrape(b->tracker))
+            _exit(250);
     }
     return NULL;
 }
@@ -537,6 +577,7 @@ static Suite *fork_suite(void)
     tcase_add_test(forking, fork_handlers_of_the_program_may_call_the_library);
     tcase_add_test(forking, parent_and_child_go_their_own_ways);
     tcase_add_test(forking, parent_and_child_have_events_of_their_own);
+    tcase_add_test(forking, in_the_child_the_texts_of_the_parents_events_are_used_again);
     tcase_add_test(forking, a_child_that_is_given_no_descriptor_keeps_none_of_its_parents);
     tcase_add_test(forking, what_was_half_told_at_a_fork_does_not_stop_the_ring_of_the_child);
     tcase_add_test(forking, a_child_of_a_busy_process_can_do_everything);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* ---- Taking ------------------------------------------------------------------------------------------------------ */
 
@@ -277,6 +278,20 @@ START_TEST(the_descriptor_is_readable_while_events_wait)
 }
 END_TEST
 
+START_TEST(the_descriptor_is_written_to_once_between_two_drains)
+{
+    trip_tracker tracker = fragile_tracker();
+    int32_t fd = descriptor_of(tracker);
+    for (int round = 0; round < 3; round++) {
+        tell(tracker, 10);
+        uint64_t written = 0;
+        ck_assert_int_eq(read(fd, &written, sizeof written), sizeof written);
+        ck_assert_uint_eq(written, 1);
+        forget_all(tracker);
+    }
+}
+END_TEST
+
 START_TEST(the_descriptor_is_what_it_says_and_errno_is_kept)
 {
     trip_tracker tracker = fragile_tracker();
@@ -417,6 +432,7 @@ static Suite *ring_suite(void)
     suite_add_tcase(suite, taking);
     TCase *descriptor = tcase_create("descriptor");
     tcase_add_test(descriptor, the_descriptor_is_readable_while_events_wait);
+    tcase_add_test(descriptor, the_descriptor_is_written_to_once_between_two_drains);
     tcase_add_test(descriptor, the_descriptor_is_what_it_says_and_errno_is_kept);
     tcase_add_test(descriptor, a_descriptor_that_the_system_does_not_give_is_asked_for_again);
     suite_add_tcase(suite, descriptor);

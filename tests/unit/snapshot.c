@@ -5,6 +5,7 @@
 #include "scene.h"
 
 #include "layout.h"
+#include "taking.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -285,6 +286,50 @@ START_TEST(a_reason_is_kept_whole)
         ck_assert_uint_eq(again.len, b.len);
         ck_assert_mem_eq(again.at, b.at, b.len);
     }
+}
+END_TEST
+
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
+
+/* How many events of this kind there are, all of them by the cause that is expected here. */
+static int count_of(const told *all, uint32_t kind, uint32_t cause)
+{
+    int count = 0;
+    for (size_t i = 0; i < all->count; i++) {
+        count += all->events[i].kind == kind;
+        ck_assert_uint_eq(all->events[i].cause, cause);
+    }
+    return count;
+}
+
+START_TEST(every_circuit_that_is_restored_open_and_every_mode_is_told)
+{
+    trip_tracker after = scene_tracker();
+    restore_well(after, NOON, snapshot_of(scene(), NOON));
+    const told *all = take_all(after);
+    ck_assert_int_eq(count_of(all, TRIP_EVENT_OPENED, TRIP_CAUSE_RESTORED), 6);
+    ck_assert_int_eq(count_of(all, TRIP_EVENT_FORCED, TRIP_CAUSE_RESTORED), 2);
+    ck_assert_uint_eq(all->count, 8);
+}
+END_TEST
+
+START_TEST(a_circuit_that_closes_because_it_is_restored_says_so)
+{
+    trip_tracker busy = scene_tracker();
+    fail_at(busy, CALM, 3);
+    forget_all(busy);
+    restore_well(busy, NOON, snapshot_of(scene(), NOON));
+    ck_assert_int_eq(count_of(take_all(busy), TRIP_EVENT_CLOSED, TRIP_CAUSE_RESTORED), 1);
+}
+END_TEST
+
+START_TEST(of_what_was_not_restored_nothing_is_told)
+{
+    trip_config config = scene_config();
+    config.max_circuits = CIRCUITS - 1;
+    trip_tracker small = tracker_with(&config);
+    ck_assert_int_eq(restore(small, NOON, snapshot_of(scene(), NOON)), TRIP_E_CAPACITY);
+    ck_assert_uint_eq(take_all(small)->count, 0);
 }
 END_TEST
 
@@ -619,6 +664,10 @@ static Suite *snapshot_suite(void)
     tcase_add_test(modes, a_mode_that_is_there_becomes_what_the_snapshot_says);
     tcase_add_test(modes, a_reason_and_an_opening_are_told_as_restored);
     tcase_add_test(modes, a_reason_is_kept_whole);
+    TCase *events = add_case(suite, "events");
+    tcase_add_test(events, every_circuit_that_is_restored_open_and_every_mode_is_told);
+    tcase_add_test(events, a_circuit_that_closes_because_it_is_restored_says_so);
+    tcase_add_test(events, of_what_was_not_restored_nothing_is_told);
     TCase *there = add_case(suite, "there");
     tcase_add_test(there, circuits_that_are_there_become_what_the_snapshot_says);
     tcase_add_test(there, an_open_circuit_may_be_open_for_less_or_closed_and_its_next_period_is_as_long_as_any);

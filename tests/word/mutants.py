@@ -373,13 +373,14 @@ MUTANTS = [
     ),
     (
         "a hint can be stale",
-        "    bool asks = event == TRIP_ON_PERMIT || event == TRIP_ON_HINT;\n    if (!asks && (current",
-        "    bool asks = event == TRIP_ON_PERMIT;\n    if (!asks && (current",
+        "    bool asks = concerns_any_epoch(event);\n",
+        "    bool asks = event == TRIP_ON_PERMIT || event > TRIP_ON_HINT;\n",
     ),
     (
         "a hint needs no clock",
-        "    bool asks = event == TRIP_ON_PERMIT || event == TRIP_ON_HINT;\n    if (!asks && trip_word_epoch",
-        "    bool asks = event == TRIP_ON_PERMIT;\n    if (!asks && trip_word_epoch",
+        "    if (!concerns_any_epoch(event) && trip_word_epoch(word) != epoch)\n        return false;\n",
+        "    if (event != TRIP_ON_PERMIT && event <= TRIP_ON_HINT && trip_word_epoch(word) != epoch)\n"
+        "        return false;\n",
     ),
     # More than an outcome
     (
@@ -402,7 +403,7 @@ MUTANTS = [
         "    case TRIP_ON_TRIP:\n        return stay(word, TRIP_OK);\n",
         "    case TRIP_ON_TRIP:\n",
     ),
-    ("a trip needs no clock", " || event == TRIP_ON_TRIP)\n", ")\n"),
+    ("a trip needs no clock", " || event == TRIP_ON_TRIP || event > TRIP_ON_HINT)\n", " || event > TRIP_ON_HINT)\n"),
     # Told from outside
     (
         "failures from outside are added",
@@ -438,18 +439,18 @@ MUTANTS = [
     ),
     (
         "more probes are granted than N",
-        "bool all_granted = may_lose(policy) && p.out + p.won + p.lost >= policy->half_open_probes;",
+        "bool all_granted = may_lose(policy) && p.out > 0 && p.out + p.won + p.lost >= policy->half_open_probes;",
         "bool all_granted = false;",
     ),
     (
         "probes that failed are granted again",
-        "may_lose(policy) && p.out + p.won + p.lost >= policy",
-        "may_lose(policy) && p.out + p.won >= policy",
+        "p.out > 0 && p.out + p.won + p.lost >= policy",
+        "p.out > 0 && p.out + p.won >= policy",
     ),
     (
         "probes that succeeded are granted again",
-        "may_lose(policy) && p.out + p.won + p.lost >= policy",
-        "may_lose(policy) && p.out + p.lost >= policy",
+        "p.out > 0 && p.out + p.won + p.lost >= policy",
+        "p.out > 0 && p.out + p.lost >= policy",
     ),
     (
         "N bounds probes where none may fail",
@@ -466,7 +467,7 @@ MUTANTS = [
     # Looking
     (
         "only closed circuits need a clock to fail",
-        "    if (trip_word_state_of(word) != TRIP_WORD_CLOSED || event == TRIP_ON_TRIP)\n",
+        "    if (trip_word_state_of(word) != TRIP_WORD_CLOSED || event == TRIP_ON_TRIP || event > TRIP_ON_HINT)\n",
         "    if (event == TRIP_ON_TRIP)\n",
     ),
     (
@@ -482,7 +483,7 @@ MUTANTS = [
     ("everything needs a clock", "return fails && (word", "return true || (word"),
     (
         "an epoch that is over needs no clock but any does",
-        "    if (!asks && trip_word_epoch(word) != epoch)\n        return false;\n",
+        "    if (!concerns_any_epoch(event) && trip_word_epoch(word) != epoch)\n        return false;\n",
         "    if (trip_word_epoch(word) != epoch)\n        return false;\n",
     ),
     (
@@ -512,6 +513,42 @@ MUTANTS = [
         "what is left is counted from the wrong side",
         "return deadline > now ? deadline - now : 0;",
         "return deadline >= now ? deadline - now + 1 : 0;",
+    ),
+    # Orders, and policies that are replaced
+    (
+        "an earlier policy's probes are the last",
+        "may_lose(policy) && p.out > 0 && p.out",
+        "may_lose(policy) && p.out",
+    ),
+    ("an order to open needs no clock", " || event > TRIP_ON_HINT)\n", " || event == TRIP_ON_RESET)\n"),
+    ("a reset needs no clock", " || event > TRIP_ON_HINT)\n", " || event == TRIP_ON_OPEN)\n"),
+    (
+        "a reset looks at the lease first",
+        "return go(closed_anew(word, setting->now));",
+        "return go(closed_anew(expire(word, setting, &(bool){false}), setting->now));",
+    ),
+    (
+        "a reset of a closed circuit keeps its epoch",
+        "? next_stamp(trip_word_stamp(from)) : 0;",
+        "? trip_word_stamp(from) : 0;",
+    ),
+    ("a reset forgets the slow bit", "passed), from & TRIP_WORD_SLOW);", "passed), 0);"),
+    ("an order shortens an open period", "larger(setting->not_before, open_deadline(word));", "setting->not_before;"),
+    ("an order to open forgets the level", "? 0 : open_level(word), &at_least", "? 0 : 0, &at_least"),
+    (
+        "an order to open is a failed probe",
+        "? 0 : open_level(word), &at_least",
+        "? 0 : smaller(open_level(word) + 1, LEVEL_MAX), &at_least",
+    ),
+    (
+        "fifteen probes are too many to tally",
+        "policy->half_open_max_probes <= TRIP_TALLIED_PROBES_MAX",
+        "policy->half_open_max_probes < TRIP_TALLIED_PROBES_MAX",
+    ),
+    (
+        "successes do not count for the layout",
+        " &&\n                                policy->half_open_successes <= TRIP_TALLIED_PROBES_MAX",
+        "",
     ),
 ]
 

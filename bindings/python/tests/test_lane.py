@@ -117,7 +117,13 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-@pytest.mark.parametrize("vector", load(), ids=lambda vector: vector["name"])
+# Here calls are out that the library would know of, had no lane admitted them before anybody asked how long they take.
+NOT_ON_LANES = "calls-hang-only-since-a-policy-asks-for-it"
+
+
+@pytest.mark.parametrize(
+    "vector", [vector for vector in load() if vector["name"] != NOT_ON_LANES], ids=lambda vector: vector["name"]
+)
 def test_whoever_has_a_lane_at_once_sees_what_the_contract_says(
     monkeypatch: pytest.MonkeyPatch, vector: Vector
 ) -> None:

@@ -104,8 +104,9 @@ def test_a_block_may_be_settled_by_handle(circuit: trip.Circuit, caplog: pytest.
     assert (info.failures_total, info.successes, caplog.records) == (1, 0, [])
 
 
-def test_the_end_of_a_block_reports_and_never_raises(circuit: trip.Circuit, caplog: pytest.LogCaptureFixture) -> None:
-    tracker = circuit._tracker
+def test_the_end_of_a_block_reports_and_never_raises(
+    tracker: trip.Tracker, circuit: trip.Circuit, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.WARNING, "trip"), circuit.permit():
         tracker.close()
     assert "TRIP_E_HANDLE" in caplog.text

@@ -18,6 +18,7 @@ import pytest
 
 import trip
 from trip import _lane
+from trip._entry import SELDOM
 from trip._library import library
 
 QUOTA = trip.Outcome(trip.StatusClass.QUOTA)
@@ -207,7 +208,7 @@ def test_a_ramp_says_so() -> None:
 
 
 @pytest.mark.parametrize("option", ["count_window", "time_window", "hang", "ramp", "stall"])
-def test_a_circuit_without_lanes_is_asked_for_one_once(option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_circuit_without_lanes_is_seldom_asked_for_one(option: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     ask = library.trip_circuit_express
 
@@ -225,7 +226,8 @@ def test_a_circuit_without_lanes_is_asked_for_one_once(option: str, monkeypatch:
             pass
         guarded()
         tracker.circuit("acme", "openai").permit().record_success()
-    assert (len(asked), circuit._entry.lane) == (1, _lane.NO_LANE)
+    assert circuit._entry.lane is _lane.NO_LANE
+    assert 1 <= len(asked) <= 1 + 400 // SELDOM  # looking it up by name counts as a use, too
     assert circuit.inspect().successes == 300
 
 

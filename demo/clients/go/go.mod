@@ -1,6 +1,6 @@
 module libtrip/demo/clients/go
 
-go 1.22
+go 1.23
 
 require libtrip/bindings/go v0.0.0
 

@@ -3,7 +3,8 @@
     python client.py SCENARIO SIDE OPENAI_URL ANTHROPIC_URL
 
 It prints `ready`, reads the start of the replay (Unix time in nanoseconds) as one line, makes its calls when their time
-has come, and prints a JSON line about each.
+has come, and prints a JSON line about each. With libtrip it then does what an operator would, and prints a line about
+that.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ async def guarded(send: Send, clock: Clock, circuit: trip.Circuit) -> dict[str, 
     return call | ({"asked_wait_us": learned.retry_after_ns // 1000} if learned.retry_after_ns else {})
 
 
-def kebab(member: trip.State | trip.StatusClass) -> str:
+def kebab(member: trip.State | trip.StatusClass | trip.Reason) -> str:
     return member.name.lower().replace("_", "-")
 
 
@@ -166,6 +167,25 @@ async def make_calls(
     await asyncio.gather(*map(asyncio.wrap_future, await asyncio.to_thread(begin)))
 
 
+async def operate(order: dict[str, Any], url: str, tracker: trip.Tracker, http: httpx.AsyncClient) -> dict[str, Any]:
+    """An operator takes a provider out of service for a tenant, whose next call is refused; and asks what goes on."""
+    circuit = tracker.circuit(order["tenant"], order["provider"])
+    circuit.set_mode(trip.Mode.FORCED_OPEN, ttl=timedelta(microseconds=order["ttl_us"]), reason=order["reason"])
+    explained, sent = circuit.explain(), 0
+    try:
+        with circuit.permit():
+            sent = 1
+            await http.post(url, content=order["body"])
+    except trip.CircuitOpen as refusal:
+        answer = {"refused": kebab(refusal.reason), "retry_after_us": round(refusal.retry_after * 1e6)}
+    else:
+        answer = {"refused": None, "retry_after_us": 0}
+    circuit.set_mode(trip.Mode.AUTO, reason="the new key works")
+    with circuit.permit() as permit:
+        permit.cancel()
+    return {"operator": order | answer | {"sent": sent, "explained": explained}}
+
+
 async def main(scenario_path: str, side: str, openai_url: str, anthropic_url: str) -> None:
     scenario = json.loads(Path(scenario_path).read_text(encoding="utf-8"))
     urls = {"openai": openai_url, "anthropic": anthropic_url}
@@ -178,6 +198,9 @@ async def main(scenario_path: str, side: str, openai_url: str, anthropic_url: st
             for lane in scenario["lanes"]:
                 if lane["language"] == LANGUAGE:
                     lanes.create_task(make_calls(lane, urls[lane["provider"]], side, tracker, http, clock))
+        if side == "with":
+            order = scenario["order"]
+            print(json.dumps(await operate(order, urls[order["provider"]], tracker, http)), flush=True)
 
 
 if __name__ == "__main__":

@@ -91,26 +91,37 @@ type Create struct {
 
 // Step is one call, or other steps repeated.
 type Step struct {
-	Do         string `json:"do"`
-	Tenant     Text   `json:"tenant"`
-	Provider   Text   `json:"provider"`
-	Circuit    string `json:"circuit"`
-	Permit     string `json:"permit"`
-	As         string `json:"as"`
-	Ns         int64  `json:"ns"`
-	Status     uint32 `json:"http_status"`
-	Body       Text   `json:"body"`
-	Text       Text   `json:"text"`
-	Errno      int32  `json:"errno"`
-	Name       string `json:"name"`
-	Value      Text   `json:"value"`
-	Now        int64  `json:"now_unix_ns"`
-	Class      string `json:"class"`
-	RetryAfter int64  `json:"retry_after_ns"`
-	Duration   int64  `json:"duration_ns"`
-	Times      int    `json:"times"`
-	Steps      []Step `json:"steps"`
-	Expect     Expect `json:"expect"`
+	Do         string  `json:"do"`
+	Tenant     Text    `json:"tenant"`
+	Provider   Text    `json:"provider"`
+	Circuit    string  `json:"circuit"`
+	Permit     string  `json:"permit"`
+	As         string  `json:"as"`
+	Ns         int64   `json:"ns"`
+	Status     uint32  `json:"http_status"`
+	Body       Text    `json:"body"`
+	Text       Text    `json:"text"`
+	Errno      int32   `json:"errno"`
+	Name       string  `json:"name"`
+	Value      Text    `json:"value"`
+	Now        int64   `json:"now_unix_ns"`
+	Class      string  `json:"class"`
+	RetryAfter int64   `json:"retry_after_ns"`
+	Duration   int64   `json:"duration_ns"`
+	Mode       string  `json:"mode"`
+	TTL        int64   `json:"ttl_ns"`
+	Reason     Text    `json:"reason"`
+	Scope      string  `json:"scope"`
+	Config     *Config `json:"config"` // nil: withdrawn
+	Page       int     `json:"page"`
+	Labels     string  `json:"labels"`
+	Series     string  `json:"series"`
+	MaxSeries  uint64  `json:"max_series"`
+	Snapshot   string  `json:"snapshot"`
+	Flip       *int    `json:"flip"` // nil: no byte is spoiled
+	Times      int     `json:"times"`
+	Steps      []Step  `json:"steps"`
+	Expect     Expect  `json:"expect"`
 }
 
 // arguments are the keys that each kind of step has beside do and expect.
@@ -135,11 +146,29 @@ var arguments = map[string][]string{
 	"classify_text":  {"text"},
 	"classify_errno": {"errno"},
 	"retry_hint":     {"name", "value", "now_unix_ns"},
+	"set_mode":       {"circuit", "mode"},
+	"trip":           {"circuit"},
+	"reset":          {"circuit"},
+	"remove":         {"circuit"},
+	"configure":      {"scope", "config"},
+	"circuits":       {"page"},
+	"explain":        {"circuit"},
+	"event":          {},
+	"metric":         {"labels", "series"},
+	"snapshot":       {"now_unix_ns", "as"},
+	"restore":        {"snapshot", "now_unix_ns"},
+	"restart":        {},
 	"repeat":         {"times", "steps"},
 }
 
 // optional are those that it may have beside.
-var optional = map[string][]string{"record": {"http_status", "retry_after_ns", "duration_ns"}}
+var optional = map[string][]string{
+	"record":    {"http_status", "retry_after_ns", "duration_ns"},
+	"set_mode":  {"ttl_ns", "reason"},
+	"configure": {"tenant", "provider"},
+	"metric":    {"max_series"},
+	"restore":   {"flip"},
+}
 
 // Load reads all vectors of a folder. A mistake in any of them is an error for all.
 func Load(folder string) ([]Vector, error) {
@@ -267,6 +296,9 @@ func (s *Step) UnmarshalJSON(text []byte) error {
 	}
 	if s.Do == "ask" && s.Times < 1 {
 		return errors.New("an ask for nothing")
+	}
+	if s.Do == "circuits" && s.Page < 1 {
+		return errors.New("a page of nothing")
 	}
 	return nil
 }

@@ -17,7 +17,11 @@ const sound = `{"name": "a-1", "source": {"design": "section 4"}, "config": {"ba
 		{"do": "permit", "circuit": "c",
 			"expect": {"status": "TRIP_REJECTED_OPEN", "failures": {"min": 1, "max": 2}}}]},
 	{"do": "ask", "circuit": "c", "times": 5, "expect": {"status": "TRIP_STALE"}},
-	{"do": "record", "permit": "p", "class": "TRIP_CLASS_AUTH", "duration_ns": 1, "expect": {"status": "TRIP_STALE"}}
+	{"do": "record", "permit": "p", "class": "TRIP_CLASS_AUTH", "duration_ns": 1, "expect": {"status": "TRIP_STALE"}},
+	{"do": "configure", "scope": "TRIP_SCOPE_TENANT", "tenant": "t", "config": null, "expect": {"status": "TRIP_OK"}},
+	{"do": "circuits", "page": 2, "expect": {"status": "TRIP_OK"}},
+	{"do": "restore", "snapshot": "s", "now_unix_ns": 1, "flip": 0, "expect": {"status": "TRIP_E_INVALID"}},
+	{"do": "explain", "circuit": "c", "expect": {"status": "TRIP_OK", "says": "because"}}
 	]}`
 
 func load(t *testing.T, vectors string) ([]Vector, error) {
@@ -37,7 +41,8 @@ func TestSoundVectorsAreRead(t *testing.T) {
 	}
 	v := vectors[0]
 	if v.Steps[0].Tenant != "xxx" || v.Config.Backoff.Name != "TRIP_BACKOFF_COMPOUND" || v.Config.Clock.Number != 7 ||
-		*v.Config.BackoffMultiplier == *v.Config.BackoffMultiplier || v.Create.Status != "TRIP_OK" {
+		*v.Config.BackoffMultiplier == *v.Config.BackoffMultiplier || v.Create.Status != "TRIP_OK" ||
+		v.Steps[4].Config != nil || v.Steps[6].Flip == nil {
 		t.Errorf("read as %+v", v)
 	}
 }
@@ -58,6 +63,11 @@ func TestUnsoundVectorsAreRefused(t *testing.T) {
 		"ask for nothing":             {`"times": 5`, `"times": 0`},
 		"record without a class":      {`"class": "TRIP_CLASS_AUTH", `, ``},
 		"record with an errno":        {`"duration_ns": 1`, `"errno": 1`},
+		"configure without a config":  {`"config": null, `, ``},
+		"unknown key of a policy":     {`"config": null`, `"config": {"back_off": 1}`},
+		"page of nothing":             {`"page": 2`, `"page": 0`},
+		"restore without a time":      {`"now_unix_ns": 1, `, ``},
+		"nothing to say":              {`because`, ``},
 		"range upside down":           {`"min": 1`, `"min": 3`},
 		"range with half its ends":    {`"min": 1, `, ``},
 		"number with a fraction":      {`{"min": 1, "max": 2}`, `1.5`},
@@ -86,14 +96,16 @@ func TestCheckComparesEachExpectation(t *testing.T) {
 		"status":   {name: "TRIP_OK", isName: true},
 		"failures": {min: 3, max: 4},
 		"same_as":  {name: "b", isName: true},
+		"says":     {name: "why", isName: true},
 	}
-	right := Observed{"status": "TRIP_OK", "failures": uint64(4), "same_as": []string{"a", "b"}, "level": uint64(1)}
+	right := Observed{"status": "TRIP_OK", "failures": uint64(4), "same_as": []string{"a", "b"}, "level": uint64(1),
+		"says": Paragraph("That is why.")}
 	if err := expect.Check(right); err != nil {
 		t.Error(err)
 	}
-	wrongs := Observed{"status": "TRIP_STALE", "failures": uint64(5), "same_as": []string{"a"}}
+	wrongs := Observed{"status": "TRIP_STALE", "failures": uint64(5), "same_as": []string{"a"}, "says": Paragraph("wh y")}
 	for key, wrong := range wrongs {
-		observed := Observed{"status": "TRIP_OK", "failures": uint64(3), "same_as": []string{"b"}}
+		observed := Observed{"status": "TRIP_OK", "failures": uint64(3), "same_as": []string{"b"}, "says": Paragraph("why")}
 		observed[key] = wrong
 		if expect.Check(observed) == nil {
 			t.Errorf("%s %v passed", key, wrong)

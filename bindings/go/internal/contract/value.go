@@ -46,8 +46,12 @@ func (s *Selector) UnmarshalJSON(text []byte) error {
 // Expect is what must come of a step, by key; "status" is always there.
 type Expect map[string]expected
 
-// Observed is what came of a step, by the keys of Expect: a uint64, a string, or the []string that all fit.
+// Observed is what came of a step, by the keys of Expect: a uint64, a string, a Paragraph, or the []string that all
+// fit.
 type Observed map[string]any
+
+// Paragraph is a text of which an expectation is a part.
+type Paragraph string
 
 // expected is a name, or a number within a range, which may be a single one.
 type expected struct {
@@ -63,6 +67,9 @@ func (e *Expect) UnmarshalJSON(text []byte) error {
 	}
 	if status := (*e)["status"]; !strings.HasPrefix(status.name, "TRIP_") {
 		return errors.New("expect without a status")
+	}
+	if says, there := (*e)["says"]; there && says.name == "" {
+		return errors.New("to say nothing shows nothing")
 	}
 	return nil
 }
@@ -125,6 +132,8 @@ func (e expected) fits(got any) bool {
 		return !e.isName && e.min <= got && got <= e.max
 	case string:
 		return e.isName && e.name == got
+	case Paragraph:
+		return e.isName && strings.Contains(string(got), e.name)
 	case []string:
 		return e.isName && slices.Contains(got, e.name)
 	}

@@ -13,13 +13,31 @@
     outcome.status_class, outcome.retry_after   # such as StatusClass.RATE_LIMITED, 20.0
     permit.record(outcome)                      # settles by what the tracker makes of that class
 
+    circuit.set_mode(trip.Mode.FORCED_OPEN, ttl=600, reason="key rotation")     # no call passes for ten minutes
+    print(circuit.explain())                                                    # what it does and why, for people
+    async for event in tracker.events(): ...                                    # what happens to all circuits
+
 The library is found by TRIP_LIBRARY (its exact path), beside this package, or by the system's loader as libtrip.so.1.
 """
 
 from ._circuit import Circuit, CircuitInfo
 from ._config import Config, Options
-from ._constants import Backoff, Clock, Effect, Mode, OnDrop, Reason, State, StatusClass
+from ._constants import (
+    Backoff,
+    Cause,
+    Clock,
+    Effect,
+    EventKind,
+    Labels,
+    Mode,
+    OnDrop,
+    Reason,
+    Scope,
+    State,
+    StatusClass,
+)
 from ._errors import ConfigError, Error, InvalidHint, PermitConsumed
+from ._events import Event, Events, TakenEvents
 from ._library import library
 from ._outcome import Outcome, classify_errno, classify_http, classify_text, parse_retry_hint, parse_retry_hint_ns
 from ._permit import Permit, PermitInfo
@@ -28,6 +46,7 @@ from ._tracker import Tracker
 
 __all__ = [
     "Backoff",
+    "Cause",
     "Circuit",
     "CircuitInfo",
     "CircuitOpen",
@@ -36,7 +55,11 @@ __all__ = [
     "ConfigError",
     "Effect",
     "Error",
+    "Event",
+    "EventKind",
+    "Events",
     "InvalidHint",
+    "Labels",
     "Mode",
     "OnDrop",
     "Options",
@@ -46,8 +69,10 @@ __all__ = [
     "PermitInfo",
     "Reason",
     "Rejection",
+    "Scope",
     "State",
     "StatusClass",
+    "TakenEvents",
     "Tracker",
     "classify_errno",
     "classify_http",

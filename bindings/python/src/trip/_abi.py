@@ -835,7 +835,9 @@ class Library:
 
         #: (tracker, scope, tenant, tenant_len, provider, provider_len, config, out_error): Replace a policy while calls
         #: run.
-        self.trip_tracker_configure: Callable[[int, int, bytes | None, int, bytes | None, int, Reference | None, Reference | None], int] = _bound(
+        self.trip_tracker_configure: Callable[
+            [int, int, bytes | None, int, bytes | None, int, Reference | None, Reference | None], int
+        ] = _bound(
             releasing_gil.trip_tracker_configure,
             trip_status,
             trip_tracker,
@@ -850,16 +852,18 @@ class Library:
 
         #: (tracker, after, out_circuits, out_infos, info_size, capacity, out_count): The circuits of a tracker, and
         #: what trip_circuit_inspect says of each: a page of them, in an order in which each comes once.
-        self.trip_tracker_circuits: Callable[[int, int, Reference, Reference | None, int, int, Reference], int] = _bound(
-            keeping_gil.trip_tracker_circuits,
-            trip_status,
-            trip_tracker,
-            trip_circuit,
-            POINTER(trip_circuit),
-            POINTER(trip_circuit_info),
-            c_size_t,
-            c_size_t,
-            POINTER(c_size_t),
+        self.trip_tracker_circuits: Callable[[int, int, Reference, Reference | None, int, int, Reference], int] = (
+            _bound(
+                keeping_gil.trip_tracker_circuits,
+                trip_status,
+                trip_tracker,
+                trip_circuit,
+                POINTER(trip_circuit),
+                POINTER(trip_circuit_info),
+                c_size_t,
+                c_size_t,
+                POINTER(c_size_t),
+            )
         )
 
         #: (circuit, out_text, capacity, out_len): One paragraph for people: what the circuit does and why, who or what
@@ -870,7 +874,9 @@ class Library:
 
         #: (tracker, out_events, event_size, capacity, out_text, text_capacity, out_count, out_lost): Take the events
         #: that have happened since they were taken last, the oldest first.
-        self.trip_tracker_events: Callable[[int, Reference, int, int, ctypes.Array[c_char] | None, int, Reference, Reference], int] = _bound(
+        self.trip_tracker_events: Callable[
+            [int, Reference, int, int, ctypes.Array[c_char] | None, int, Reference, Reference], int
+        ] = _bound(
             keeping_gil.trip_tracker_events,
             trip_status,
             trip_tracker,

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any, Callable, NoReturn, overload
 
 from . import _abi, _native
 from ._constants import Mode, State
-from ._duration import seconds
+from ._duration import Duration, nanoseconds, seconds
 from ._ending import Classify, required
-from ._entry import Entry
+from ._entry import Entry, Name, as_bytes, of_handle
 from ._guard import guard
-from ._lane import NO_LANE, Grant, grants
+from ._lane import NO_LANE, Grant, all_counted, grants, hand_in
 from ._library import library
+from ._number import U32_MAX, U64_MAX, require_int
 from ._permit import Permit
 from ._rejection import Rejection
 
 if TYPE_CHECKING:
-    from typing_extensions import ParamSpec, TypeVar
+    from typing_extensions import ParamSpec, Self, TypeVar
 
     from ._tracker import Tracker
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     R = TypeVar("R")
 
 _OK = _abi.TRIP_OK
+
+_EXPLANATION_MAX = 4096  # bytes
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,18 @@ class CircuitInfo:
     rejections: int
     stale: int
     opens: int
+    mode_left_ns: int
+
+    @classmethod
+    def of(cls, info: _abi.trip_circuit_info) -> CircuitInfo:
+        """What the library has told."""
+        members = {name: getattr(info, name) for name in cls.__dataclass_fields__}
+        return cls(**{**members, "state": State(info.state), "mode": Mode(info.mode)})
+
+    @property
+    def mode_left(self) -> float | None:
+        """Seconds until the mode ends by itself; None: it does not."""
+        return seconds(self.mode_left_ns) if self.mode_left_ns else None
 
     @property
     def retry_after(self) -> float:
@@ -67,13 +82,24 @@ class Circuit:
     """The circuit of one (tenant, provider), given by Tracker.circuit. Keep it, or ask for it again: it is the same.
 
     Circuits are equal when they are the same circuit of the same Tracker object. A circuit that a full tracker has
-    evicted is looked up again by its names, once per call.
+    evicted, or that somebody has removed, is asked for again by its names, once per call.
     """
 
     __slots__ = ("__weakref__", "_entry", "_tracker")
 
     _entry: Entry
-    _tracker: Tracker  # which lives as long as somebody holds this
+    _tracker: Tracker | None  # which lives as long as somebody holds this; None: that somebody else keeps
+
+    @classmethod
+    def from_handle(cls, handle: int) -> Self:
+        """The circuit that another language in this process, or an event, knows by its number. It keeps no tracker
+        alive, and raises trip.Error once that is closed or the circuit is gone: it is not asked for again by its names.
+        At once where there is no such circuit. Equal to a circuit of the same number that was got so too.
+        """
+        require_int("handle", handle, 0, U64_MAX)
+        circuit = cls()
+        circuit._tracker, circuit._entry = None, of_handle(handle)
+        return circuit
 
     @property
     def tenant(self) -> str:
@@ -127,17 +153,63 @@ class Circuit:
 
     def inspect(self) -> CircuitInfo:
         """State, times and counters. Changes nothing; its time grows with the permits ever out at once."""
-        info = self._entry.inspect()
-        members = {name: getattr(info, name) for name in CircuitInfo.__dataclass_fields__}
-        return CircuitInfo(**{**members, "state": State(info.state), "mode": Mode(info.mode)})
+        return CircuitInfo.of(self._entry.inspect())
+
+    def explain(self) -> str:
+        """One paragraph for people: what the circuit does and why, who or what opened it, when, after which calls, and
+        what comes next and when. Its wording may change. Changes nothing.
+        """
+        text = ctypes.create_string_buffer(_EXPLANATION_MAX)
+        length = ctypes.c_size_t()
+        with all_counted(self.handle):
+            self._entry.ask(library.trip_circuit_explain, text, len(text), ctypes.byref(length))
+        return text.raw[: length.value].decode(errors="backslashreplace")
 
     def key(self) -> tuple[bytes, bytes]:
         """Tenant and provider as the library has them."""
-        text = ctypes.create_string_buffer(510)
-        tenant, provider = ctypes.c_size_t(), ctypes.c_size_t()
-        self._entry.ask(library.trip_circuit_key, text, len(text), ctypes.byref(tenant), ctypes.byref(provider))
-        both = text.raw[: tenant.value + provider.value]
-        return both[: tenant.value], both[tenant.value :]
+        return self._entry.key()
+
+    def set_mode(self, mode: Mode, *, ttl: Duration | None = None, reason: Name = "") -> None:
+        """Set who decides about permits from now on; Mode.AUTO gives the circuit its say back.
+
+            circuit.set_mode(trip.Mode.FORCED_OPEN, ttl=600, reason="key rotation")
+
+        No call begins on any thread, in any language, against a mode that was set before it. After `ttl` (seconds or
+        timedelta, at most a year) the mode is AUTO again; None: when somebody sets it. `reason`, at most 255 bytes, is
+        told to people by `explain`, and in the event. While it is forced a circuit keeps its state, and calls that were
+        admitted before still count in it; calls that are granted by force are in the counters alone.
+
+        Raises trip.Error, and changes nothing, where there is no such mode or a bound is passed.
+        """
+        ttl_ns = None if ttl is None else nanoseconds("ttl", ttl)
+        self.set_mode_ns(mode, ttl_ns, reason=reason)
+
+    def set_mode_ns(self, mode: Mode, ttl_ns: int | None, *, reason: Name = "") -> None:
+        """The same in nanoseconds. A time to live of 0 is refused: it might be meant as over, and never end."""
+        require_int("mode", mode, 0, U32_MAX)
+        if ttl_ns is not None:
+            require_int("ttl_ns", ttl_ns, 1, U64_MAX)
+        said = as_bytes("reason", reason)
+        self._entry.ask(library.trip_circuit_set_mode, mode, ttl_ns or 0, said, len(said))
+
+    def trip(self) -> None:
+        """Open the circuit now, for the period of its level: the first one if it is closed. Its mode stays as it is.
+        Permits that are out become stale.
+        """
+        self._entry.ask(library.trip_circuit_trip)
+
+    def reset(self) -> None:
+        """Close the circuit and let it forget its failures, its level, its windows and what its provider asked to wait.
+        The counters go on, its mode stays as it is. Permits that are out become stale.
+        """
+        self._entry.ask(library.trip_circuit_reset)
+
+    def remove(self) -> None:
+        """Remove the circuit, such as that of a tenant who is gone. Its permits settle as stale. A policy that was set
+        for it stays. Whoever uses its names again, by this object too, makes it anew.
+        """
+        hand_in(self.handle)  # its provider's metrics keep what it has counted
+        self._entry.ask(library.trip_circuit_remove)
 
     @overload
     def guard(self, function: Callable[P, R], *, classify: Classify | None = None) -> Callable[P, R]: ...
@@ -173,7 +245,9 @@ class Circuit:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Circuit):
             return NotImplemented
-        return self._tracker is other._tracker and self._entry.names == other._entry.names
+        if self._tracker is not other._tracker or self._entry.names != other._entry.names:
+            return False
+        return self._tracker is not None or self.handle == other.handle
 
     def __hash__(self) -> int:
         return hash(self._entry.names)  # not the handle, which an eviction changes

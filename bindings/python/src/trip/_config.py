@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 from . import _abi
 from ._constants import Backoff, Clock, Effect, OnDrop
 from ._duration import Duration, nanoseconds
-from ._errors import ConfigError, failure
+from ._errors import ConfigError, Error, failure
 from ._library import library
 
 
@@ -125,11 +125,11 @@ class Options(TypedDict, total=False):
 _FIELDS = {field.name.removesuffix("_ns"): field.name for field in fields(Config)}
 
 
-def configured(options: Mapping[str, Any]) -> Config:
-    """The config that these Options say."""
+def configured(taker: str, options: Mapping[str, Any]) -> Config:
+    """The config that these Options say, which `taker` was given."""
     for option in options:
         if option not in _FIELDS:
-            raise TypeError(f"Tracker() got an unexpected keyword argument {option!r}")
+            raise TypeError(f"{taker}() got an unexpected keyword argument {option!r}")
     return Config(**{_FIELDS[option]: _value(option, value) for option, value in options.items()})
 
 
@@ -167,16 +167,36 @@ def _out_of_range(name: str, text: str) -> ConfigError:
 
 def create_tracker(config: Config) -> int:
     """The handle of a new tracker."""
+    tracker = _abi.trip_tracker()
+    error = _abi.trip_error(ctypes.sizeof(_abi.trip_error))
+    status = library.trip_tracker_create(ctypes.byref(_native(config)), ctypes.byref(tracker), ctypes.byref(error))
+    if status < 0:
+        raise told(status, error)
+    return tracker.value
+
+
+def set_policy(tracker: int, scope: int, tenant: bytes, provider: bytes, config: Config | None) -> None:
+    """Replace a policy of a tracker; None withdraws it."""
+    native = None if config is None else ctypes.byref(_native(config))
+    error = _abi.trip_error(ctypes.sizeof(_abi.trip_error))
+    status = library.trip_tracker_configure(
+        tracker, scope, tenant, len(tenant), provider, len(provider), native, ctypes.byref(error)
+    )
+    if status < 0:
+        raise told(status, error)
+
+
+def _native(config: Config) -> _abi.trip_config:
     native = _abi.trip_config()
     library.trip_config_init(ctypes.byref(native), ctypes.sizeof(native))
     for field in fields(config):
         setattr(native, field.name, getattr(config, field.name))
-    tracker = _abi.trip_tracker()
-    error = _abi.trip_error(ctypes.sizeof(_abi.trip_error))
-    status = library.trip_tracker_create(ctypes.byref(native), ctypes.byref(tracker), ctypes.byref(error))
-    if status < 0:
-        raise failure(status, error.message.decode(errors="replace"), _field_at(error.field_offset))
-    return tracker.value
+    return native
+
+
+def told(status: int, error: _abi.trip_error) -> Error:
+    """The exception for what the library has told in a trip_error."""
+    return failure(status, error.message.decode(errors="replace"), _field_at(error.field_offset))
 
 
 def _field_at(offset: int) -> str | None:

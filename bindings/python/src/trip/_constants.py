@@ -32,9 +32,21 @@ class State(_Extensible):
 
 
 class Mode(_Extensible):
-    """Who decides about a circuit."""
+    """Who decides about a circuit: itself, or an operator."""
 
     AUTO = _abi.TRIP_MODE_AUTO
+    FORCED_OPEN = _abi.TRIP_MODE_FORCED_OPEN
+    FORCED_CLOSED = _abi.TRIP_MODE_FORCED_CLOSED
+    OBSERVE = _abi.TRIP_MODE_OBSERVE
+
+
+class Scope(_Extensible):
+    """Whose a policy is, or whom an event is about: all circuits of a tracker, of a provider, of a tenant, or one."""
+
+    TRACKER = _abi.TRIP_SCOPE_TRACKER
+    PROVIDER = _abi.TRIP_SCOPE_PROVIDER
+    TENANT = _abi.TRIP_SCOPE_TENANT
+    CIRCUIT = _abi.TRIP_SCOPE_CIRCUIT
 
 
 class Reason(_Extensible):
@@ -63,6 +75,44 @@ class StatusClass(_Extensible):
     CONTENT_FILTERED = _abi.TRIP_CLASS_CONTENT_FILTERED
     CANCELLED = _abi.TRIP_CLASS_CANCELLED
     UNKNOWN = _abi.TRIP_CLASS_UNKNOWN
+
+
+class EventKind(_Extensible):
+    """What happened. Pass over one that you do not know."""
+
+    OPENED = _abi.TRIP_EVENT_OPENED
+    HALF_OPENED = _abi.TRIP_EVENT_HALF_OPENED
+    CLOSED = _abi.TRIP_EVENT_CLOSED
+    REFUSED_FIRST = _abi.TRIP_EVENT_REFUSED_FIRST
+    PROBE_LOST = _abi.TRIP_EVENT_PROBE_LOST
+    FORCED = _abi.TRIP_EVENT_FORCED
+    EVICTED = _abi.TRIP_EVENT_EVICTED
+    DROPPED_LATE = _abi.TRIP_EVENT_DROPPED_LATE
+    LOCK_WAITED = _abi.TRIP_EVENT_LOCK_WAITED
+    CONFIGURED = _abi.TRIP_EVENT_CONFIGURED
+
+
+class Cause(_Extensible):
+    """Why it happened."""
+
+    NONE = _abi.TRIP_CAUSE_NONE
+    FAILURES = _abi.TRIP_CAUSE_FAILURES
+    COUNT_WINDOW = _abi.TRIP_CAUSE_COUNT_WINDOW
+    TIME_WINDOW = _abi.TRIP_CAUSE_TIME_WINDOW
+    HANGING = _abi.TRIP_CAUSE_HANGING
+    PROBE = _abi.TRIP_CAUSE_PROBE
+    LEASE = _abi.TRIP_CAUSE_LEASE
+    TIME = _abi.TRIP_CAUSE_TIME
+    OPERATOR = _abi.TRIP_CAUSE_OPERATOR
+    RESTORED = _abi.TRIP_CAUSE_RESTORED
+    CAPACITY = _abi.TRIP_CAUSE_CAPACITY
+
+
+class Labels(IntEnum):
+    """What metrics tell apart."""
+
+    PROVIDER = _abi.TRIP_LABELS_PROVIDER
+    TENANT = _abi.TRIP_LABELS_TENANT
 
 
 class Backoff(IntEnum):

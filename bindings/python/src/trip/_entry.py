@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import math
 from typing import Any, Callable, Union
 
 from . import _abi, _native
@@ -15,9 +14,14 @@ from ._rejection import CircuitOpen
 Name = Union[str, bytes]
 Names = tuple[bytes, bytes]
 
+NAME_MAX = 255  # bytes of a name, of a reason too
+
 # Successes of an entry, and times that it is asked for by name again, before it fetches a lane: who makes a call or two
 # does not pay for one.
 COLD = 4
+
+# And successes before it asks again where there is none for its policy, which may be replaced.
+SELDOM = 64
 
 _OK = _abi.TRIP_OK
 
@@ -25,14 +29,14 @@ _OK = _abi.TRIP_OK
 class Entry:
     """What every Circuit object of the same names shares. It keeps no tracker alive: who holds it must."""
 
-    __slots__ = ("_shown", "_tracker", "circuit", "lane", "names", "until_warm")
+    __slots__ = ("_shown", "circuit", "lane", "names", "tracker", "until_warm")
 
     names: Names
     circuit: _abi.trip_circuit  # replaced, never changed: others may be reading it
     lane: Lane
-    _tracker: _abi.trip_tracker
+    tracker: _abi.trip_tracker | None  # that is asked for the names again; None: nobody is
     _shown: tuple[str, str] | None
-    until_warm: float  # infinite: it never has a lane
+    until_warm: int
 
     @property
     def shown(self) -> tuple[str, str]:
@@ -76,7 +80,7 @@ class Entry:
         """Whether there is one, which says that the circuit is there, and closed."""
         lane = fetch(self.circuit.value)
         if lane is None:
-            self.until_warm = math.inf
+            self.until_warm = SELDOM
         self.lane = lane or NO_LANE
         return self.lane is not NO_LANE
 
@@ -92,10 +96,18 @@ class Entry:
         info.permits += hand_in(self.circuit.value)
         return info
 
+    def key(self) -> Names:
+        """The names as the library has them."""
+        text = ctypes.create_string_buffer(2 * NAME_MAX)
+        tenant, provider = ctypes.c_size_t(), ctypes.c_size_t()
+        self.ask(library.trip_circuit_key, text, len(text), ctypes.byref(tenant), ctypes.byref(provider))
+        both = text.raw[: tenant.value + provider.value]
+        return both[: tenant.value], both[tenant.value :]
+
     def _insist(self, status: int, function: Callable[..., int], *arguments: Any) -> int:
         """The answer to a question that first came to `status`: asked once more if the circuit had been evicted."""
-        if status == _abi.TRIP_E_HANDLE:
-            self.circuit = found(self._tracker, self.names).circuit
+        if status == _abi.TRIP_E_HANDLE and self.tracker is not None:
+            self.circuit = found(self.tracker, self.names).circuit
             status = function(self.circuit, *arguments)
         if status < 0:
             raise failure(status)
@@ -104,10 +116,10 @@ class Entry:
 
 def encoded(tenant: Name, provider: Name) -> Names:
     """The names as the library takes them."""
-    return _bytes("tenant", tenant), _bytes("provider", provider)
+    return as_bytes("tenant", tenant), as_bytes("provider", provider)
 
 
-def _bytes(what: str, name: Name) -> bytes:
+def as_bytes(what: str, name: Name) -> bytes:
     if isinstance(name, str):
         return name.encode(errors="surrogateescape")
     if isinstance(name, bytes):
@@ -123,10 +135,19 @@ def found(tracker: _abi.trip_tracker, names: Names) -> Entry:
     except IndexError:
         raise failure(_abi.TRIP_E_INVALID) from None
     entry = Entry()
-    entry._tracker, entry.names = tracker, names
+    entry.tracker, entry.names = tracker, names
     entry.lane, entry.until_warm, entry._shown = NO_LANE, COLD, None
     entry.circuit = circuit = _abi.trip_circuit()
     status = _native.circuit(tracker, tenant, tenant_length, provider, provider_length, ctypes.byref(circuit))
     if status < 0:
         raise failure(status)
+    return entry
+
+
+def of_handle(handle: int) -> Entry:
+    """The circuit that has this handle, which is not asked for by name when it is gone."""
+    entry = Entry()
+    entry.tracker, entry.circuit = None, _abi.trip_circuit(handle)
+    entry.lane, entry.until_warm, entry._shown = NO_LANE, COLD, None
+    entry.names = entry.key()
     return entry

@@ -49,11 +49,11 @@ class InvalidHint(Error, ValueError):
 
 
 _TEXTS = {
-    _abi.TRIP_E_INVALID: "a tenant or provider is longer than 255 bytes",
+    _abi.TRIP_E_INVALID: "a text is too long, a time too long, or there is no such mode, scope or labels",
     _abi.TRIP_E_HANDLE: "no such tracker, circuit or permit, or its tracker is closed",
     _abi.TRIP_E_CONSUMED: "the permit has been settled before",
     _abi.TRIP_E_NOMEM: "out of memory",
-    _abi.TRIP_E_CAPACITY: "a bound is reached: circuits, trackers, permits out or extensions of a lease",
+    _abi.TRIP_E_CAPACITY: "a bound is reached: circuits, policies, trackers, permits out or extensions of a lease",
     _abi.TRIP_E_UNSUPPORTED: "this tracker cannot do that: its clock is not manual",
     _abi.TRIP_E_SYSTEM: "the operating system refused something",
 }

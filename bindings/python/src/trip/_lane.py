@@ -17,6 +17,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import repeat
 from operator import length_hint
 from typing import Callable
@@ -203,6 +204,33 @@ def hand_in(circuit: int) -> int:
     for lane in lanes:
         lane.hand_in()
     return sum(lane.out() for lane in lanes)
+
+
+def has_lanes(circuit: int) -> bool:
+    """Whether calls of a circuit may be counted here."""
+    return circuit in _lanes_of
+
+
+@contextmanager
+def all_counted(circuit: int | None = None) -> Iterator[None]:
+    """While it lasts the library knows of all calls that the lanes of a circuit, or all lanes, have admitted, also of
+    those that have not ended: these it forgets again, for most of what they may end in counts them once more.
+    """
+    with _handing_in:
+        known = list(_lanes_of.values()) if circuit is None else [_lanes_of.get(circuit, ())]
+        lanes = [lane for siblings in known for lane in siblings]
+    told: list[tuple[int, int]] = []
+    try:
+        for lane in lanes:
+            lane.hand_in()
+            out = lane.out()
+            if out:
+                library.trip_circuit_count(lane._circuit, out & _EVERY_BIT, 0)
+                told.append((lane._circuit, out))
+        yield
+    finally:
+        for whose, out in told:
+            library.trip_circuit_count(whose, -out & _EVERY_BIT, 0)
 
 
 def fetch(circuit: int) -> Lane | None:

@@ -14,6 +14,7 @@ from ._constants import StatusClass
 from ._duration import Duration, nanoseconds, seconds
 from ._errors import InvalidHint, failure
 from ._library import library
+from ._number import U32_MAX, U64_MAX, require_int
 
 Said = Union[str, bytes]
 
@@ -42,11 +43,11 @@ class Outcome:
 
 
 _RANGES = {
-    "status_class": (0, 2**32 - 1),
-    "http_status": (0, 2**32 - 1),
+    "status_class": (0, U32_MAX),
+    "http_status": (0, U32_MAX),
     "sys_errno": (-(2**31), 2**31 - 1),
-    "retry_after_ns": (0, 2**64 - 1),
-    "duration_ns": (0, 2**64 - 1),
+    "retry_after_ns": (0, U64_MAX),
+    "duration_ns": (0, U64_MAX),
 }
 _CLASSES = frozenset(StatusClass)
 
@@ -71,7 +72,7 @@ def native(outcome: Outcome) -> _abi.trip_outcome:
     told = _abi.trip_outcome(ctypes.sizeof(_abi.trip_outcome))
     for name, (least, most) in _RANGES.items():
         value = getattr(outcome, name)
-        _require_int(name, value, least, most)
+        require_int(name, value, least, most)
         setattr(told, name, value)
     if told.status_class not in _CLASSES:  # perhaps that of a newer library: with no permit it settles none
         status = library.trip_permit_record(0, ctypes.byref(told))
@@ -86,7 +87,7 @@ def classify_http(http_status: int, body: Said | None = None) -> Outcome:
     A status of 200 to 299 is a success unless the body is an error object or an event stream with one. Where nobody
     knows the status it is 0, and the body alone decides: as for the error of a single event.
     """
-    _require_int("http_status", http_status, 0, 2**32 - 1)
+    require_int("http_status", http_status, 0, U32_MAX)
     said = _said("body", b"" if body is None else body)
     outcome = _abi.trip_outcome(ctypes.sizeof(_abi.trip_outcome))
     return _told(library.trip_classify_http(http_status, said, len(said), ctypes.byref(outcome)), outcome)
@@ -97,7 +98,7 @@ def classify_errno(sys_errno: int) -> Outcome:
 
     0 and errors of the caller's own machine, such as EMFILE, are UNKNOWN: the provider was not asked.
     """
-    _require_int("sys_errno", sys_errno, -(2**31), 2**31 - 1)
+    require_int("sys_errno", sys_errno, -(2**31), 2**31 - 1)
     outcome = _abi.trip_outcome(ctypes.sizeof(_abi.trip_outcome))
     return _told(library.trip_classify_errno(sys_errno, ctypes.byref(outcome)), outcome)
 
@@ -127,7 +128,7 @@ def parse_retry_hint(name: Said, value: Said, now: float | None = None) -> float
 
 def parse_retry_hint_ns(name: Said, value: Said, now_unix_ns: int) -> int | None:
     """The same in nanoseconds, and without a look at the machine's clock."""
-    _require_int("now_unix_ns", now_unix_ns, 0, 2**64 - 1)
+    require_int("now_unix_ns", now_unix_ns, 0, U64_MAX)
     named, said = _said("name", name), _said("value", value)
     wait = ctypes.c_uint64()
     status = library.trip_parse_retry_hint(named, len(named), said, len(said), now_unix_ns, ctypes.byref(wait))
@@ -157,10 +158,3 @@ def _said(name: str, text: Said) -> bytes:
     if not isinstance(text, str):
         raise TypeError(f"{name} must be str or bytes, not {type(text).__name__}")
     return text[:_READ_MAX].encode("utf-8", "surrogatepass")
-
-
-def _require_int(name: str, number: int, least: int, most: int) -> None:
-    if isinstance(number, bool) or not isinstance(number, int):
-        raise TypeError(f"{name} must be an int, not {type(number).__name__}")
-    if not least <= number <= most:
-        raise ValueError(f"{name} must be from {least} to {most}, not {number}")

@@ -15,14 +15,16 @@ REPOSITORY = Path(__file__).resolve().parents[4]
 VECTOR_KEYS = {"name", "source", "differs", "why", "config", "create", "steps"}
 # What each step must have, what it may have, and what its `expect` may name beside the status.
 _REJECTION = {"state", "failures", "retry_after_ns", "open_duration_ns"}
+_PLACE = {"mode", "mode_left_ns", "level", "probes_out", "epoch"}
 _COUNTERS = {"permits", "successes", "failures_total", "drops", "cancels", "rejections", "stale", "opens"}
+_EVENT = {"kind", "number", "at_ns", "state", "mode", "cause", "scope", "failures", "duration_ns"}
 _OUTCOME = {"class", "http_status", "retry_after_ns"}
 STEPS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "circuit": ({"tenant", "provider"}, {"as"}, {"same_as", "not_same_as"}),
     "permit": ({"circuit"}, {"as"}, _REJECTION),
     "ask": ({"circuit", "times"}, set(), _REJECTION | {"granted"}),
     "peek": ({"circuit"}, set(), _REJECTION),
-    "inspect": ({"circuit"}, set(), _REJECTION | _COUNTERS | {"mode", "level", "probes_out", "epoch"}),
+    "inspect": ({"circuit"}, set(), _REJECTION | _COUNTERS | _PLACE),
     "key": ({"circuit"}, set(), {"tenant", "provider"}),
     **{do: ({"permit"}, set(), set()) for do in ("success", "failure", "drop", "cancel", "renew", "progress")},
     "record": ({"permit", "class"}, {"http_status", "retry_after_ns", "duration_ns"}, set()),
@@ -33,6 +35,16 @@ STEPS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "classify_text": ({"text"}, set(), _OUTCOME),
     "classify_errno": ({"errno"}, set(), _OUTCOME),
     "retry_hint": ({"name", "value", "now_unix_ns"}, set(), {"retry_after_ns"}),
+    "set_mode": ({"circuit", "mode"}, {"ttl_ns", "reason"}, set()),
+    **{do: ({"circuit"}, set(), set()) for do in ("trip", "reset", "remove")},
+    "configure": ({"scope", "config"}, {"tenant", "provider"}, {"field"}),
+    "circuits": ({"page"}, set(), {"count", "open"}),
+    "explain": ({"circuit"}, set(), {"says"}),
+    "event": (set(), set(), _EVENT | {"tenant", "provider", "reason", "lost"}),
+    "metric": ({"labels", "series"}, {"max_series"}, {"value"}),
+    "snapshot": ({"now_unix_ns", "as"}, set(), set()),
+    "restore": ({"snapshot", "now_unix_ns"}, {"flip"}, set()),
+    "restart": (set(), set(), set()),
 }
 
 
@@ -96,6 +108,7 @@ def check_step(name: str, step: Step) -> None:
     expected = step.get("expect", {}).keys()
     _require("status" in expected, f"{name}: {step['do']} expects no status")
     _require(expected <= observable | {"status"}, f"{name}: {step['do']} cannot show {expected - observable}")
+    _require(step["expect"].get("says") != "", f"{name}: to say nothing shows nothing")
 
 
 def _require(holds: bool, otherwise: str) -> None:

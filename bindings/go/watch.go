@@ -1,0 +1,159 @@
+// This file owns waiting for events: the runtime's poller watches a duplicate of the tracker's descriptor, so that a
+// goroutine which waits costs no thread. It reads nothing from the descriptor: taking the events is what empties it.
+
+package trip
+
+/*
+#include <trip.h>
+*/
+import "C"
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Events takes the tracker's events one by one as they happen, and waits for the next without a thread of its own. It
+// ends with the loop, or with an error as its last element: that of ctx when ctx is over; [ErrHandle] when the tracker
+// is closed, while it waits too; [ErrSystem] when the system gives no descriptor.
+//
+//	for event, err := range tracker.Events(ctx) {
+//		if err != nil {
+//			return err
+//		}
+//		log.Print(event.Kind, " ", event.Tenant, " ", event.Provider)
+//	}
+//
+// Each event is told to one loop only, however many there are. None is taken before the loop asks for it, so that a
+// loop which ends early leaves the others for whoever comes next. Where the tracker had to lose events, Lost has grown
+// since the event before.
+func (t *Tracker) Events(ctx context.Context) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		w, err := t.watch()
+		if err != nil {
+			yield(Event{}, err)
+			return
+		}
+		defer w.end()
+		defer context.AfterFunc(ctx, w.interrupt)()
+		for {
+			event, err := w.next(ctx)
+			if !yield(event, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// A watch waits for the events of a tracker on behalf of one loop.
+type watch struct {
+	tracker    *Tracker
+	descriptor *os.File // a duplicate, so that nothing of ours stands for the tracker's when it closes that
+	poll       syscall.RawConn
+}
+
+// watches are all there are, by the handles of their trackers: any Tracker of the handle may be closed.
+var watches = struct {
+	sync.Mutex
+	of map[C.trip_tracker]map[*watch]struct{}
+}{of: make(map[C.trip_tracker]map[*watch]struct{})}
+
+func (t *Tracker) watch() (*watch, error) {
+	descriptor, err := t.eventDescriptor()
+	if err != nil {
+		return nil, err
+	}
+	poll, err := descriptor.SyscallConn()
+	if err != nil {
+		descriptor.Close()
+		return nil, fmt.Errorf("%w: %w", ErrSystem, err)
+	}
+	w := &watch{tracker: t, descriptor: descriptor, poll: poll}
+	watches.Lock()
+	defer watches.Unlock()
+	if watches.of[t.handle] == nil {
+		watches.of[t.handle] = make(map[*watch]struct{})
+	}
+	watches.of[t.handle][w] = struct{}{}
+	return w, nil
+}
+
+// eventDescriptor is a duplicate of the tracker's. The tracker may be destroyed before it is made, and the number be
+// somebody else's by then: it is the tracker's when the tracker is still there afterwards.
+func (t *Tracker) eventDescriptor() (*os.File, error) {
+	if t == nil {
+		return nil, ErrHandle
+	}
+	defer runtime.KeepAlive(t)
+	var number C.int32_t
+	if status := C.trip_tracker_event_fd(t.handle, &number); status != C.TRIP_OK {
+		return nil, answer(status)
+	}
+	own, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(number), syscall.F_DUPFD_CLOEXEC, 0)
+	status := C.trip_tracker_event_fd(t.handle, &number)
+	switch {
+	case errno == 0 && status == C.TRIP_OK:
+		return os.NewFile(own, "circuit breaker events"), nil
+	case errno == 0:
+		syscall.Close(int(own))
+	case status == C.TRIP_OK:
+		return nil, fmt.Errorf("%w: %w", ErrSystem, os.NewSyscallError("fcntl", errno))
+	}
+	return nil, answer(status)
+}
+
+// next takes an event, and waits until there is one. The poller tells of each time the descriptor becomes readable,
+// once; what became so before is seen by looking first.
+func (w *watch) next(ctx context.Context) (event Event, err error) {
+	if err := ctx.Err(); err != nil {
+		return Event{}, err
+	}
+	waited := w.poll.Read(func(uintptr) bool {
+		var events []Event
+		events, _, err = w.tracker.TakeEvents(1)
+		if len(events) > 0 {
+			event = events[0]
+		}
+		return len(events) > 0 || err != nil
+	})
+	switch {
+	case waited == nil:
+		return event, err
+	case ctx.Err() != nil:
+		return Event{}, ctx.Err()
+	case errors.Is(waited, os.ErrDeadlineExceeded):
+		return Event{}, ErrHandle // nobody but Close interrupts a ctx that is not over
+	}
+	return Event{}, fmt.Errorf("%w: %w", ErrSystem, waited)
+}
+
+// interrupt ends the waiting, and each that comes after it.
+func (w *watch) interrupt() {
+	w.descriptor.SetReadDeadline(time.Unix(1, 0)) // it fails where there is nothing left to interrupt
+}
+
+func (w *watch) end() {
+	watches.Lock()
+	defer watches.Unlock()
+	delete(watches.of[w.tracker.handle], w)
+	if len(watches.of[w.tracker.handle]) == 0 {
+		delete(watches.of, w.tracker.handle)
+	}
+	w.descriptor.Close()
+}
+
+// interruptWatches is for a tracker that has just been destroyed.
+func interruptWatches(tracker C.trip_tracker) {
+	watches.Lock()
+	defer watches.Unlock()
+	for w := range watches.of[tracker] {
+		w.interrupt()
+	}
+}

@@ -1,0 +1,13 @@
+"""Owns the check that an int is one that the library can be told: ctypes would cut it down to its low bits."""
+
+from __future__ import annotations
+
+U32_MAX = 2**32 - 1
+U64_MAX = 2**64 - 1
+
+
+def require_int(name: str, number: int, least: int, most: int) -> None:
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise TypeError(f"{name} must be an int, not {type(number).__name__}")
+    if not least <= number <= most:
+        raise ValueError(f"{name} must be from {least} to {most}, not {number}")
