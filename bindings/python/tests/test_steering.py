@@ -15,26 +15,12 @@ from typing import Any, Callable
 import pytest
 
 import trip
+from lanes import admits, answer, begun_late, on_lane
 from trip._entry import COLD, SELDOM
 from trip._lane import NO_LANE
 
 S = 10**9
 YEAR = 31_536_000
-
-
-def answer() -> int:
-    return 7
-
-
-def admits(circuit: trip.Circuit) -> bool:
-    lane = circuit._entry.lane
-    return lane.value <= lane.word[0] <= lane.last
-
-
-def on_lane(tracker: trip.Tracker) -> trip.Circuit:
-    circuit = tracker.circuit("acme", "openai")
-    assert circuit._entry.fetch_lane()
-    return circuit
 
 
 def test_a_forced_circuit_refuses_for_a_reason_of_its_own(tracker: trip.Tracker, circuit: trip.Circuit) -> None:
@@ -229,38 +215,6 @@ def test_calls_on_the_lane_that_end_after_it_was_forced_are_counted(tracker: tri
     assert [permit.record_success() for permit in out] == [True] * 3
     info = circuit.inspect()
     assert (info.permits, info.successes, info.failures, info.rejections) == (3, 3, 0, 0)
-
-
-def begun_late(circuit: trip.Circuit, force: Callable[[], None]) -> int:
-    """Of two threads that make calls until they are refused: those begun after `force` has returned."""
-    late: list[bool] = []
-    is_forced, is_over, all_call = threading.Event(), threading.Event(), threading.Barrier(3)
-
-    def call() -> None:
-        was_forced = is_forced.is_set()
-        circuit.guard(lambda: late.append(was_forced))()
-
-    def call_until_refused() -> None:
-        call()
-        all_call.wait()
-        with suppress(trip.CircuitOpen):
-            while not is_over.is_set():
-                call()
-        are_refused.append(not is_over.is_set())
-
-    are_refused: list[bool] = []
-    threads = [threading.Thread(target=call_until_refused) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    all_call.wait()
-    force()
-    is_forced.set()
-    for thread in threads:
-        thread.join(60)
-    is_over.set()
-    assert are_refused == [True, True]
-    assert circuit.inspect().successes == len(late)
-    return sum(late)
 
 
 def test_no_call_begins_after_a_mode_was_set(switching_often: None) -> None:
