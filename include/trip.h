@@ -953,7 +953,7 @@ TRIP_API trip_status trip_tracker_metrics(trip_tracker tracker, uint32_t labels,
  * @return TRIP_OK;
  *         TRIP_E_INVALID: out_len is NULL, or out_bytes is NULL and capacity is not 0;
  *         TRIP_E_HANDLE: no such tracker;
- *         TRIP_E_CAPACITY: there are more than capacity; nothing else was written. They may have grown when you ask again
+ *         TRIP_E_CAPACITY: there are more than capacity; out_bytes means nothing. They may have grown when you ask again
  * [since 1.3] [thread-safe] [fork-safe]
  */
 TRIP_API trip_status trip_tracker_snapshot(trip_tracker tracker, uint64_t now_unix_ns, char *out_bytes, size_t capacity,

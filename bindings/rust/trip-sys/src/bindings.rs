@@ -1214,7 +1214,7 @@ extern "C" {
     /// - returns TRIP_OK;
     ///   - TRIP_E_INVALID: out_len is NULL, or out_bytes is NULL and capacity is not 0;
     ///   - TRIP_E_HANDLE: no such tracker;
-    ///   - TRIP_E_CAPACITY: there are more than capacity; nothing else was written. They may have grown when you ask
+    ///   - TRIP_E_CAPACITY: there are more than capacity; out_bytes means nothing. They may have grown when you ask
     ///     again
     ///
     /// \[since 1.3\] \[thread-safe\] \[fork-safe\]

@@ -227,6 +227,9 @@ mod tests {
         let mut sum = Pending::default();
         tally.add_to(&mut sum, 1, || true);
         assert_eq!((sum.permits, sum.successes), (1, 0));
+        tally.hand_in(); // and then it is at rest again
+        tally.add_to(&mut sum, 1, || false);
+        assert_eq!((sum.permits, sum.successes), (2, 0));
     }
 
     /// The counts of a circuit at rest, while its tally hands them in and goes over to others.
