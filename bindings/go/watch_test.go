@@ -344,3 +344,18 @@ func TestASystemWithoutDescriptorsSaysSo(t *testing.T) {
 		}
 	})
 }
+
+func TestADescriptorThatIsSomebodyElsesByNowIsNotKept(t *testing.T) {
+	leavesNothing(t, func(t *testing.T) {
+		tracker := newTracker(t, trip.Config{})
+		must(t, tracker.Close())
+		const standardInput, noDescriptor = 0, 1 << 20
+		for _, number := range []uintptr{standardInput, noDescriptor} {
+			file, err := tracker.Duplicate(number)
+			wantError(t, "closed since", err, trip.ErrHandle)
+			if file != nil {
+				t.Errorf("%d is kept", number)
+			}
+		}
+	})
+}
