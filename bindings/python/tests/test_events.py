@@ -321,7 +321,7 @@ def test_of_several_who_wait_each_event_wakes_one(tracker: trip.Tracker) -> None
             await until(lambda: len(taken) == n + 1)  # noqa: B023
         assert taken == list(range(1, each + 1))
         tracker.close()
-        await asyncio.gather(*tasks)
+        await asyncio.wait_for(asyncio.gather(*tasks), 60)
         assert (watched(loop), tracker._waiting) == (before, set())
 
     asyncio.run(main())
@@ -339,7 +339,7 @@ def test_several_loops_on_several_threads_share_the_events(switching_often: None
             if len(taken) == events:
                 is_over.set()
 
-    threads = [threading.Thread(target=lambda: asyncio.run(take())) for _ in range(loops)]
+    threads = [threading.Thread(target=lambda: asyncio.run(take()), daemon=True) for _ in range(loops)]
     for thread in threads:
         thread.start()
     happen(tracker, events)
@@ -383,8 +383,11 @@ def test_trackers_that_are_closed_and_loops_that_wait_meet_at_any_time(switching
     """Who begins to wait while another thread closes the tracker is woken up, or does not fall asleep."""
 
     async def take(events: trip.Events, begins: threading.Barrier) -> list[trip.Event]:
+        async def take_all() -> list[trip.Event]:
+            return [event async for event in events]
+
         begins.wait()
-        return [event async for event in events]
+        return await asyncio.wait_for(take_all(), 60)
 
     with ThreadPoolExecutor(1) as pool:
         for _ in range(300):

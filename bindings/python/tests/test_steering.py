@@ -4,8 +4,10 @@ takes and refuses, and that no lane, and no thread, goes by what was before.
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Callable
@@ -232,7 +234,7 @@ def test_calls_on_the_lane_that_end_after_it_was_forced_are_counted(tracker: tri
 def begun_late(circuit: trip.Circuit, force: Callable[[], None]) -> int:
     """Of two threads that make calls until they are refused: those begun after `force` has returned."""
     late: list[bool] = []
-    is_forced, all_call = threading.Event(), threading.Barrier(3)
+    is_forced, is_over, all_call = threading.Event(), threading.Event(), threading.Barrier(3)
 
     def call() -> None:
         was_forced = is_forced.is_set()
@@ -242,9 +244,11 @@ def begun_late(circuit: trip.Circuit, force: Callable[[], None]) -> int:
         call()
         all_call.wait()
         with suppress(trip.CircuitOpen):
-            while True:
+            while not is_over.is_set():
                 call()
+        are_refused.append(not is_over.is_set())
 
+    are_refused: list[bool] = []
     threads = [threading.Thread(target=call_until_refused) for _ in range(2)]
     for thread in threads:
         thread.start()
@@ -253,7 +257,8 @@ def begun_late(circuit: trip.Circuit, force: Callable[[], None]) -> int:
     is_forced.set()
     for thread in threads:
         thread.join(60)
-        assert not thread.is_alive()
+    is_over.set()
+    assert are_refused == [True, True]
     assert circuit.inspect().successes == len(late)
     return sum(late)
 
@@ -263,6 +268,41 @@ def test_no_call_begins_after_a_mode_was_set(switching_often: None) -> None:
         with trip.Tracker() as tracker:
             circuit, elsewhere = on_lane(tracker), tracker.circuit(b"acme", b"openai")
             assert begun_late(circuit, lambda: elsewhere.set_mode(trip.Mode.FORCED_OPEN)) == 0  # noqa: B023
+
+
+def test_calls_that_are_steered_all_the_time_are_counted_exactly(switching_often: None) -> None:
+    tracker = trip.Tracker(failure_threshold=5, initial_open=1e-6, max_open=1e-6, jitter=0.5)
+    circuit, elsewhere = on_lane(tracker), trip.Circuit.from_handle(tracker.circuit("acme", "openai").handle)
+    threads, each = 4, 2000
+
+    def call(n: int) -> tuple[int, int]:
+        calls, refusals = 0, 0
+        guarded = circuit.guard(answer)
+        for turn in range(each):
+            try:
+                if (turn + n) % 2:
+                    guarded()
+                else:
+                    with circuit.permit():
+                        pass
+                calls += 1
+            except trip.CircuitOpen:
+                refusals += 1
+        return calls, refusals
+
+    orders = [lambda mode=mode: elsewhere.set_mode(mode) for mode in trip.Mode]
+    with ThreadPoolExecutor(threads) as pool:
+        calling = [pool.submit(call, n) for n in range(threads)]
+        for order in itertools.cycle([*orders, elsewhere.trip, elsewhere.reset]):
+            order()
+            if all(future.done() for future in calling):
+                break
+    calls, refusals = (sum(counts) for counts in zip(*(future.result() for future in calling)))
+    info = circuit.inspect()
+    assert calls + refusals == threads * each
+    assert (info.permits, info.successes) == (calls, calls)
+    # Where it was only observed, it has counted refusals of calls that it granted.
+    assert info.rejections >= refusals
 
 
 def test_a_policy_without_a_lane_ends_it_and_it_comes_back_with_another(tracker: trip.Tracker) -> None:
