@@ -905,7 +905,8 @@ TRIP_API trip_status trip_tracker_events(trip_tracker tracker, trip_event *out_e
 
 /**
  * A descriptor that is readable while events wait, for poll, epoll and what is built on them. It belongs to the tracker,
- * which closes it when it is destroyed: do not read it, do not close it, take the events. The same for every caller.
+ * which closes it when it is destroyed: do not read it, do not close it, take the events. The same for every caller. A
+ * duplicate is readable from then on, so that who waits for events is not left waiting.
  *
  * @param tracker [handle] the tracker
  * @param out_fd [fd] the descriptor: an eventfd, non-blocking, closed on exec

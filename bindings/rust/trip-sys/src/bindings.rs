@@ -1163,7 +1163,7 @@ extern "C" {
     ) -> trip_status;
     /// A descriptor that is readable while events wait, for poll, epoll and what is built on them. It belongs to the
     /// tracker, which closes it when it is destroyed: do not read it, do not close it, take the events. The same for
-    /// every caller.
+    /// every caller. A duplicate is readable from then on, so that who waits for events is not left waiting.
     ///
     /// - tracker \[handle\] the tracker
     /// - out_fd \[fd\] the descriptor: an eventfd, non-blocking, closed on exec
