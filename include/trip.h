@@ -179,7 +179,7 @@ enum {
 };
 
 enum {
-    TRIP_EXPRESS_LAYOUT_NONE = 0, /**< The circuit's policy gives it no lane: do not ask again. */
+    TRIP_EXPRESS_LAYOUT_NONE = 0, /**< The circuit's policy gives it no lane: ask again seldom, if ever. */
     TRIP_EXPRESS_LAYOUT_WORD = 1  /**< One word of 64 bits, aligned to 8, which only atomic loads read. */
 };
 
@@ -275,7 +275,7 @@ typedef struct trip_rejection {
     uint32_t state;            /**< [TRIP_STATE_*] state of the circuit */
     uint32_t failures;         /**< [count] the threshold plus the probes that failed since, at most 31 of these */
     uint64_t retry_after_ns;   /**< [ns] ask again after this; never too short, at most one kernel tick too long */
-    uint64_t open_duration_ns; /**< [ns] this open period (half-open: the one before it) as configured, before jitter */
+    uint64_t open_duration_ns; /**< [ns] the open period of its level by the present policy, before jitter */
 } trip_rejection;
 
 /**

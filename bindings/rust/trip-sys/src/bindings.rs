@@ -142,7 +142,7 @@ pub const TRIP_CAUSE_CAPACITY: u32 = 10;
 pub const TRIP_LABELS_PROVIDER: u32 = 0;
 /// Metrics are told per tenant and provider.
 pub const TRIP_LABELS_TENANT: u32 = 1;
-/// The circuit's policy gives it no lane: do not ask again.
+/// The circuit's policy gives it no lane: ask again seldom, if ever.
 pub const TRIP_EXPRESS_LAYOUT_NONE: u32 = 0;
 /// One word of 64 bits, aligned to 8, which only atomic loads read.
 pub const TRIP_EXPRESS_LAYOUT_WORD: u32 = 1;
@@ -383,7 +383,7 @@ pub struct trip_rejection {
     pub failures: u32,
     /// \[ns\] ask again after this; never too short, at most one kernel tick too long
     pub retry_after_ns: u64,
-    /// \[ns\] this open period (half-open: the one before it) as configured, before jitter
+    /// \[ns\] the open period of its level by the present policy, before jitter
     pub open_duration_ns: u64,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
