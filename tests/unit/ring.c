@@ -403,7 +403,7 @@ static void *tell_and_take_without_end(void *argument)
 
 START_TEST(a_tracker_may_be_destroyed_while_others_tell_and_take)
 {
-    enum { THREADS = 6, TRACKERS = 1500 };
+    enum { THREADS = 6, TRACKERS = 600 };
     trip_config config = manual_config();
     config.failure_threshold = 1;
     config.max_circuits = 8; /* fewer than names: evictions are told too */
