@@ -101,6 +101,8 @@ def in_crates(command: str) -> str:
     )
 
 
+CLIPPY = [f"clippy --workspace --all-targets{features} --quiet -- -D warnings" for features in ("", " --all-features")]
+
 STEPS = (
     pytest("tools", "the counting of everything below", "tools"),
     check_only("build", "the library builds without a warning", "./x build"),
@@ -131,16 +133,18 @@ STEPS = (
     check_only("python-lint", "ruff", "ruff check . && ruff format --check ."),
     Step(
         "rust",
-        "the Rust binding, and the contract from Rust",
-        "cd bindings/rust && cargo test --workspace --no-fail-fast",
+        "the Rust binding, without and with its features, and the contract from Rust",
+        "cd bindings/rust && cargo test --workspace --no-fail-fast; plain=$?; "
+        "cargo test --workspace --no-fail-fast --all-features && exit $plain",
         tally.cargo,
     ),
-    check_only("rust-lint", "clippy", in_crates("clippy --workspace --all-targets --quiet -- -D warnings")),
+    check_only("rust-lint", "clippy", " && ".join(map(in_crates, CLIPPY))),
     check_only("rust-format", "rustfmt", in_crates("fmt --all --check")),
     check_only(
         "rust-docs",
         "rustdoc",
-        "cd bindings/rust && RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps",
+        "cd bindings/rust && export RUSTDOCFLAGS='-D warnings' && cargo doc --workspace --no-deps && "
+        "cargo doc --workspace --no-deps --all-features",
     ),
     Step(
         "go",

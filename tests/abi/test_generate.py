@@ -264,10 +264,9 @@ BROKEN = {
         "trip_tracker_advance: @return lacks TRIP_E_HANDLE",
     ),
     "pointer and no way to refuse it": instead(
-        "@return TRIP_OK; TRIP_E_INVALID: out_info is NULL or its struct_size out of range; ",
-        "@return TRIP_OK; ",
-        "trip_circuit_inspect: @return lacks TRIP_E_INVALID",
-        at="@return TRIP_OK; TRIP_E_HANDLE: no such circuit\n",
+        "@return TRIP_OK; TRIP_E_INVALID: out_outcome is NULL or its struct_size out of range\n",
+        "@return TRIP_OK\n",
+        "trip_classify_errno: @return lacks TRIP_E_INVALID",
     ),
     "constant that nobody describes": instead(
         " * @return [flag] 1 present, 0 not\n", "", "trip_has_feature: has no @return", at=FEATURE
@@ -342,8 +341,8 @@ BROKEN = {
         "trip_circuit_inspect(info): is an output and is not named out_",
     ),
     "input that is named so": Broken(
-        HEADER.replace("@param config [trip_config]", "@param out_config [trip_config]").replace(
-            "const trip_config *config,", "const trip_config *out_config,"
+        HEADER.replace("@param config [trip_config]", "@param out_config [trip_config]", 1).replace(
+            "const trip_config *config,", "const trip_config *out_config,", 1
         ),
         "const trip_config *out_config,",
         "trip_tracker_create(out_config): is named out_ and is no output",

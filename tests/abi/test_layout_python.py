@@ -47,6 +47,7 @@ def test_types_of_members_tell_signs_and_fractions_apart(abi: ModuleType, signat
     kinds |= {
         "int32_t": ctypes.c_int32,
         "trip_status": ctypes.c_int32,
+        "trip_circuit": ctypes.c_uint64,
         "trip_permit": ctypes.c_uint64,
         "const uint64_t *": ctypes.c_void_p,
     }

@@ -49,7 +49,8 @@ def rust(program: str, folder: Path) -> list[str]:
     (folder / "src/main.rs").write_text(program)
     (folder / "Cargo.toml").write_text(
         '[package]\nname = "block"\nversion = "0.0.0"\nedition = "2021"\n'
-        f'[dependencies]\ntrip = {{ path = "{binding}/trip" }}\n'
+        f'[dependencies]\ntrip = {{ path = "{binding}/trip", features = ["tokio"] }}\n'
+        'tokio = { version = "1", features = ["macros", "rt"] }\n'
     )
     shutil.copy(binding / "Cargo.lock", folder)
     return ["cargo", "run", "--quiet"]

@@ -10,7 +10,7 @@ from trip import _abi
 from monitoring import prometheus, scraped
 
 SAMPLES_OF_A_ROW = 16  # one for each value of a label
-SAMPLES_OF_A_TRACKER = 3
+SAMPLES_OF_A_TRACKER = 4
 
 
 def test_prometheus_has_what_was_counted(tmp_path: Path) -> None:

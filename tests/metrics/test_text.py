@@ -18,7 +18,12 @@ from scraped import call, told
 
 COUNTERS = ("trip_permits", "trip_calls", "trip_rejections", "trip_late_settlements", "trip_opens")
 GAUGES = ("trip_circuits", "trip_circuits_steered", "trip_permits_out", "trip_probes_out")
-OF_THE_TRACKER = {"trip_circuits_evicted": "counter", "trip_max_circuits": "gauge", "trip_build": "info"}
+OF_THE_TRACKER = {
+    "trip_circuits_evicted": "counter",
+    "trip_events_lost": "counter",
+    "trip_max_circuits": "gauge",
+    "trip_build": "info",
+}
 LABELS = {"provider": _abi.TRIP_LABELS_PROVIDER, "tenant": _abi.TRIP_LABELS_TENANT}
 
 NAMES = (b"acme", b"", b'"', b"\\", b"\n", b"\\n", b"\\xFF", b"\xff", b"a\x00b\r\x1b", "é€🔥".encode(), b"\xed\xa0\x80")
@@ -97,7 +102,7 @@ def test_the_page_has_every_metric(tracker: trip.Tracker) -> None:
         values = sorted({sample.labels.get(label, "") for sample in family.samples})
         found[family.samples[0].name] = (family.type, label, [""] if family.type == "info" else values)
     assert on_the_page == found
-    alerts = PAGE[PAGE.index("### Alerts") :]
+    alerts = PAGE[PAGE.index("### Alerts") : PAGE.index("## Snapshots")]
     assert set(re.findall(r"\btrip_\w+", alerts)) < set(found)
 
 

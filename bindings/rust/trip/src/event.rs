@@ -27,7 +27,7 @@ pub struct Event {
     pub time: SystemTime,
     /// The handle of the circuit; `None`: it happened to the tracker.
     pub circuit: Option<u64>,
-    /// The circuit's epoch after the event, which orders the events of one circuit.
+    /// The circuit's epoch after the event, as [`CircuitInfo::epoch`](crate::CircuitInfo::epoch).
     pub epoch: u64,
     /// Opened: how long it will be open. Forced: how long; zero: without end. A lock was waited for: how long.
     pub duration: Duration,
@@ -58,8 +58,7 @@ pub struct EventBatch {
 impl Tracker {
     /// Takes the events that have happened since they were taken last, the oldest first: at most so many, above 0. Waits
     /// for nothing. The tracker keeps 4096; when it has so many, what happens is lost and counted. No event is told
-    /// twice, be it that several threads take them; those of one circuit that happen at once may come in another order
-    /// than their epochs.
+    /// twice, be it that several threads take them; those of one circuit that happen at once may come in another order.
     ///
     /// ```
     /// # let tracker = trip::Tracker::new(&trip::Config::default())?;
@@ -92,7 +91,7 @@ impl Tracker {
 
     /// A descriptor that is readable while events wait, and for good once the tracker is destroyed, for poll, epoll and
     /// what is built on them. It is a copy and the caller's own: do not read it, take the events. With the feature
-    /// `tokio` [`events`](Self::events) waits for them.
+    /// `tokio`, `events` waits for them.
     ///
     /// # Errors
     /// [`Error::System`]: the system gave no descriptor. [`Error::Handle`]: the tracker is destroyed.

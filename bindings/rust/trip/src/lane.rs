@@ -22,8 +22,11 @@ const PATIENCE: u64 = 4096;
 static NOWHERE: AtomicU64 = AtomicU64::new(0);
 
 impl Sign {
-    /// Of what has no lane: it is never up.
-    pub(crate) const NONE: Sign = Sign { word: &NOWHERE, value: 1 };
+    /// Of what has no lane: it is never up. No constant, in which Rust 1.85 allows nothing that may change.
+    #[inline]
+    pub(crate) fn none() -> Sign {
+        Sign { word: &NOWHERE, value: 1 }
+    }
 
     pub(crate) fn is_of_a_lane(self) -> bool {
         !ptr::eq(self.word, &raw const NOWHERE)
@@ -63,7 +66,7 @@ impl Lane {
 
     /// Of a circuit whose policy gives it no lane.
     fn set_none(&self) {
-        self.set(&Express { word: &NOWHERE, value: Sign::NONE.value, admit_mask: 0, permit: 0 });
+        self.set(&Express { word: &NOWHERE, value: Sign::none().value, admit_mask: 0, permit: 0 });
     }
 
     fn is_none(&self) -> bool {

@@ -164,7 +164,7 @@ impl Permit {
     }
 
     pub(crate) fn ordinary(handle: u64, circuit: u64) -> Self {
-        Permit { sign: Sign::NONE, handle, circuit }
+        Permit { sign: Sign::none(), handle, circuit }
     }
 
     /// A handle for this call alone instead of the lane's, which counts for itself from now on as any other does.

@@ -48,7 +48,8 @@ static NOBODYS: Block = Block {
 struct Held;
 
 thread_local! {
-    static OWN: Cell<&'static Block> = const { Cell::new(&NOBODYS) };
+    /// Its block, or nobody's. No reference: in a constant Rust 1.85 allows none to what may change.
+    static OWN: Cell<*const Block> = const { Cell::new(&raw const NOBODYS) };
     static HELD: Held = const { Held };
 }
 
@@ -113,13 +114,13 @@ fn room() -> Option<*mut Block> {
 /// Where this thread has the lane of a circuit, if it has: for looking alone.
 #[inline]
 pub(crate) fn of(circuit: u64) -> &'static Seat {
-    OWN.get().seat(circuit)
+    block().seat(circuit)
 }
 
 /// The same for writing. `None`: the thread is ending, or out of memory.
 pub(crate) fn own(circuit: u64) -> Option<&'static Seat> {
     HELD.try_with(|_| {
-        if ptr::eq(OWN.get(), &raw const NOBODYS) {
+        if ptr::eq(block(), &raw const NOBODYS) {
             OWN.set(Block::take()?);
         }
         Some(of(circuit))
@@ -128,21 +129,23 @@ pub(crate) fn own(circuit: u64) -> Option<&'static Seat> {
 }
 
 /// The seats of this thread.
+#[inline]
 pub(crate) fn block() -> &'static Block {
-    OWN.get()
+    // SAFETY: nobody's, or a block that is never freed.
+    unsafe { &*OWN.get() }
 }
 
 /// Hands in all that this thread has counted.
 pub(crate) fn hand_in() {
-    OWN.get().taken().for_each(|seat| seat.tally.hand_in());
+    block().taken().for_each(|seat| seat.tally.hand_in());
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let block = OWN.get();
+        let block = block();
         if !ptr::eq(block, &raw const NOBODYS) {
             block.taken().for_each(|seat| seat.tally.give_to(0));
-            OWN.set(&NOBODYS);
+            OWN.set(&raw const NOBODYS);
             block.is_taken.store(false, Ordering::Release);
         }
     }

@@ -22,7 +22,7 @@ impl Circuit {
 }
 
 impl Tracker {
-    /// The metrics of the tracker as OpenMetrics text, for a scrape. Counters never go back, whatever is evicted.
+    /// The metrics of the tracker as text in the format `OpenMetrics`, for a scrape. Counters never go back, whatever is evicted.
     ///
     /// There are at most `max_series` label sets of a metric, beside those with overflow; 0: 1000. With
     /// [`Labels::Tenant`] the circuits beyond it are told in one series of their provider, labelled `overflow="true"`; so

@@ -227,6 +227,9 @@ mod tests {
         let mut sum = Pending::default();
         tally.add_to(&mut sum, 1, || true);
         assert_eq!((sum.permits, sum.successes), (1, 0));
+        tally.hand_in(); // and then it is at rest again
+        tally.add_to(&mut sum, 1, || false);
+        assert_eq!((sum.permits, sum.successes), (2, 0));
     }
 
     /// The counts of a circuit at rest, while its tally hands them in and goes over to others.
@@ -257,7 +260,10 @@ mod tests {
                 while ended.load(Ordering::Acquire) != turn {
                     thread::yield_now();
                 }
-                let looks = [(); 5].map(|()| circuit.inspect().unwrap());
+                let looks = [(); 5].map(|()| {
+                    hand_in(handle);
+                    circuit.inspect().unwrap()
+                });
                 seen.extend(looks.iter().map(|info| (turn, info.permits, info.successes)));
                 ended.store(0, Ordering::Release);
             }

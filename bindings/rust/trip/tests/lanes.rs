@@ -10,7 +10,9 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use trip::{Circuit, Error, OnDrop, Permit, PermitError, Settled, State, Tracker};
+use std::time::Duration;
+use trip::classify::{Class, Outcome};
+use trip::{Circuit, Error, Labels, Mode, OnDrop, Permit, PermitError, Policy, Reason, Settled, State, Tracker};
 use trip_sys as sys;
 
 /// More than a thread keeps lanes for.
@@ -398,6 +400,63 @@ fn a_lane_ends_with_its_tracker() {
 }
 
 #[test]
+fn a_lane_ends_with_an_order_and_comes_back() {
+    let circuit = circuit_of(&lenient());
+    for mode in [Mode::ForcedOpen, Mode::ForcedClosed, Mode::Observe] {
+        warm(&circuit);
+        let late = circuit.permit().unwrap();
+        let before = counted(&circuit);
+        circuit.set_mode(mode, None, "").unwrap();
+        match circuit.permit() {
+            Ok(permit) => drop(permit.record_success()),
+            Err(PermitError::Rejected(rejected)) => assert_eq!(rejected.reason, Reason::Forced),
+            Err(PermitError::Failed(error)) => panic!("{error}"),
+        }
+        let granted = u64::from(mode != Mode::ForcedOpen);
+        // Others have heard of the call that was granted by force, and of nothing that the lane has counted.
+        assert_eq!(counted(&circuit), (before.0 + granted, before.1 + granted));
+        circuit.set_mode(Mode::Auto, None, "").unwrap();
+        assert_eq!(late.record_success(), Settled::Counted);
+        assert_eq!(counted(&circuit), (before.0 + granted, before.1 + granted + 1));
+    }
+    warm(&circuit);
+    let info = circuit.inspect().unwrap();
+    assert_eq!((info.permits, info.successes, info.rejections, info.stale), (57, 57, 1, 0));
+}
+
+#[test]
+fn a_lane_comes_and_goes_with_the_policy() {
+    let tracker = lenient();
+    let circuit = circuit_of(&tracker);
+    warm(&circuit);
+    let watchful = config().failure_threshold(1_000_000).count_window(100);
+    tracker.configure(Policy::tenant("acme"), &watchful).unwrap();
+    pairs(&circuit, 100);
+    let before = counted(&circuit);
+    assert_eq!(before, (113, 113));
+    let others = seen_by_others(&circuit);
+    pairs(&circuit, 100);
+    assert_eq!(seen_by_others(&circuit), (others.0 + 100, others.1 + 100)); // there is no lane
+    tracker.withdraw(Policy::tenant("acme")).unwrap();
+    pairs(&circuit, 5000); // it is asked for again now and then
+    assert_on_the_lane(&circuit);
+    assert_eq!(counted(&circuit), (5223, 5223));
+}
+
+#[test]
+fn what_is_told_of_a_call_that_the_lane_admitted_is_heard_by_a_new_policy() {
+    let tracker = lenient();
+    let circuit = circuit_of(&tracker);
+    warm(&circuit);
+    let permit = circuit.permit().unwrap();
+    let second = Duration::from_secs(1);
+    let impatient = config().count_window(1).count_minimum(1).count_slow_ratio(1.0).slow_call(second);
+    tracker.configure(Policy::TRACKER, &impatient).unwrap();
+    assert_eq!(permit.record(Outcome::new(Class::Success).duration(second * 2)), Settled::Counted);
+    assert_eq!(state(&circuit), State::Open);
+}
+
+#[test]
 fn a_handle_that_is_given_away_is_settled_once_though_it_came_from_the_lane() {
     let circuit = circuit_of(&tracker());
     warm(&circuit);
@@ -459,7 +518,8 @@ mod forked {
 
     #[test]
     fn a_child_goes_on_with_its_own_copy() {
-        let circuit = circuit_of(&tracker());
+        let tracker = tracker();
+        let circuit = circuit_of(&tracker);
         let inherited = thread::scope(|scope| {
             let (sender, receiver) = mpsc::channel();
             let (is_done, done) = mpsc::channel::<()>();
@@ -471,6 +531,11 @@ mod forked {
             });
             warm(circuit);
             let permit = receiver.recv().unwrap();
+            assert!(in_a_child(|| {
+                // What threads of the parent have pending is handed in for them.
+                let text = tracker.metrics(Labels::Provider, 0).unwrap();
+                text.contains("trip_permits_total{provider=\"llm\"} 26\n")
+            }));
             assert!(in_a_child(|| {
                 let before = counted(circuit);
                 pairs(circuit, 2000);

@@ -40,3 +40,10 @@ pub fn rejection(circuit: &Circuit) -> Rejected {
         other => panic!("a rejection is expected, and {other:?} came back"),
     }
 }
+
+/// On its lane from the next call of this thread on.
+pub fn warm(circuit: &Circuit) {
+    for _ in 0..3 {
+        circuit.permit().unwrap().record_success();
+    }
+}

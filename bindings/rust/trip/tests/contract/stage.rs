@@ -12,7 +12,7 @@ use std::time::Duration;
 use trip::{Circuit, CircuitInfo, Config, Error, Permit, PermitError, Reason, Rejected, Settled, State, Tracker};
 
 pub struct Stage {
-    config: Config,
+    config: Box<Config>,
     tracker: Tracker,
     snapshots: Snapshots,
     circuits: HashMap<String, Circuit>,
@@ -34,7 +34,7 @@ pub fn refused_config(error: &Error) -> Seen {
 }
 
 impl Stage {
-    pub fn new(config: Config, tracker: Tracker) -> Self {
+    pub fn new(config: Box<Config>, tracker: Tracker) -> Self {
         Stage {
             config,
             tracker,
@@ -317,13 +317,12 @@ pub fn state_name(state: State) -> &'static str {
 pub fn error_name(error: &Error) -> String {
     let name = match error {
         Error::Stale => "TRIP_STALE",
-        Error::Invalid => "TRIP_E_INVALID",
+        Error::Invalid | Error::Snapshot(_) => "TRIP_E_INVALID",
         Error::Handle => "TRIP_E_HANDLE",
         Error::Consumed => "TRIP_E_CONSUMED",
         Error::NoMemory => "TRIP_E_NOMEM",
         Error::Capacity => "TRIP_E_CAPACITY",
         Error::Config(_) => "TRIP_E_CONFIG",
-        Error::Snapshot(_) => "TRIP_E_INVALID",
         Error::TooNew => "TRIP_E_TOO_NEW",
         Error::Unsupported => "TRIP_E_UNSUPPORTED",
         Error::System => "TRIP_E_SYSTEM",

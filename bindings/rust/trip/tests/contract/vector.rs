@@ -79,7 +79,7 @@ impl Vector {
 
     /// Plays the vector from the creation of its tracker to its last step.
     pub fn play(self) -> Result<(), String> {
-        let config = configure(self.config)?;
+        let config = Box::new(configure(self.config)?);
         let (tracker, seen) = match Tracker::new(&config) {
             Ok(tracker) => (Some(tracker), Seen::status("TRIP_OK")),
             Err(error) => (None, stage::refused_config(&error)),
