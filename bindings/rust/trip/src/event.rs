@@ -77,10 +77,7 @@ impl Tracker {
         let mut batch = EventBatch::default();
         loop {
             let wanted = CHUNK.min(at_most - batch.events.len());
-            let (count, lost) = match ffi::tracker_events(self.handle(), &mut raw[..wanted], &mut text) {
-                Err(_) if !batch.events.is_empty() => return Ok(batch), // which nobody could take again
-                answer => answer?,
-            };
+            let (count, lost) = ffi::tracker_events(self.handle(), &mut raw[..wanted], &mut text)?;
             batch.lost = lost;
             batch.events.extend(raw[..count].iter().map(|event| Event::new(event, &text)));
             if count < wanted || batch.events.len() == at_most {

@@ -68,9 +68,9 @@ impl Iterator for Circuits {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(handle) = self.page.next() {
+            while let Some(handle) = self.page.next() {
                 match self.look_at(handle) {
-                    Err(Error::Handle) => continue, // gone since its page was asked for
+                    Err(Error::Handle) => {} // gone since its page was asked for
                     item => return Some(item),
                 }
             }
