@@ -33,7 +33,8 @@
  *   [since X.Y]      the first version of the ABI that has it
  *   [thread-safe]    may be called by any number of threads at once, with the same arguments too
  *   [fork-safe]      may be called in the child of a fork(), whatever other threads were doing at the fork
- *   [non-blocking]   waits for no lock and for nobody, and calls nobody back; a thread's first call may allocate
+ *   [non-blocking]   waits for no lock and for nobody, and calls nobody back; the first call of a thread, event of a
+ *                    tracker, failure and refusal of a circuit may allocate
  *   [signal-safe]    may be called in a signal handler
  *
  * A word in brackets after a parameter or member is its unit.

@@ -251,8 +251,8 @@ static __attribute__((noinline)) trip_status permit_slowly(trip_hearing *hearing
 }
 
 /* As the circuit's word has it, or its ramp. */
-static __attribute__((noinline)) trip_status permit_by_circuit(trip_hearing *hearing, uint64_t revision, trip_permit *out_permit,
-                                     trip_rejection *out_rejection)
+static __attribute__((noinline)) trip_status permit_by_circuit(trip_hearing *hearing, uint64_t revision,
+                                                               trip_permit *out_permit, trip_rejection *out_rejection)
 {
     trip_record *record = hearing->record;
     uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
