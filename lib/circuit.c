@@ -78,7 +78,7 @@ const trip_policy *trip_circuit_policy(trip_hearing *hearing)
         trip_record_policy(hearing->record, &hearing->spare);
         return &hearing->spare;
     }
-    uint64_t revision = atomic_load_explicit(&trip_revision, memory_order_acquire);
+    uint64_t revision = atomic_load_explicit(&trip_revision.number, memory_order_acquire);
     if (magazine->policy_of != hearing->circuit || magazine->policy_revision != revision)
         refresh_policy(magazine, hearing, revision);
     return &magazine->policy;

@@ -20,7 +20,7 @@ typedef struct sheet {
 static _Atomic(char *) chunks[SHEETS_MAX >> CHUNK_BITS];
 static trip_pool sheets = TRIP_POOL(sizeof(sheet), SHEETS_MAX, CHUNK_BITS, chunks);
 
-_Alignas(64) _Atomic uint64_t trip_revision;
+trip_alone trip_revision;
 
 trip_status trip_policy_publish(const trip_policy *policy, uint32_t *out_place)
 {

@@ -16,17 +16,21 @@
 
 /* Goes up whenever a circuit may have to be looked at anew: another policy, another mode, a reset. What a thread knows of
    a circuit it knows as of a revision. */
-extern _Alignas(64) _Atomic uint64_t trip_revision;
+typedef struct trip_alone {
+    _Alignas(64) _Atomic uint64_t number; /* in a line of its own, which nobody writes for other reasons */
+} trip_alone;
+
+extern trip_alone trip_revision;
 
 /* As much of the revision as fits beside the bare word of a circuit. */
 static inline uint64_t trip_revision_mark(void)
 {
-    return atomic_load_explicit(&trip_revision, memory_order_acquire) & TRIP_WORD_PAYLOAD;
+    return atomic_load_explicit(&trip_revision.number, memory_order_acquire) & TRIP_WORD_PAYLOAD;
 }
 
 static inline void trip_revise(void)
 {
-    atomic_fetch_add_explicit(&trip_revision, 1, memory_order_acq_rel);
+    atomic_fetch_add_explicit(&trip_revision.number, 1, memory_order_acq_rel);
 }
 
 /* TRIP_OK, TRIP_E_NOMEM, TRIP_E_CAPACITY. */

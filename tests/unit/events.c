@@ -348,7 +348,7 @@ START_TEST(who_was_refused_is_refused_again_however_often_policies_were_replaced
 {
     trip_config config = config_of(1);
     for (uint64_t revision = 0; revision < 8; revision++) {
-        atomic_store(&trip_revision, revision);
+        atomic_store(&trip_revision.number, revision);
         trip_tracker tracker = tracker_with(&config);
         trip_circuit circuit = circuit_of(tracker, "acme", "openai");
         for (int i = 0; i < 20; i++) /* until the thread has a slot for whatever comes next */
