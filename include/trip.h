@@ -179,7 +179,7 @@ enum {
 };
 
 enum {
-    TRIP_EXPRESS_LAYOUT_NONE = 0, /**< The circuit's policy gives it no lane: do not ask again. */
+    TRIP_EXPRESS_LAYOUT_NONE = 0, /**< The circuit's policy gives it no lane: ask again seldom, if ever. */
     TRIP_EXPRESS_LAYOUT_WORD = 1  /**< One word of 64 bits, aligned to 8, which only atomic loads read. */
 };
 
@@ -275,7 +275,7 @@ typedef struct trip_rejection {
     uint32_t state;            /**< [TRIP_STATE_*] state of the circuit */
     uint32_t failures;         /**< [count] the threshold plus the probes that failed since, at most 31 of these */
     uint64_t retry_after_ns;   /**< [ns] ask again after this; never too short, at most one kernel tick too long */
-    uint64_t open_duration_ns; /**< [ns] this open period (half-open: the one before it) as configured, before jitter */
+    uint64_t open_duration_ns; /**< [ns] the open period of its level by the present policy, before jitter */
 } trip_rejection;
 
 /**
@@ -905,7 +905,8 @@ TRIP_API trip_status trip_tracker_events(trip_tracker tracker, trip_event *out_e
 
 /**
  * A descriptor that is readable while events wait, for poll, epoll and what is built on them. It belongs to the tracker,
- * which closes it when it is destroyed: do not read it, do not close it, take the events. The same for every caller.
+ * which closes it when it is destroyed: do not read it, do not close it, take the events. The same for every caller. A
+ * duplicate is readable from then on, so that who waits for events is not left waiting.
  *
  * @param tracker [handle] the tracker
  * @param out_fd [fd] the descriptor: an eventfd, non-blocking, closed on exec
@@ -953,7 +954,7 @@ TRIP_API trip_status trip_tracker_metrics(trip_tracker tracker, uint32_t labels,
  * @return TRIP_OK;
  *         TRIP_E_INVALID: out_len is NULL, or out_bytes is NULL and capacity is not 0;
  *         TRIP_E_HANDLE: no such tracker;
- *         TRIP_E_CAPACITY: there are more than capacity; nothing else was written. They may have grown when you ask again
+ *         TRIP_E_CAPACITY: there are more than capacity; out_bytes means nothing. They may have grown when you ask again
  * [since 1.3] [thread-safe] [fork-safe]
  */
 TRIP_API trip_status trip_tracker_snapshot(trip_tracker tracker, uint64_t now_unix_ns, char *out_bytes, size_t capacity,

@@ -17,10 +17,10 @@ _Static_assert(offsetof(trip_record, cell.counts[TRIP_COUNT_FAILURES]) <= 64,
                "a hand-in after successes alone needs no second line");
 
 /* The swap fails where a circuit with another name has come to this place meanwhile. */
-__attribute__((noinline, cold)) void trip_record_mark_used(trip_record *record, uint32_t name)
+/* Who comes too late marks the next one in the place, which does no harm. */
+__attribute__((noinline, cold)) void trip_record_mark_used(trip_record *record)
 {
-    atomic_compare_exchange_strong_explicit(&record->name, &name, name | TRIP_RECORD_USED, memory_order_relaxed,
-                                            memory_order_relaxed);
+    atomic_fetch_or_explicit(&record->name, TRIP_RECORD_USED, memory_order_relaxed);
 }
 
 void trip_record_copy_name(const trip_record *record, trip_name_copy *out_copy)

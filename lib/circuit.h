@@ -115,12 +115,17 @@ static inline void trip_record_add_to(trip_setting *setting, trip_record *record
 #define TRIP_RECORD_USED UINT32_C(1)
 
 /* Mark the circuit as used, for the registry: a write only when nobody has since it last looked. */
-void trip_record_mark_used(trip_record *record, uint32_t name);
+void trip_record_mark_used(trip_record *record);
+
+static inline bool trip_record_is_used(const trip_record *record)
+{
+    return (atomic_load_explicit(&record->name, memory_order_relaxed) & TRIP_RECORD_USED) != 0;
+}
+
 static inline void trip_record_use(trip_record *record)
 {
-    uint32_t name = atomic_load_explicit(&record->name, memory_order_relaxed);
-    if (__builtin_expect((name & TRIP_RECORD_USED) == 0, 0))
-        trip_record_mark_used(record, name);
+    if (__builtin_expect(!trip_record_is_used(record), 0))
+        trip_record_mark_used(record);
 }
 
 /* A copy of a name, with room for its bytes. */

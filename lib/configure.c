@@ -10,6 +10,7 @@
 #include "tracker.h"
 
 #include <stddef.h>
+#include <string.h>
 
 /* ---- What may be asked for --------------------------------------------------------------------------------------- */
 
@@ -47,8 +48,32 @@ static trip_status check_against(const trip_policy *policy, const trip_policy *t
 
 /* ---- Leading circuits to their policies -------------------------------------------------------------------------- */
 
+static bool are_equal(const char *text, size_t len, const char *other, size_t other_len)
+{
+    return len == other_len && (len == 0 || memcmp(text, other, len) == 0);
+}
+
+/* Whether the policy of a circuit may be another one by a change of this subject's. */
+static bool is_about(const trip_subject *subject, const trip_record *record)
+{
+    trip_key key = trip_registry_key(record);
+    bool is_tenants = are_equal(key.tenant, key.tenant_len, subject->tenant, subject->tenant_len);
+    bool is_providers = are_equal(key.provider, key.provider_len, subject->provider, subject->provider_len);
+    switch (subject->scope) {
+    case TRIP_SCOPE_TRACKER:
+        return true;
+    case TRIP_SCOPE_PROVIDER:
+        return is_providers;
+    case TRIP_SCOPE_TENANT:
+        return is_tenants;
+    default:
+        return is_tenants && is_providers;
+    }
+}
+
 /* A circuit that is due another policy than it has, and both of them. */
 typedef struct move {
+    const trip_subject *subject; /* whose policy has changed */
     trip_record *record;
     uint32_t to_place;
     uint32_t from_place;
@@ -61,6 +86,8 @@ static bool next_move(const trip_registry *registry, move *m)
 {
     while ((m->record = trip_registry_next(registry, m->record)) != NULL) {
         uint32_t from = trip_record_policy_place(m->record), to;
+        if (!is_about(m->subject, m->record))
+            continue;
         trip_registry_resolve(registry, m->record, &to);
         if (from == to)
             continue;
@@ -75,15 +102,15 @@ static bool next_move(const trip_registry *registry, move *m)
     return false;
 }
 
-static move no_move(void)
+static move no_move(const trip_subject *subject)
 {
-    return (move){.from_place = UINT32_MAX, .to_place = UINT32_MAX};
+    return (move){.subject = subject, .from_place = UINT32_MAX, .to_place = UINT32_MAX};
 }
 
 /* All that can fail for want of memory. */
-static bool prepare_circuits(const trip_registry *registry)
+static bool prepare_circuits(const trip_registry *registry, const trip_subject *subject)
 {
-    move m = no_move();
+    move m = no_move(subject);
     while (next_move(registry, &m)) {
         if (!trip_policy_needs_annex(&m.to))
             continue;
@@ -113,10 +140,10 @@ static void move_circuit(const move *m, uint64_t now)
     trip_steering_set_slow(record, &m->to);
 }
 
-static void move_circuits(const trip_registry *registry, trip_tracker tracker)
+static void move_circuits(const trip_registry *registry, trip_tracker tracker, const trip_subject *subject)
 {
     uint64_t now = trip_tracker_time(tracker);
-    move m = no_move();
+    move m = no_move(subject);
     while (next_move(registry, &m))
         move_circuit(&m, now);
     trip_revise();
@@ -144,15 +171,16 @@ static void enter(trip_registry *registry, uint32_t *entry, uint32_t place)
     trip_policy_copy(registry->policy_place, &registry->policy);
 }
 
-static trip_status replace(trip_registry *registry, trip_tracker tracker, uint32_t *entry, uint32_t place)
+static trip_status replace(trip_registry *registry, trip_tracker tracker, const trip_subject *subject, uint32_t *entry,
+                           uint32_t place)
 {
     uint32_t old = *entry;
     enter(registry, entry, place);
-    if (!prepare_circuits(registry)) {
+    if (!prepare_circuits(registry, subject)) {
         enter(registry, entry, old);
         return TRIP_E_NOMEM;
     }
-    move_circuits(registry, tracker);
+    move_circuits(registry, tracker, subject);
     if (old != place && old != TRIP_RULE_NONE && old != registry->first_place)
         trip_policy_withdraw(old);
     return TRIP_OK;
@@ -163,7 +191,7 @@ static trip_status withdraw(trip_registry *registry, trip_tracker tracker, const
     uint32_t *entry = entry_of(registry, subject);
     if (entry == NULL)
         return TRIP_OK;
-    trip_status status = replace(registry, tracker, entry, none_of(registry, subject));
+    trip_status status = replace(registry, tracker, subject, entry, none_of(registry, subject));
     if (status == TRIP_OK && subject->scope != TRIP_SCOPE_TRACKER)
         trip_rules_remove(&registry->rules, subject);
     return status;
@@ -182,7 +210,7 @@ static trip_status set(trip_registry *registry, trip_tracker tracker, const trip
         return TRIP_E_NOMEM;
     if (is_new)
         entry = trip_rules_add(&registry->rules, subject);
-    status = entry == NULL ? TRIP_E_NOMEM : replace(registry, tracker, entry, place);
+    status = entry == NULL ? TRIP_E_NOMEM : replace(registry, tracker, subject, entry, place);
     if (status == TRIP_OK)
         return status;
     trip_policy_withdraw(place);

@@ -442,8 +442,12 @@ static void close_descriptor(trip_events *events)
     errno = saved;
 }
 
+/* Who watches a duplicate of the descriptor learns from it that the tracker is gone. */
 void trip_events_end(trip_events *events)
 {
+    int fd = atomic_load_explicit(&events->fd, memory_order_relaxed) - 1;
+    if (fd >= 0)
+        write_to(fd);
     close_descriptor(events);
     trip_ring *ring = atomic_exchange_explicit(&events->ring, NULL, memory_order_relaxed);
     if (ring != NULL)

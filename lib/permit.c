@@ -251,7 +251,7 @@ static __attribute__((noinline)) trip_status permit_slowly(trip_hearing *hearing
 }
 
 /* As the circuit's word has it, or its ramp. */
-static trip_status permit_by_circuit(trip_hearing *hearing, uint64_t revision, trip_permit *out_permit,
+static __attribute__((noinline)) trip_status permit_by_circuit(trip_hearing *hearing, uint64_t revision, trip_permit *out_permit,
                                      trip_rejection *out_rejection)
 {
     trip_record *record = hearing->record;
@@ -329,6 +329,9 @@ static __attribute__((noinline)) trip_status permit_anew(trip_magazine *mine_if_
     uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
     if ((word & TRIP_WORD_SLOW) != 0 && trip_steering_is_set(trip_record_annex(record)))
         return permit_steered(&hearing, word, revision, out_permit, out_rejection);
+    trip_verdict refusal; /* an outage is full of these: nothing more is asked of them */
+    if (trip_circuit_refuses_from_afar(&hearing, word, &refusal))
+        return refuse(&hearing, &refusal, out_rejection);
     return permit_by_circuit(&hearing, revision, out_permit, out_rejection);
 }
 
@@ -347,10 +350,10 @@ trip_status trip_circuit_permit(trip_circuit circuit, trip_permit *out_permit, t
     const trip_own_slot *own = magazine->turn;
     const trip_permit_slot *slot = atomic_load_explicit(&own->slot, memory_order_relaxed);
     if ((trip_word_bare(word) | trip_revision_mark()) != account->bare || slot == NULL ||
-        atomic_load_explicit(&slot->word, memory_order_acquire) != own->free)
+        atomic_load_explicit(&slot->word, memory_order_acquire) != own->free || !trip_record_is_used(account->record))
         return permit_anew(magazine, circuit, out_permit, out_rejection);
-    trip_record_use(account->record);
-    *out_permit = grant_own(magazine, (terms){circuit, account->record, account->tracker, trip_word_bare(word), 0});
+    uint64_t bare = trip_word_bare(account->bare);
+    *out_permit = grant_own(magazine, (terms){circuit, account->record, account->tracker, bare, 0});
     trip_account_add(account, TRIP_COUNT_PERMITS, 1);
     return TRIP_OK;
 }

@@ -121,8 +121,9 @@ static bool save_all(trip_tracker tracker, writing *w)
     return trip_tracker_lives(trip_tracker_named(tracker), tracker);
 }
 
-/* First without writing, so that too small a buffer stays as it is. The time is read last: who is told that an open period
-   has so much left from a moment on must not be told too early a moment. */
+/* First without writing, so that too small a buffer stays as it is; only where it suffices then, and no longer does because
+   circuits came meanwhile, is something in it that means nothing. The time is read last: who is told that an open period has
+   so much left from a moment on must not be told too early a moment. */
 trip_status trip_tracker_snapshot(trip_tracker tracker, uint64_t now_unix_ns, char *out_bytes, size_t capacity,
                                   size_t *out_len)
 {

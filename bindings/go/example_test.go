@@ -147,3 +147,102 @@ func ExampleDefaultConfig() {
 	}
 	// Output: InitialOpen
 }
+
+// An operator takes a provider out of service, and it comes back by itself.
+func ExampleCircuit_SetMode() {
+	tracker, _ := trip.NewTracker(trip.Config{Clock: trip.ClockManual})
+	defer tracker.Close()
+	circuit, _ := tracker.Circuit("acme", "openai")
+
+	circuit.SetMode(trip.ModeForcedOpen, time.Hour, "key rotation")
+	fmt.Println(circuit.Peek())
+	tracker.Advance(time.Hour)
+	fmt.Println(circuit.Peek())
+	// Output:
+	// trip: circuit forced open for tenant "acme", provider "openai": retry after 1h0m0s
+	// <nil>
+}
+
+// A tenant gets a policy of its own, whole, while calls run.
+func ExampleTracker_Configure() {
+	tracker, _ := trip.NewTracker(trip.Config{FailureThreshold: 5})
+	defer tracker.Close()
+	circuit, _ := tracker.Circuit("acme", "openai")
+
+	acme := trip.Scope{Kind: trip.ScopeTenant, Tenant: "acme"}
+	fmt.Println(tracker.Configure(acme, trip.Config{FailureThreshold: 1}))
+	permit, _ := circuit.Permit()
+	permit.RecordFailure()
+	fmt.Println(errors.Is(circuit.Peek(), trip.ErrOpen))
+	fmt.Println(tracker.Withdraw(acme))
+	// Output:
+	// <nil>
+	// true
+	// <nil>
+}
+
+func ExampleTracker_Circuits() {
+	tracker, _ := trip.NewTracker(trip.Config{})
+	defer tracker.Close()
+	for _, tenant := range []string{"acme", "initech"} {
+		circuit, _ := tracker.Circuit(tenant, "openai")
+		circuit.Trip()
+	}
+
+	for circuit, err := range tracker.Circuits() {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if circuit.Tenant() == "acme" {
+			fmt.Println(circuit.Tenant(), circuit.Provider(), circuit.Info.State, circuit.Reset())
+		}
+	}
+	// Output: acme openai open <nil>
+}
+
+// A loop over the events waits without a thread of its own.
+func ExampleTracker_Events() {
+	tracker, _ := trip.NewTracker(trip.Config{})
+	defer tracker.Close()
+	circuit, _ := tracker.Circuit("acme", "openai")
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+
+	go func() {
+		circuit.Trip()
+		circuit.Reset()
+	}()
+	for event, err := range tracker.Events(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(event.Tenant, event.Provider, event.Kind, "by", event.Cause)
+		if event.Kind == trip.EventClosed {
+			break
+		}
+	}
+	// Output:
+	// acme openai opened by operator
+	// acme openai closed by operator
+}
+
+// A restarted program keeps its open circuits.
+func ExampleTracker_Snapshot() {
+	before, _ := trip.NewTracker(trip.Config{})
+	circuit, _ := before.Circuit("acme", "openai")
+	circuit.Trip()
+	bytes, err := before.Snapshot(time.Time{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	before.Close()
+
+	after, _ := trip.NewTracker(trip.Config{})
+	defer after.Close()
+	fmt.Println(after.Restore(time.Time{}, bytes))
+	circuit, _ = after.Circuit("acme", "openai")
+	fmt.Println(errors.Is(circuit.Peek(), trip.ErrOpen))
+	// Output:
+	// <nil>
+	// true
+}

@@ -2,7 +2,10 @@
 
 package trip
 
-import "iter"
+import (
+	"iter"
+	"os"
+)
 
 // FetchLane lets the circuit use its express lane at once, so that the few calls of a test take it.
 func (c *Circuit) FetchLane() { c.fetchLane() }
@@ -30,3 +33,6 @@ func Watches() int {
 	defer watches.Unlock()
 	return len(watches.of)
 }
+
+// Duplicate takes the descriptor of this number for that of the tracker.
+func (t *Tracker) Duplicate(number uintptr) (*os.File, error) { return t.duplicate(number) }

@@ -100,13 +100,16 @@ func (c *Circuit) fetchLane() {
 }
 
 // exchange gives an ordinary permit for one call that the lane admitted: whoever does not know of lanes can settle it
-// and is told when he does so twice. That takes a circuit that is closed in the same epoch before and after. Another
-// has moved on, so that the permit of the lane tells as much as any: it is stale.
+// and is told when he does so twice. That takes a circuit that is closed in the same epoch before and after, and that
+// nobody has forced open, as a look tells which counts no refusal. Another has no permit to give: that of the lane tells
+// as much as any.
 func (c *Circuit) exchange(l *lane) C.trip_permit {
 	defer runtime.KeepAlive(c.tracker)
 	defer l.count(settlements)
+	circuit := C.trip_circuit(l.ledger.circuit)
 	var ordinary C.trip_permit
-	if l.isCurrent() && C.trip_circuit_permit(C.trip_circuit(l.ledger.circuit), &ordinary, nil) == C.TRIP_OK {
+	if l.isCurrent() && C.trip_circuit_peek(circuit, nil) == C.TRIP_OK &&
+		C.trip_circuit_permit(circuit, &ordinary, nil) == C.TRIP_OK {
 		if l.isCurrent() {
 			return ordinary
 		}
@@ -115,8 +118,6 @@ func (c *Circuit) exchange(l *lane) C.trip_permit {
 	return l.permit
 }
 
-// isCurrent asks whether the circuit is closed in the epoch of the lane.
-func (l *lane) isCurrent() bool {
-	told := C.trip_express{struct_size: C.sizeof_trip_express}
-	return C.trip_circuit_express(C.trip_circuit(l.ledger.circuit), &told) == C.TRIP_OK && told.permit == l.permit
-}
+// isCurrent asks whether the circuit is closed in the epoch of the lane, whoever decides about it. To renew a permit of
+// another epoch is stale; for this one there is no lease to begin again.
+func (l *lane) isCurrent() bool { return C.trip_permit_renew(l.permit) == C.TRIP_OK }

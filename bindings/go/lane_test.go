@@ -383,6 +383,28 @@ func TestAPermitOfTheLaneThatIsGivenAwayIsAnOrdinaryOne(t *testing.T) {
 	}
 }
 
+func TestAPermitGivenAwayAfterTheCircuitWasSteeredIsCountedOnce(t *testing.T) {
+	window := trip.Config{CountWindow: 100}
+	for what, steer := range map[string]func(*trip.Tracker, *trip.Circuit) error{
+		"observed": func(_ *trip.Tracker, c *trip.Circuit) error { return c.SetMode(trip.ModeObserve, 0, "") },
+		"closed":   func(_ *trip.Tracker, c *trip.Circuit) error { return c.SetMode(trip.ModeForcedClosed, 0, "") },
+		"open":     func(_ *trip.Tracker, c *trip.Circuit) error { return c.SetMode(trip.ModeForcedOpen, 0, "") },
+		"policy":   func(t *trip.Tracker, _ *trip.Circuit) error { return t.Configure(trip.Scope{}, window) },
+	} {
+		tracker, circuit := onLane(t, trip.Config{})
+		permit := grant(t, circuit)
+		must(t, steer(tracker, circuit))
+		away := permit.Detach()
+		must(t, trip.PermitFromHandle(away).RecordSuccess())
+		if info := inspect(t, circuit); info.Permits != 1 || info.Successes != 1 || info.Rejections != 0 {
+			t.Errorf("%s: inspected %+v", what, info)
+		}
+		if what != "open" {
+			wantError(t, what, trip.PermitFromHandle(away).RecordSuccess(), trip.ErrConsumed)
+		}
+	}
+}
+
 func TestAPermitGivenAwayAfterTheCircuitOpenedIsStaleAndNoProbe(t *testing.T) {
 	tracker, circuit := onLane(t, trip.Config{FailureThreshold: 1})
 	late, later := grant(t, circuit), grant(t, circuit)

@@ -89,7 +89,8 @@ func (p *place) forgotten() {
 }
 
 // Detach gives the permit away, to another language or to PermitFromHandle: whoever has the handle must settle it. For
-// this Permit it is as if it were settled. 0 when it was settled before.
+// this Permit it is as if it were settled. 0 when it was settled before. When the circuit was forced open or has moved on
+// since the permit was granted, nobody may notice that the handle is settled twice: each time is counted then.
 func (p Permit) Detach() uint64 {
 	if p.place == nil || !p.claim() {
 		return 0

@@ -297,9 +297,9 @@ func TestWhatOperatorsAskOfNothingIsErrHandle(t *testing.T) {
 }
 
 func TestWhatOperatorsSeeReadsWell(t *testing.T) {
-	got := fmt.Sprint(trip.ModeForcedOpen, trip.Mode(9), trip.ScopeTenant, trip.EventProbeLost, trip.EventKind(0),
+	got := fmt.Sprint(trip.ModeForcedOpen, trip.Mode(4), trip.ScopeTenant, trip.EventProbeLost, trip.EventKind(0),
 		trip.EventKind(99), trip.CauseCountWindow, trip.Cause(math.MaxUint32))
-	if got != "forced open mode 9 tenant probe lost event 0 event 99 count window cause 4294967295" {
+	if got != "forced open mode 4 tenant probe lost event 0 event 99 count window cause 4294967295" {
 		t.Error(got)
 	}
 }

@@ -23,6 +23,10 @@
 // [ClassifyHTTP], [ClassifyErrno] and [ClassifyText] tell what kind of failure it was, and [Permit.Record] and
 // [ExecuteClassified] settle by that: a caller's mistake does not count against the provider.
 //
+// Operators see and steer circuits while they run: [Circuit.SetMode] and [Tracker.Configure] change what a circuit does,
+// [Circuit.Explain] says why it does it, [Tracker.Events] tells what happens as it happens, and [Tracker.Snapshot] keeps
+// open circuits open over a restart.
+//
 // The breaker must never be the outage. Only an error that is [ErrOpen] refuses a call; on any other error of this
 // package let the call through unguarded and report the error, as Execute does. So that such code needs no branches, a
 // nil *Circuit or *Permit is a legal receiver everywhere: it answers [ErrHandle].

@@ -85,28 +85,38 @@ func (t *Tracker) watch() (*watch, error) {
 	return w, nil
 }
 
-// eventDescriptor is a duplicate of the tracker's. The tracker may be destroyed before it is made, and the number be
-// somebody else's by then: it is the tracker's when the tracker is still there afterwards.
 func (t *Tracker) eventDescriptor() (*os.File, error) {
 	if t == nil {
 		return nil, ErrHandle
 	}
+	number, err := t.askForDescriptor()
+	if err != nil {
+		return nil, err
+	}
+	return t.duplicate(number)
+}
+
+func (t *Tracker) askForDescriptor() (uintptr, error) {
 	defer runtime.KeepAlive(t)
 	var number C.int32_t
-	if status := C.trip_tracker_event_fd(t.handle, &number); status != C.TRIP_OK {
-		return nil, answer(status)
-	}
-	own, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(number), syscall.F_DUPFD_CLOEXEC, 0)
 	status := C.trip_tracker_event_fd(t.handle, &number)
+	return uintptr(number), answer(status)
+}
+
+// duplicate is one of the tracker's descriptor. The tracker may have been destroyed since it told the number, which may
+// be somebody else's by now: it was the tracker's if the tracker is still there afterwards.
+func (t *Tracker) duplicate(number uintptr) (*os.File, error) {
+	own, _, errno := syscall.Syscall(syscall.SYS_FCNTL, number, syscall.F_DUPFD_CLOEXEC, 0)
+	_, err := t.askForDescriptor()
 	switch {
-	case errno == 0 && status == C.TRIP_OK:
+	case errno == 0 && err == nil:
 		return os.NewFile(own, "circuit breaker events"), nil
 	case errno == 0:
 		syscall.Close(int(own))
-	case status == C.TRIP_OK:
-		return nil, fmt.Errorf("%w: %w", ErrSystem, os.NewSyscallError("fcntl", errno))
+	case err == nil:
+		err = fmt.Errorf("%w: %w", ErrSystem, os.NewSyscallError("fcntl", errno))
 	}
-	return nil, answer(status)
+	return nil, err
 }
 
 // next takes an event, and waits until there is one. The poller tells of each time the descriptor becomes readable,

@@ -72,14 +72,13 @@ type waiting struct {
 func wait(ctx context.Context, tracker *trip.Tracker) waiting {
 	w := waiting{events: make(chan trip.Event), ended: make(chan error, 1)}
 	go func() {
+		var end error
 		for event, err := range tracker.Events(ctx) {
-			if err != nil {
-				w.ended <- err
-				return
+			if end = err; err == nil {
+				w.events <- event
 			}
-			w.events <- event
 		}
-		w.ended <- nil
+		w.ended <- end // now that the loop has left nothing behind
 	}()
 	return w
 }
@@ -304,14 +303,18 @@ func TestWaitingTakesNoThread(t *testing.T) {
 	leavesNothing(t, func(t *testing.T) {
 		const waiters = 200
 		tracker, before := newTracker(t, trip.Config{}), threads(t)
+		var all []waiting
 		for range waiters {
-			wait(context.Background(), tracker)
+			all = append(all, wait(context.Background(), tracker))
 		}
 		untilAsleep(t, waiters)
 		if more := threads(t) - before; more > waiters/2 {
 			t.Errorf("%d loops take %d threads", waiters, more)
 		}
 		must(t, tracker.Close())
+		for _, w := range all {
+			wantError(t, "closed", <-w.ended, trip.ErrHandle)
+		}
 	})
 }
 
@@ -341,6 +344,21 @@ func TestASystemWithoutDescriptorsSaysSo(t *testing.T) {
 		}
 		if len(errs) != 2 {
 			t.Errorf("%d errors", len(errs))
+		}
+	})
+}
+
+func TestADescriptorThatIsSomebodyElsesByNowIsNotKept(t *testing.T) {
+	leavesNothing(t, func(t *testing.T) {
+		tracker := newTracker(t, trip.Config{})
+		must(t, tracker.Close())
+		const standardInput, noDescriptor = 0, 1 << 20
+		for _, number := range []uintptr{standardInput, noDescriptor} {
+			file, err := tracker.Duplicate(number)
+			wantError(t, "closed since", err, trip.ErrHandle)
+			if file != nil {
+				t.Errorf("%d is kept", number)
+			}
 		}
 	})
 }

@@ -184,6 +184,52 @@ static size_t write_snapshot(char *bytes, size_t capacity)
     return len;
 }
 
+/* How many failures it takes to open each of the circuits; all of them agree. */
+static int threshold_of_all(trip_tracker tracker)
+{
+    int failures = 0;
+    for (uint32_t i = 0; i < 40; i++) {
+        trip_circuit circuit = numbered(tracker, i);
+        ck_assert_int_eq(trip_circuit_reset(circuit), TRIP_OK);
+        int own = 0;
+        for (; info_of(circuit).state == TRIP_STATE_CLOSED; own++)
+            fail_once(circuit);
+        ck_assert(i == 0 || own == failures);
+        failures = own;
+    }
+    return failures;
+}
+
+static trip_status configure(trip_tracker tracker, const trip_config *config)
+{
+    return trip_tracker_configure(tracker, TRIP_SCOPE_TENANT, "acme", 4, NULL, 0, config, NULL);
+}
+
+/* To a policy with windows and jitter, for which each circuit needs more than it has; and back. */
+START_TEST(a_policy_that_memory_does_not_suffice_for_is_not_set_for_any_circuit)
+{
+    trip_config config = manual_config();
+    config.failure_threshold = 3;
+    config.count_window = (uint32_t)_i + 10; /* of a size that nobody has left behind */
+    config.jitter = 0.5;
+    trip_tracker tracker = fragile_tracker();
+    ck_assert_int_eq(threshold_of_all(tracker), 1);
+    atomic_store(&allocations_left, _i);
+    trip_status status = configure(tracker, &config);
+    bool reached = atomic_load(&allocations_left) < 0;
+    atomic_store(&allocations_left, INT64_MAX);
+    ck_assert_int_eq(status, reached ? TRIP_E_NOMEM : TRIP_OK);
+    ck_assert(_i > 0 || reached);
+    ck_assert(_i < ALLOCATIONS - 1 || !reached);
+    ck_assert_int_eq(threshold_of_all(tracker), reached ? 1 : 3);
+    ck_assert_int_eq(configure(tracker, &config), TRIP_OK);
+    ck_assert_int_eq(threshold_of_all(tracker), 3);
+    ck_assert_int_eq(configure(tracker, NULL), TRIP_OK);
+    ck_assert_int_eq(threshold_of_all(tracker), 1);
+    ck_assert_int_eq(trip_tracker_destroy(tracker), TRIP_OK);
+}
+END_TEST
+
 START_TEST(a_snapshot_that_memory_does_not_suffice_for_leaves_the_tracker_as_it_is)
 {
     static char snapshot[8192], before[8192], after[8192];
@@ -507,6 +553,7 @@ static Suite *faults_suite(void)
     tcase_add_loop_test(memory, each_allocation_of_a_life_with_windows_may_fail_once, 0, ALLOCATIONS);
     tcase_add_test(memory, without_memory_for_what_a_provider_asks_a_circuit_opens_for_as_long_as_others);
     tcase_add_test(memory, a_destroyed_tracker_leaves_nothing_behind_but_what_is_used_again);
+    tcase_add_loop_test(memory, a_policy_that_memory_does_not_suffice_for_is_not_set_for_any_circuit, 0, ALLOCATIONS);
     tcase_add_loop_test(memory, a_snapshot_that_memory_does_not_suffice_for_leaves_the_tracker_as_it_is, 0,
                         ALLOCATIONS);
     tcase_add_test(memory, a_name_that_cannot_be_entered_evicts_nobody);

@@ -337,6 +337,17 @@ START_TEST(a_descriptor_that_the_system_does_not_give_is_asked_for_again)
 }
 END_TEST
 
+START_TEST(a_duplicate_is_readable_once_the_tracker_is_gone)
+{
+    trip_tracker tracker = fragile_tracker();
+    int duplicate = dup(descriptor_of(tracker));
+    ck_assert(!is_readable(duplicate));
+    ck_assert_int_eq(trip_tracker_destroy(tracker), TRIP_OK);
+    ck_assert(is_readable(duplicate));
+    close(duplicate);
+}
+END_TEST
+
 /* ---- Destruction ------------------------------------------------------------------------------------------------- */
 
 /* Trackers come and go while threads tell, take and poll: each tracker tells of its own circuits alone. */
@@ -392,7 +403,7 @@ static void *tell_and_take_without_end(void *argument)
 
 START_TEST(a_tracker_may_be_destroyed_while_others_tell_and_take)
 {
-    enum { THREADS = 6, TRACKERS = 1500 };
+    enum { THREADS = 6, TRACKERS = 600 };
     trip_config config = manual_config();
     config.failure_threshold = 1;
     config.max_circuits = 8; /* fewer than names: evictions are told too */
@@ -432,6 +443,7 @@ static Suite *ring_suite(void)
     suite_add_tcase(suite, taking);
     TCase *descriptor = tcase_create("descriptor");
     tcase_add_test(descriptor, the_descriptor_is_readable_while_events_wait);
+    tcase_add_test(descriptor, a_duplicate_is_readable_once_the_tracker_is_gone);
     tcase_add_test(descriptor, the_descriptor_is_written_to_once_between_two_drains);
     tcase_add_test(descriptor, the_descriptor_is_what_it_says_and_errno_is_kept);
     tcase_add_test(descriptor, a_descriptor_that_the_system_does_not_give_is_asked_for_again);

@@ -67,7 +67,7 @@ START_TEST(places_are_used_again_and_texts_stay_apart)
     enum { KEPT = 500 };
     trip_text_place places[KEPT] = {0}, highest[8] = {0}, after_warming[8];
     uint64_t numbers[KEPT], lens[KEPT], state = 5;
-    for (uint64_t number = 0; number < 200000; number++) {
+    for (uint64_t number = 0; number < 60000; number++) {
         uint64_t random = draw(&state), at = random % KEPT;
         if (places[at] != 0)
             require_kept(places[at], numbers[at], lens[at]);

@@ -18,6 +18,7 @@ from typing import Any, Callable
 import pytest
 
 import trip
+from lanes import admits, answer, begun_late, on_lane
 from replay import replay
 from trip import _abi, _ending, _entry, _guard, _lane, _native, _permit, _tracker
 from trip._entry import COLD
@@ -32,23 +33,8 @@ class Down(Exception):
     """The provider's failure."""
 
 
-def answer() -> int:
-    return 7
-
-
 def be_down() -> int:
     raise Down
-
-
-def admits(circuit: trip.Circuit) -> bool:
-    lane = circuit._entry.lane
-    return lane.value <= lane.word[0] <= lane.last
-
-
-def on_lane(tracker: trip.Tracker) -> trip.Circuit:
-    circuit = tracker.circuit("acme", "openai")
-    assert circuit._entry.fetch_lane()
-    return circuit
 
 
 def by_with(circuit: trip.Circuit, function: Callable[[], int]) -> int:
@@ -328,47 +314,18 @@ def test_a_coroutine_that_is_forgotten_settles_its_call(circuit: trip.Circuit) -
     assert (info.permits, info.cancels, info.failures) == (1, 1, 0)
 
 
-def calls_begun_late(circuit: trip.Circuit, elsewhere: trip.Circuit) -> int:
-    """Of two threads that make calls until they are refused: those begun after a refusal on another lane."""
-    late: list[bool] = []
-    is_refused, all_call = threading.Event(), threading.Barrier(3)
-
-    def call() -> None:
-        was_refused = is_refused.is_set()
-
-        def begin() -> int:
-            late.append(was_refused)
-            return 7
-
-        by_guard(circuit, begin)
-
-    def call_until_refused() -> None:
-        call()
-        all_call.wait()
-        with suppress(trip.CircuitOpen):
-            while True:
-                call()
-
-    threads = [threading.Thread(target=call_until_refused) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    all_call.wait()
-    elsewhere.permit().record_failure()
-    with pytest.raises(trip.CircuitOpen):
-        elsewhere.permit()
-    is_refused.set()
-    for thread in threads:
-        thread.join(60)
-        assert not thread.is_alive()
-    return sum(late)
-
-
 def test_no_call_begins_after_a_refusal_elsewhere(switching_often: None) -> None:
     tracker = trip.Tracker(failure_threshold=1, clock=trip.Clock.MANUAL)
     circuit, elsewhere = tracker.circuit("acme", "openai"), tracker.circuit(b"acme", b"openai")
+
+    def open_elsewhere() -> None:
+        elsewhere.permit().record_failure()
+        with pytest.raises(trip.CircuitOpen):
+            elsewhere.permit()
+
     for _ in range(50):
         assert circuit._entry.fetch_lane()
-        assert calls_begun_late(circuit, elsewhere) == 0
+        assert begun_late(circuit, open_elsewhere) == 0
         tracker.advance(30)
         circuit.permit().record_success()
 

@@ -90,6 +90,9 @@ def test_one_of_many_threads_settles_a_permit(circuit: trip.Circuit) -> None:
         "circuit = tracker.circuit('acme', 'openai'); [circuit.permit().record_success() for _ in range(9)]; "
         "import sys; lane = sys.modules['trip._lane']; lane.kept, lane.itself = circuit, lane",
         "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()",
+        "import asyncio, threading; events = tracker.events(); "
+        "threading.Thread(target=lambda: asyncio.run(events.__anext__(), debug=False), daemon=True).start(); "
+        "exec('while not tracker._waiting: pass')",
     ],
 )
 def test_the_interpreter_ends_in_silence(left: str) -> None:

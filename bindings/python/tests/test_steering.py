@@ -4,8 +4,10 @@ takes and refuses, and that no lane, and no thread, goes by what was before.
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Callable
@@ -13,26 +15,12 @@ from typing import Any, Callable
 import pytest
 
 import trip
+from lanes import admits, answer, begun_late, on_lane
 from trip._entry import COLD, SELDOM
 from trip._lane import NO_LANE
 
 S = 10**9
 YEAR = 31_536_000
-
-
-def answer() -> int:
-    return 7
-
-
-def admits(circuit: trip.Circuit) -> bool:
-    lane = circuit._entry.lane
-    return lane.value <= lane.word[0] <= lane.last
-
-
-def on_lane(tracker: trip.Tracker) -> trip.Circuit:
-    circuit = tracker.circuit("acme", "openai")
-    assert circuit._entry.fetch_lane()
-    return circuit
 
 
 def test_a_forced_circuit_refuses_for_a_reason_of_its_own(tracker: trip.Tracker, circuit: trip.Circuit) -> None:
@@ -229,40 +217,46 @@ def test_calls_on_the_lane_that_end_after_it_was_forced_are_counted(tracker: tri
     assert (info.permits, info.successes, info.failures, info.rejections) == (3, 3, 0, 0)
 
 
-def begun_late(circuit: trip.Circuit, force: Callable[[], None]) -> int:
-    """Of two threads that make calls until they are refused: those begun after `force` has returned."""
-    late: list[bool] = []
-    is_forced, all_call = threading.Event(), threading.Barrier(3)
-
-    def call() -> None:
-        was_forced = is_forced.is_set()
-        circuit.guard(lambda: late.append(was_forced))()
-
-    def call_until_refused() -> None:
-        call()
-        all_call.wait()
-        with suppress(trip.CircuitOpen):
-            while True:
-                call()
-
-    threads = [threading.Thread(target=call_until_refused) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    all_call.wait()
-    force()
-    is_forced.set()
-    for thread in threads:
-        thread.join(60)
-        assert not thread.is_alive()
-    assert circuit.inspect().successes == len(late)
-    return sum(late)
-
-
 def test_no_call_begins_after_a_mode_was_set(switching_often: None) -> None:
     for _ in range(50):
         with trip.Tracker() as tracker:
             circuit, elsewhere = on_lane(tracker), tracker.circuit(b"acme", b"openai")
             assert begun_late(circuit, lambda: elsewhere.set_mode(trip.Mode.FORCED_OPEN)) == 0  # noqa: B023
+
+
+def test_calls_that_are_steered_all_the_time_are_counted_exactly(switching_often: None) -> None:
+    tracker = trip.Tracker(failure_threshold=5, initial_open=1e-6, max_open=1e-6, jitter=0.5)
+    circuit, elsewhere = on_lane(tracker), trip.Circuit.from_handle(tracker.circuit("acme", "openai").handle)
+    threads, each = 4, 2000
+
+    def call(n: int) -> tuple[int, int]:
+        calls, refusals = 0, 0
+        guarded = circuit.guard(answer)
+        for turn in range(each):
+            try:
+                if (turn + n) % 2:
+                    guarded()
+                else:
+                    with circuit.permit():
+                        pass
+                calls += 1
+            except trip.CircuitOpen:
+                refusals += 1
+        return calls, refusals
+
+    orders = [lambda mode=mode: elsewhere.set_mode(mode) for mode in trip.Mode]
+    with ThreadPoolExecutor(threads) as pool:
+        calling = [pool.submit(call, n) for n in range(threads)]
+        for order in itertools.cycle([*orders, elsewhere.trip, elsewhere.reset]):
+            order()
+            if all(future.done() for future in calling):
+                break
+    calls, refusals = (sum(counts) for counts in zip(*(future.result() for future in calling)))
+    info = circuit.inspect()
+    assert calls + refusals == threads * each
+    assert (info.permits, info.successes) == (calls, calls)
+    # Where it was only observed, it has counted refusals of calls that it granted.
+    assert info.rejections >= refusals
 
 
 def test_a_policy_without_a_lane_ends_it_and_it_comes_back_with_another(tracker: trip.Tracker) -> None:

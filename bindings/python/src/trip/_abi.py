@@ -171,7 +171,7 @@ TRIP_LABELS_PROVIDER: Final = 0
 #: Metrics are told per tenant and provider.
 TRIP_LABELS_TENANT: Final = 1
 
-#: The circuit's policy gives it no lane: do not ask again.
+#: The circuit's policy gives it no lane: ask again seldom, if ever.
 TRIP_EXPRESS_LAYOUT_NONE: Final = 0
 #: One word of 64 bits, aligned to 8, which only atomic loads read.
 TRIP_EXPRESS_LAYOUT_WORD: Final = 1
@@ -409,7 +409,7 @@ class trip_rejection(ctypes.Structure):
     failures: int
     #: [ns] ask again after this; never too short, at most one kernel tick too long
     retry_after_ns: int
-    #: [ns] this open period (half-open: the one before it) as configured, before jitter
+    #: [ns] the open period of its level by the present policy, before jitter
     open_duration_ns: int
 
     _fields_ = [

@@ -21,7 +21,7 @@ NAME_MAX = 255  # bytes of a name, of a reason too
 COLD = 4
 
 # And successes before it asks again where there is none for its policy, which may be replaced.
-SELDOM = 64
+SELDOM = 256
 
 _OK = _abi.TRIP_OK
 

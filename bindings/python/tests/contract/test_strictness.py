@@ -73,6 +73,59 @@ def test_another_answer_fails(vector: Vector) -> None:
         replay(vector)
 
 
+STEERED: list[dict[str, Any]] = [
+    {"do": "set_mode", "circuit": "c", "mode": "TRIP_MODE_OBSERVE", "reason": "trial", "expect": OK},
+    {"do": "snapshot", "now_unix_ns": 10**18, "as": "s", "expect": OK},
+]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"do": "set_mode", "circuit": "c", "mode": "TRIP_MODE_AUTO", "expect": {"status": "TRIP_E_INVALID"}},
+        {"do": "set_mode", "circuit": "c", "mode": "TRIP_MODE_AUTO", "reason": {"repeat": "x", "times": 256}},
+        {"do": "inspect", "circuit": "c", "expect": {**OK, "mode": "TRIP_MODE_AUTO"}},
+        {"do": "inspect", "circuit": "c", "expect": {**OK, "mode_left_ns": 1}},
+        {"do": "trip", "circuit": "c", "expect": {"status": "TRIP_STALE"}},
+        {"do": "reset", "circuit": "c", "expect": {"status": "TRIP_STALE"}},
+        {"do": "remove", "circuit": "c", "expect": {"status": "TRIP_E_HANDLE"}},
+        {"do": "configure", "scope": "TRIP_SCOPE_TRACKER", "config": {"jitter": 2}},
+        {"do": "configure", "scope": "TRIP_SCOPE_TRACKER", "config": {}, "expect": {"status": "TRIP_E_CONFIG"}},
+        {
+            "do": "configure",
+            "scope": "TRIP_SCOPE_TRACKER",
+            "config": {"jitter": 2},
+            "expect": {"status": "TRIP_E_CONFIG", "field": "clock"},
+        },
+        {"do": "circuits", "page": 1, "expect": {**OK, "count": 2}},
+        {"do": "circuits", "page": 1, "expect": {**OK, "open": 0}},
+        {"do": "explain", "circuit": "c", "expect": {**OK, "says": "globex"}},
+        {"do": "event", "expect": {**OK, "kind": "none"}},
+        {"do": "event", "expect": {**OK, "cause": "TRIP_CAUSE_PROBE"}},
+        {"do": "event", "expect": {**OK, "tenant": "globex"}},
+        {"do": "event", "expect": {**OK, "lost": 1}},
+        {"do": "metric", "labels": "TRIP_LABELS_PROVIDER", "series": "trip_max_circuits", "expect": {**OK, "value": 1}},
+        {"do": "metric", "labels": "TRIP_LABELS_PROVIDER", "series": "trip_max", "expect": {**OK, "value": 65536}},
+        {"do": "snapshot", "now_unix_ns": 1, "as": "s", "expect": {"status": "TRIP_E_HANDLE"}},
+        {"do": "restore", "snapshot": "s", "now_unix_ns": 1, "flip": 9},
+        {"do": "restore", "snapshot": "s", "now_unix_ns": 1, "expect": {"status": "TRIP_E_INVALID"}},
+    ],
+)
+def test_another_answer_to_an_operator_fails(step: dict[str, Any]) -> None:
+    vector = {**KEPT, "steps": [*KEPT["steps"], *STEERED, {"expect": OK, **step}]}
+    check(vector)
+    with pytest.raises(Mismatch):
+        replay(vector)
+
+
+def test_after_a_restart_nothing_has_a_name_but_snapshots() -> None:
+    restart, again = {"do": "restart", "expect": OK}, {"do": "restore", "snapshot": "s", "now_unix_ns": 1, "expect": OK}
+    replay({**KEPT, "steps": [*KEPT["steps"], *STEERED, restart, again]})
+    for lost in KEPT["steps"][2:]:
+        with pytest.raises(KeyError):
+            replay({**KEPT, "steps": [*KEPT["steps"], *STEERED, restart, lost]})
+
+
 def test_another_handle_fails() -> None:
     again = {"do": "circuit", "tenant": "acme", "provider": "openai", "as": "d"}
     for wrong in {"not_same_as": "c"}, {"same_as": "c", "not_same_as": "c"}:
@@ -106,6 +159,17 @@ def test_a_permit_nobody_named_fails() -> None:
         changed(1, expect={}),
         changed(2, expect={"status": "TRIP_OK", "state": "TRIP_STATE_OPEN"}),
         changed(3, do="repeat", times=2, steps=[]),
+        *(changed(3, do=do, expect={**OK, "state": "TRIP_STATE_OPEN"}) for do in ("trip", "reset", "remove")),
+        changed(3, do="set_mode"),
+        changed(3, do="set_mode", mode="TRIP_MODE_AUTO", ttl=1),
+        changed(3, do="explain", expect={**OK, "says": ""}),
+        said("configure", scope="TRIP_SCOPE_TRACKER", expect=OK),
+        said("circuits", expect=OK),
+        said("event", circuit="c", expect=OK),
+        said("metric", series="trip_max_circuits", expect=OK),
+        said("snapshot", now_unix_ns=1, expect=OK),
+        said("restore", snapshot="s", expect=OK),
+        said("restart", config={}, expect=OK),
         {**KEPT, "steps": [{"do": "repeat", "times": 2, "steps": [{"do": "unknown"}]}]},
         {**KEPT, "steps": [{"do": "repeat", "times": 2, "steps": KEPT["steps"], "expect": OK}]},
     ],

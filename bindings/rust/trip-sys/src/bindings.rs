@@ -142,7 +142,7 @@ pub const TRIP_CAUSE_CAPACITY: u32 = 10;
 pub const TRIP_LABELS_PROVIDER: u32 = 0;
 /// Metrics are told per tenant and provider.
 pub const TRIP_LABELS_TENANT: u32 = 1;
-/// The circuit's policy gives it no lane: do not ask again.
+/// The circuit's policy gives it no lane: ask again seldom, if ever.
 pub const TRIP_EXPRESS_LAYOUT_NONE: u32 = 0;
 /// One word of 64 bits, aligned to 8, which only atomic loads read.
 pub const TRIP_EXPRESS_LAYOUT_WORD: u32 = 1;
@@ -383,7 +383,7 @@ pub struct trip_rejection {
     pub failures: u32,
     /// \[ns\] ask again after this; never too short, at most one kernel tick too long
     pub retry_after_ns: u64,
-    /// \[ns\] this open period (half-open: the one before it) as configured, before jitter
+    /// \[ns\] the open period of its level by the present policy, before jitter
     pub open_duration_ns: u64,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
@@ -1163,7 +1163,7 @@ extern "C" {
     ) -> trip_status;
     /// A descriptor that is readable while events wait, for poll, epoll and what is built on them. It belongs to the
     /// tracker, which closes it when it is destroyed: do not read it, do not close it, take the events. The same for
-    /// every caller.
+    /// every caller. A duplicate is readable from then on, so that who waits for events is not left waiting.
     ///
     /// - tracker \[handle\] the tracker
     /// - out_fd \[fd\] the descriptor: an eventfd, non-blocking, closed on exec
@@ -1214,7 +1214,7 @@ extern "C" {
     /// - returns TRIP_OK;
     ///   - TRIP_E_INVALID: out_len is NULL, or out_bytes is NULL and capacity is not 0;
     ///   - TRIP_E_HANDLE: no such tracker;
-    ///   - TRIP_E_CAPACITY: there are more than capacity; nothing else was written. They may have grown when you ask
+    ///   - TRIP_E_CAPACITY: there are more than capacity; out_bytes means nothing. They may have grown when you ask
     ///     again
     ///
     /// \[since 1.3\] \[thread-safe\] \[fork-safe\]
