@@ -46,7 +46,7 @@ pub struct CircuitInfo {
     pub epoch: u64,
     /// What a refusal would say now; zero where a permit would be granted.
     pub retry_after: Duration,
-    /// This open period, or when half-open the one before it, as configured; zero when closed.
+    /// The open period of its level by the present policy; zero when closed.
     pub open_duration: Duration,
     /// Permits granted.
     pub permits: u64,
