@@ -9,6 +9,7 @@ use crate::selector::{Mode, State};
 use crate::tracker::Keeper;
 use crate::{lane, tally};
 use std::fmt;
+use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +46,7 @@ pub struct CircuitInfo {
     pub epoch: u64,
     /// What a refusal would say now; zero where a permit would be granted.
     pub retry_after: Duration,
-    /// This open period, or when half-open the one before it, as configured; zero when closed.
+    /// The open period of its level by the present policy; zero when closed.
     pub open_duration: Duration,
     /// Permits granted.
     pub permits: u64,
@@ -155,10 +156,12 @@ impl Circuit {
     /// The circuit may have been evicted: then it is looked up again by its key, once.
     #[inline]
     pub(crate) fn ask<T>(&self, mut question: impl FnMut(u64) -> Result<T, Error>) -> Result<T, Error> {
-        match question(self.handle()) {
-            Err(Error::Handle) => question(self.look_up_again()?),
-            answer => answer,
+        let answer = question(self.handle());
+        if !matches!(answer, Err(Error::Handle)) {
+            return answer;
         }
+        mem::forget(answer); // it holds nothing, and to find that out would cost every permit time
+        question(self.look_up_again()?)
     }
 
     #[cold]

@@ -18,8 +18,6 @@ mod operating;
 use crate::error::{ConfigError, Error};
 use crate::key::Key;
 use std::ffi::CStr;
-use std::fs::File;
-use std::io::Write;
 use std::sync::atomic::AtomicU64;
 use trip_sys as sys;
 
@@ -110,17 +108,9 @@ fn message(fault: &sys::trip_error) -> Box<str> {
     String::from_utf8_lossy(&bytes).into()
 }
 
-/// Whoever waits for events has a copy of the descriptor, which the library does not know: that becomes readable for
-/// good, so that nobody waits for a tracker that is gone.
 pub(crate) fn tracker_destroy(tracker: u64) -> Result<(), Error> {
-    let bell = tracker_event_fd(tracker);
     // SAFETY: any value is a legal handle.
-    Error::check(unsafe { sys::trip_tracker_destroy(tracker) })?;
-    if let Ok(bell) = bell {
-        // Fails only where it is readable already.
-        let _ = File::from(bell).write(&1_u64.to_ne_bytes());
-    }
-    Ok(())
+    Error::check(unsafe { sys::trip_tracker_destroy(tracker) })
 }
 
 pub(crate) fn tracker_circuit(tracker: u64, tenant: &[u8], provider: &[u8]) -> Result<u64, Error> {

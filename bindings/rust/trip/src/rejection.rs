@@ -20,7 +20,7 @@ pub struct Rejected {
     pub failures: u32,
     /// When to ask again. Never too short.
     pub retry_after: Duration,
-    /// This open period, or when half-open the one before it, as configured.
+    /// The open period of its level by the present policy.
     pub open_duration: Duration,
 }
 
