@@ -355,7 +355,7 @@ typedef struct trip_event {
     uint64_t at_ns;         /**< [ns] when, by the tracker's clock */
     uint64_t at_unix_ns;    /**< [ns] when, as a time of day */
     trip_circuit circuit;   /**< [handle] to which circuit; 0: to the tracker */
-    uint64_t epoch;         /**< [epoch] its epoch after the event, which orders the events of one circuit */
+    uint64_t epoch;         /**< [epoch] its epoch after the event */
     uint64_t duration_ns;   /**< [ns] opened: how long it will be open; forced: how long, 0 without end; the wait */
     uint32_t state;         /**< [TRIP_STATE_*] its state after the event */
     uint32_t mode;          /**< [TRIP_MODE_*] its mode after the event */
@@ -882,8 +882,8 @@ TRIP_API trip_status trip_circuit_explain(trip_circuit circuit, char *out_text, 
 
 /**
  * Take the events that have happened since they were taken last, the oldest first. The tracker keeps 4096; when it has so
- * many, what happens is lost and counted. No event is told twice, be it that several threads take them; those of one
- * circuit that happen at once may come in another order than their epochs. The child of a fork begins with none.
+ * many, what happens is lost and counted. No event is told twice, be it that several threads take them; two of one
+ * circuit that happen at once, on two threads, may come in either order. The child of a fork begins with none.
  *
  * @param tracker [handle] the tracker
  * @param out_events [trip_event] room for capacity events; those behind out_count are untouched

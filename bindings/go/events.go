@@ -21,7 +21,7 @@ type Event struct {
 	At       time.Duration // when, by the tracker's clock
 	Time     time.Time     // when, as a time of day
 	Circuit  uint64        // to which circuit, by its handle; 0: to the tracker
-	Epoch    uint64        // of the circuit after the event, which orders the events of one circuit
+	Epoch    uint64        // of the circuit after the event
 	Duration time.Duration // opened: how long it will be open; forced: for how long, 0 without end; how long was waited
 	State    State         // of the circuit after the event
 	Mode     Mode          // likewise

@@ -583,7 +583,7 @@ class trip_event(ctypes.Structure):
     at_unix_ns: int
     #: [handle] to which circuit; 0: to the tracker
     circuit: int
-    #: [epoch] its epoch after the event, which orders the events of one circuit
+    #: [epoch] its epoch after the event
     epoch: int
     #: [ns] opened: how long it will be open; forced: how long, 0 without end; the wait
     duration_ns: int

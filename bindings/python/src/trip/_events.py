@@ -38,7 +38,7 @@ class Event:
 
     `circuit` is its number, 0 for the tracker: see Circuit.from_handle. `state`, `mode`, `epoch` and `failures` are
     what it has after the event. Events are numbered from 1, without gaps; those of one circuit that happen at once may
-    come in another order than their epochs. In texts, bytes that are not UTF-8 appear as surrogate escapes, as in
+    come in either order. In texts, bytes that are not UTF-8 appear as surrogate escapes, as in
     os.fsdecode: Tracker.circuit takes them back.
     """
 

@@ -584,7 +584,7 @@ pub struct trip_event {
     pub at_unix_ns: u64,
     /// \[handle\] to which circuit; 0: to the tracker
     pub circuit: trip_circuit,
-    /// \[epoch\] its epoch after the event, which orders the events of one circuit
+    /// \[epoch\] its epoch after the event
     pub epoch: u64,
     /// \[ns\] opened: how long it will be open; forced: how long, 0 without end; the wait
     pub duration_ns: u64,
@@ -1132,9 +1132,9 @@ extern "C" {
         out_len: *mut usize,
     ) -> trip_status;
     /// Take the events that have happened since they were taken last, the oldest first. The tracker keeps 4096; when it
-    /// has so many, what happens is lost and counted. No event is told twice, be it that several threads take them;
-    /// those of one circuit that happen at once may come in another order than their epochs. The child of a fork begins
-    /// with none.
+    /// has so many, what happens is lost and counted. No event is told twice, be it that several threads take them; two
+    /// of one circuit that happen at once, on two threads, may come in either order. The child of a fork begins with
+    /// none.
     ///
     /// - tracker \[handle\] the tracker
     /// - out_events \[trip_event\] room for capacity events; those behind out_count are untouched
