@@ -275,8 +275,8 @@ static void tell_counts(trip_prose *p, const subject *s)
 {
     const trip_circuit_info *i = &s->info;
     trip_prose_add(p,
-                   " Of %" PRIu64 " permits %" PRIu64 " succeeded, %" PRIu64 " failed, %" PRIu64
-                   " were dropped and %" PRIu64 " cancelled; %" PRIu64 " were refused.",
+                   " Permits: %" PRIu64 " granted; %" PRIu64 " succeeded, %" PRIu64 " failed, %" PRIu64
+                   " dropped, %" PRIu64 " cancelled; %" PRIu64 " refused.",
                    i->permits, i->successes, i->failures_total, i->drops, i->cancels, i->rejections);
     trip_prose_add(p, " It has opened ");
     trip_prose_count(p, i->opens, "time.", "times.");
