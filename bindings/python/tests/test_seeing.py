@@ -117,10 +117,10 @@ def test_an_explanation_is_one_paragraph_with_everybody_s_calls(tracker: trip.Tr
     out = circuit.permit()
     told = circuit.explain()
     assert "acme" in told
-    assert "Of 4 permits 3 succeeded" in told
+    assert "4 granted; 3 succeeded" in told
     assert told.isprintable()
     out.record_failure()
-    assert "Of 4 permits 3 succeeded, 1 failed" in circuit.explain()
+    assert "4 granted; 3 succeeded, 1 failed" in circuit.explain()
 
 
 # ---- Metrics

@@ -107,7 +107,7 @@ fn an_explanation_says_what_when_and_why() {
     rejection(&circuit);
     circuit.set_mode(Mode::ForcedOpen, None, b"key \xFF rotation").unwrap();
     let text = circuit.explain().unwrap();
-    for part in ["acme", "llm", "forced open", "key \\xff rotation", "4 permits 3 succeeded, 1 failed"] {
+    for part in ["acme", "llm", "forced open", "key \\xff rotation", "4 granted; 3 succeeded, 1 failed"] {
         assert!(text.contains(part), "{part}: {text}");
     }
 }
@@ -152,7 +152,7 @@ fn nothing_that_lanes_have_counted_is_missing() {
         assert_eq!(permits(&tracker), 800);
         assert_eq!(counted(), Ok((800, 800)));
         warm(&circuit);
-        assert!(circuit.explain().unwrap().contains("803 permits 803 succeeded"));
+        assert!(circuit.explain().unwrap().contains("803 granted; 803 succeeded"));
         assert_eq!(counted(), Ok((803, 803)));
     });
     assert_eq!(counted(), Ok((803, 803)));
