@@ -53,26 +53,44 @@ static bool are_equal(const char *text, size_t len, const char *other, size_t ot
     return len == other_len && (len == 0 || memcmp(text, other, len) == 0);
 }
 
-/* Whether the policy of a circuit may be another one by a change of this subject's. */
+/* Whether the policy of a circuit may be another one by a change of this subject's, which is no single circuit. */
 static bool is_about(const trip_subject *subject, const trip_record *record)
 {
     trip_key key = trip_registry_key(record);
-    bool is_tenants = are_equal(key.tenant, key.tenant_len, subject->tenant, subject->tenant_len);
-    bool is_providers = are_equal(key.provider, key.provider_len, subject->provider, subject->provider_len);
     switch (subject->scope) {
-    case TRIP_SCOPE_TRACKER:
-        return true;
     case TRIP_SCOPE_PROVIDER:
-        return is_providers;
+        return are_equal(key.provider, key.provider_len, subject->provider, subject->provider_len);
     case TRIP_SCOPE_TENANT:
-        return is_tenants;
+        return are_equal(key.tenant, key.tenant_len, subject->tenant, subject->tenant_len);
     default:
-        return is_tenants && is_providers;
+        return true;
     }
+}
+
+/* The one circuit that a subject names. NULL: nobody has made it. */
+static trip_record *circuit_of(trip_registry *registry, trip_tracker tracker, const trip_subject *subject)
+{
+    trip_key key = {subject->tenant, subject->provider, subject->tenant_len, subject->provider_len,
+                    trip_key_hash(subject->tenant, subject->tenant_len, subject->provider, subject->provider_len)};
+    trip_circuit circuit = trip_registry_look_up(registry, tracker, &key);
+    return circuit == 0 ? NULL : trip_record_named(circuit);
+}
+
+/* The next circuit, after this one, whose policy may have changed; first of all, and after the last, it is NULL. */
+static trip_record *next_circuit(trip_registry *registry, trip_tracker tracker, const trip_subject *subject,
+                                 trip_record *record)
+{
+    if (subject->scope == TRIP_SCOPE_CIRCUIT)
+        return record == NULL ? circuit_of(registry, tracker, subject) : NULL;
+    do
+        record = trip_registry_next(registry, record);
+    while (record != NULL && !is_about(subject, record));
+    return record;
 }
 
 /* A circuit that is due another policy than it has, and both of them. */
 typedef struct move {
+    trip_tracker tracker;
     const trip_subject *subject; /* whose policy has changed */
     trip_record *record;
     uint32_t to_place;
@@ -82,12 +100,10 @@ typedef struct move {
 } move;
 
 /* The next circuit that is due another policy. False: there is none. */
-static bool next_move(const trip_registry *registry, move *m)
+static bool next_move(trip_registry *registry, move *m)
 {
-    while ((m->record = trip_registry_next(registry, m->record)) != NULL) {
+    while ((m->record = next_circuit(registry, m->tracker, m->subject, m->record)) != NULL) {
         uint32_t from = trip_record_policy_place(m->record), to;
-        if (!is_about(m->subject, m->record))
-            continue;
         trip_registry_resolve(registry, m->record, &to);
         if (from == to)
             continue;
@@ -102,15 +118,15 @@ static bool next_move(const trip_registry *registry, move *m)
     return false;
 }
 
-static move no_move(const trip_subject *subject)
+static move no_move(trip_tracker tracker, const trip_subject *subject)
 {
-    return (move){.subject = subject, .from_place = UINT32_MAX, .to_place = UINT32_MAX};
+    return (move){.tracker = tracker, .subject = subject, .from_place = UINT32_MAX, .to_place = UINT32_MAX};
 }
 
 /* All that can fail for want of memory. */
-static bool prepare_circuits(const trip_registry *registry, const trip_subject *subject)
+static bool prepare_circuits(trip_registry *registry, trip_tracker tracker, const trip_subject *subject)
 {
-    move m = no_move(subject);
+    move m = no_move(tracker, subject);
     while (next_move(registry, &m)) {
         if (!trip_policy_needs_annex(&m.to))
             continue;
@@ -140,10 +156,10 @@ static void move_circuit(const move *m, uint64_t now)
     trip_steering_set_slow(record, &m->to);
 }
 
-static void move_circuits(const trip_registry *registry, trip_tracker tracker, const trip_subject *subject)
+static void move_circuits(trip_registry *registry, trip_tracker tracker, const trip_subject *subject)
 {
     uint64_t now = trip_tracker_time(tracker);
-    move m = no_move(subject);
+    move m = no_move(tracker, subject);
     while (next_move(registry, &m))
         move_circuit(&m, now);
     trip_revise();
@@ -176,7 +192,7 @@ static trip_status replace(trip_registry *registry, trip_tracker tracker, const 
 {
     uint32_t old = *entry;
     enter(registry, entry, place);
-    if (!prepare_circuits(registry, subject)) {
+    if (!prepare_circuits(registry, tracker, subject)) {
         enter(registry, entry, old);
         return TRIP_E_NOMEM;
     }

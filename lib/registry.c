@@ -339,11 +339,18 @@ trip_record *trip_registry_next(const trip_registry *registry, const trip_record
     return record == NULL ? registry->by_key : record->by_key.next;
 }
 
+/* Whose policy a circuit of this key goes by, and where that is. */
+static uint32_t resolve(const trip_registry *registry, const trip_key *key, uint32_t *out_place)
+{
+    *out_place = registry->policy_place;
+    return trip_rules_resolve(&registry->rules, key->tenant, key->tenant_len, key->provider, key->provider_len,
+                              out_place);
+}
+
 uint32_t trip_registry_resolve(const trip_registry *registry, const trip_record *record, uint32_t *out_place)
 {
     trip_key key = trip_registry_key(record);
-    *out_place = registry->policy_place;
-    return trip_rules_resolve(&registry->rules, key.tenant, key.tenant_len, key.provider, key.provider_len, out_place);
+    return resolve(registry, &key, out_place);
 }
 
 uint64_t trip_registry_salt(const trip_record *record)
@@ -521,13 +528,11 @@ typedef struct due {
 
 static void find_due(const trip_registry *registry, const trip_key *key, due *out)
 {
-    uint32_t place = registry->policy_place;
-    trip_rules_resolve(&registry->rules, key->tenant, key->tenant_len, key->provider, key->provider_len, &place);
-    out->place = place;
-    if (place == registry->policy_place)
+    resolve(registry, key, &out->place);
+    if (out->place == registry->policy_place)
         out->policy = registry->policy;
     else
-        trip_policy_copy(place, &out->policy);
+        trip_policy_copy(out->place, &out->policy);
 }
 
 /* Begin a circuit's life in a place: its own clock starts one tick after the last stamp that the place has seen. */

@@ -51,10 +51,12 @@ uint32_t *trip_rules_find(const trip_rules *rules, const trip_subject *subject)
 
 uint32_t *trip_rules_add(trip_rules *rules, const trip_subject *subject)
 {
-    trip_rule *rule = trip_allocate(sizeof *rule + TEXT_MAX);
+    unsigned char text[TEXT_MAX];
+    size_t len = write_text(subject, text);
+    trip_rule *rule = trip_allocate(sizeof *rule + len);
     if (rule == NULL)
         return NULL;
-    size_t len = write_text(subject, rule->text);
+    memcpy(rule->text, text, len);
     unsigned hash = hash_of(subject);
     rule->place = TRIP_RULE_NONE;
     HASH_ADD_KEYPTR_BYHASHVALUE(by_text, rules->by_text, rule->text, (unsigned)len, hash, rule);

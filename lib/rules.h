@@ -16,7 +16,7 @@ typedef struct trip_rules {
 
 /* What a rule is about; the texts that do not belong to the scope are empty. */
 typedef struct trip_subject {
-    uint32_t scope; /* TRIP_SCOPE_* but TRIP_SCOPE_TRACKER */
+    uint32_t scope; /* TRIP_SCOPE_*; no rule is about TRIP_SCOPE_TRACKER */
     const char *tenant;
     const char *provider;
     size_t tenant_len; /* at most 255, as the other */

@@ -144,6 +144,11 @@ has_prometheus() {
     [ -x .prometheus/usr/bin/promtool ] || { command -v prometheus && command -v promtool; } >/dev/null
 }
 
+# The package's file, into this folder, by whoever runs this: root's apt would have another user write it, who may not.
+download() {
+    apt-get -q -o APT::Sandbox::User="$(id -un)" download "$1"
+}
+
 # Debian's Prometheus, unpacked and not installed: the tests start one of their own, and nobody asked for its service.
 unpack_prometheus() {
     ! has_prometheus || return 0
@@ -155,7 +160,7 @@ unpack_prometheus() {
     rm -rf .prometheus && mkdir .prometheus
     (
         cd .prometheus || exit
-        apt-get -q download prometheus || { apt_get update && apt-get -q download prometheus; }
+        download prometheus || { apt_get update && download prometheus; }
         dpkg-deb --extract prometheus_*.deb .
         rm prometheus_*.deb
     )
@@ -177,6 +182,5 @@ install_toolchain() {
     install_packages
     prefer_debian
     check_toolchain
-    unpack_prometheus
     install_requirements
 }

@@ -2,6 +2,7 @@
 #include "fixture.h"
 
 #include "circuit.h"
+#include "steering.h"
 #include "tracker.h"
 
 #include <pthread.h>
@@ -298,6 +299,30 @@ static void *ask_on(void *argument)
     return NULL;
 }
 
+START_TEST(whoever_comes_too_late_to_end_a_mode_does_not_end_the_next)
+{
+    trip_tracker tracker = fragile_tracker();
+    trip_circuit circuit = circuit_of(tracker, "acme", "openai");
+    set_mode(circuit, TRIP_MODE_FORCED_OPEN, SECOND);
+    ck_assert_int_eq(trip_tracker_advance(tracker, SECOND), TRIP_OK);
+    trip_hearing hearing; /* of one who has seen that the time is over, and then slept */
+    trip_hearing_begin(&hearing, circuit, trip_record_named(circuit), trip_magazine_mine());
+    trip_circuit_look(&hearing);
+
+    set_mode(circuit, TRIP_MODE_FORCED_OPEN, FOREVER);
+    trip_steering_end(&hearing);
+    require_status(circuit, TRIP_REJECTED_FORCED);
+
+    ck_assert_int_eq(trip_circuit_remove(circuit), TRIP_OK);
+    trip_circuit next = circuit_of(tracker, "acme", "anthropic"); /* in the same place */
+    ck_assert_ptr_eq(trip_record_named(next), hearing.record);
+    set_mode(next, TRIP_MODE_FORCED_OPEN, SECOND);
+    ck_assert_int_eq(trip_tracker_advance(tracker, SECOND), TRIP_OK);
+    trip_steering_end(&hearing);
+    ck_assert(trip_steering_is_set(trip_record_annex(hearing.record)));
+}
+END_TEST
+
 START_TEST(whoever_ends_a_mode_whose_time_is_over_does_not_end_the_next)
 {
     trip_tracker tracker = fragile_tracker();
@@ -588,6 +613,7 @@ int main(void)
     TCase *threads = tcase_create("threads");
     tcase_set_timeout(threads, 600);
     tcase_add_loop_test(threads, no_thread_is_granted_a_permit_once_a_circuit_is_forced_open, 0, 2);
+    tcase_add_test(threads, whoever_comes_too_late_to_end_a_mode_does_not_end_the_next);
     tcase_add_test(threads, whoever_ends_a_mode_whose_time_is_over_does_not_end_the_next);
     suite_add_tcase(suite, threads);
 
