@@ -18,7 +18,8 @@
  *   - Functions return a trip_status: 0 is success, a positive value is an answer, a negative value is an error. On any
  *     negative status let the call through unguarded and report it: the breaker must never be the outage.
  *   - Inputs come first; outputs come last, are named out_..., and are untouched unless the text says otherwise.
- *   - Trackers, circuits and permits are 64-bit handles. Any value is a legal argument; a wrong one gets TRIP_E_HANDLE.
+ *   - Trackers, circuits, permits and all else that is made here are 64-bit handles. Any value is a legal argument; a wrong
+ *     one gets TRIP_E_HANDLE.
  *   - Texts are a pointer and a length in bytes, at most 255, of any content. NULL with length 0 is the empty text; the
  *     length SIZE_MAX means that the text ends with a NUL. What a provider said (a body, the text of an error, the value
  *     of a header) may have any length; of it the first 65536 bytes are read.
@@ -64,22 +65,30 @@ extern "C" {
 typedef int32_t trip_status;
 
 enum {
-    TRIP_OK = 0,               /**< Done; for a permit: go ahead. */
-    TRIP_REJECTED_OPEN = 1,    /**< Refused: the circuit is open. Come back after retry_after_ns. */
-    TRIP_REJECTED_PROBING = 2, /**< Refused: the circuit is half-open and all its probes are out. */
-    TRIP_REJECTED_FORCED = 3,  /**< Refused: an operator has forced the circuit open. */
-    TRIP_STALE = 4,            /**< The circuit has moved on since this permit was granted; no state has changed. */
-    TRIP_NO_HINT = 5,          /**< What was read says nothing about when to come back; nothing is wrong with it. */
-    TRIP_REJECTED_RAMP = 6,    /**< Refused: the circuit has just closed and admits a growing share of the calls. */
-    TRIP_E_INVALID = -1,       /**< An argument is wrong: NULL, a text too long, a struct_size out of range. */
-    TRIP_E_HANDLE = -2,        /**< No such tracker, circuit or permit: garbage, of the wrong kind, or destroyed. */
-    TRIP_E_CONSUMED = -3,      /**< This permit has been settled before. */
-    TRIP_E_NOMEM = -4,         /**< Out of memory. */
-    TRIP_E_CAPACITY = -5,      /**< A bound is reached: circuits, trackers, permits out, lease extensions, a buffer. */
-    TRIP_E_CONFIG = -6,        /**< A config field is out of range; trip_error says which and why. */
-    TRIP_E_TOO_NEW = -7,       /**< A struct has members that this library does not know, and they are not zero. */
-    TRIP_E_UNSUPPORTED = -8,   /**< This object cannot do that. */
-    TRIP_E_SYSTEM = -9         /**< The operating system refused something: random numbers, a thread key, a clock. */
+    TRIP_OK = 0,                /**< Done; for a permit: go ahead. */
+    TRIP_REJECTED_OPEN = 1,     /**< Refused: the circuit is open. Come back after retry_after_ns. */
+    TRIP_REJECTED_PROBING = 2,  /**< Refused: the circuit is half-open and all its probes are out. */
+    TRIP_REJECTED_FORCED = 3,   /**< Refused: an operator has forced the circuit open. */
+    TRIP_STALE = 4,             /**< The circuit has moved on since this permit was granted; no state has changed. */
+    TRIP_NO_HINT = 5,           /**< What was read says nothing about when to come back; nothing is wrong with it. */
+    TRIP_REJECTED_RAMP = 6,     /**< Refused: the circuit has just closed and admits a growing share of the calls. */
+    TRIP_NO_RETRY_ATTEMPTS = 7, /**< Do not try again: all attempts have been made. */
+    TRIP_NO_RETRY_CLASS = 8,    /**< Do not try again: it would go wrong again, or went right. */
+    TRIP_NO_RETRY_LATE = 9,     /**< Do not try again: the deadline would be over, or the provider asks for too long. */
+    TRIP_NO_RETRY_BUDGET = 10,  /**< Do not try again: too many of the calls to this provider are retries. */
+    TRIP_IN_PROGRESS = 11,      /**< Somebody else is making this very call. */
+    TRIP_CACHED = 12,           /**< This very call has been made, and its value is known. */
+    TRIP_SHED = 13,             /**< Turned away: as many calls as are allowed at once are in progress. */
+    TRIP_STAGE_FAILED = 14,     /**< A stage of the pipeline has failed, and those behind it did not run. */
+    TRIP_E_INVALID = -1,        /**< An argument is wrong: NULL, a text too long, a struct_size out of range. */
+    TRIP_E_HANDLE = -2,         /**< No such object: garbage, of the wrong kind, or destroyed. */
+    TRIP_E_CONSUMED = -3,       /**< This permit, ticket or token has been settled before. */
+    TRIP_E_NOMEM = -4,          /**< Out of memory. */
+    TRIP_E_CAPACITY = -5,    /**< A bound is reached: of objects, of permits out, of lease extensions, of a buffer. */
+    TRIP_E_CONFIG = -6,      /**< A config field is out of range; trip_error says which and why. */
+    TRIP_E_TOO_NEW = -7,     /**< A struct has members that this library does not know, and they are not zero. */
+    TRIP_E_UNSUPPORTED = -8, /**< This object cannot do that. */
+    TRIP_E_SYSTEM = -9       /**< The operating system refused something: random numbers, a thread key, a clock. */
 };
 
 /* ---- Handles ----------------------------------------------------------------------------------------------------- */
@@ -93,6 +102,49 @@ typedef uint64_t trip_circuit;
 /** The right to make one call. It belongs to whoever was granted it, and is settled once, on any thread. That of an
     express lane is the exception: it serves any number of calls, and settling it settles one of them. */
 typedef uint64_t trip_permit;
+
+/** A rule for when to try again, with the budgets of its providers. It belongs to whoever created it. */
+typedef uint64_t trip_retry;
+
+/** A memory of which calls are being made and what the last ones brought. It belongs to whoever created it. */
+typedef uint64_t trip_dedup;
+
+/** The duty to make a call that others wait for. It belongs to whoever got it, and is settled once, on any thread. */
+typedef uint64_t trip_ticket;
+
+/** A bound on the calls that are in progress at once. It belongs to whoever created it. */
+typedef uint64_t trip_gate;
+
+/** One of the places of a gate. It belongs to whoever acquired it, and is released once, on any thread. */
+typedef uint64_t trip_token;
+
+/** The providers that a tenant's calls may go to. It belongs to whoever created it. */
+typedef uint64_t trip_route;
+
+/** Named stages through which bytes pass. It belongs to whoever created it. */
+typedef uint64_t trip_pipeline;
+
+/** Bytes that a stage writes, and that are read when the pipeline has run. It belongs to whoever ran the pipeline. */
+typedef uint64_t trip_output;
+
+/** A function of the caller's, with a circuit before it. It belongs to whoever created it. */
+typedef uint64_t trip_guard;
+
+/* ---- Callers' functions ------------------------------------------------------------------------------------------ */
+
+/** Any function. It is called as what its signature says, never as this. */
+typedef void (*trip_function)(void);
+
+/** A stage of a pipeline: reads the input, which is its own only during the call, and writes its output with
+    trip_output_write. Returns 0, or any other number to say that it failed. May call everything in this file. */
+typedef int32_t (*trip_stage)(void *user_data, const char *input, size_t input_len, trip_output output);
+
+/** Judges what a guarded function returned: result points to it, as wide as its type; NULL where it returns nothing.
+    error_number is errno after the call. Returns one of TRIP_CLASS_*; anything else counts as TRIP_CLASS_UNKNOWN. */
+typedef uint32_t (*trip_classifier)(void *user_data, const void *result, int32_t error_number);
+
+/** Told once, when nobody will use this user_data again: free it. May be called on any thread. */
+typedef void (*trip_finalizer)(void *user_data);
 
 /* ---- Constants --------------------------------------------------------------------------------------------------- */
 
@@ -138,13 +190,15 @@ enum {
 };
 
 enum {
-    TRIP_FEATURE_CIRCUITS = 1, /**< Trackers, circuits and permits: always there. */
-    TRIP_FEATURE_EXPRESS = 2,  /**< trip_circuit_express and trip_circuit_count. */
-    TRIP_FEATURE_OUTCOMES = 3, /**< trip_outcome: trip_permit_record, the classifications, trip_parse_retry_hint. */
-    TRIP_FEATURE_WINDOWS = 4,  /**< Windows, slow and hung calls, ramps and streams: trip_permit_progress. */
-    TRIP_FEATURE_STEERING = 5, /**< Modes, trip_circuit_trip, _reset and _remove, trip_tracker_configure. */
-    TRIP_FEATURE_SEEING = 6,   /**< trip_tracker_circuits, trip_circuit_explain, events, metrics. */
-    TRIP_FEATURE_SNAPSHOTS = 7 /**< trip_tracker_snapshot and trip_tracker_restore. */
+    TRIP_FEATURE_CIRCUITS = 1,  /**< Trackers, circuits and permits: always there. */
+    TRIP_FEATURE_EXPRESS = 2,   /**< trip_circuit_express and trip_circuit_count. */
+    TRIP_FEATURE_OUTCOMES = 3,  /**< trip_outcome: trip_permit_record, the classifications, trip_parse_retry_hint. */
+    TRIP_FEATURE_WINDOWS = 4,   /**< Windows, slow and hung calls, ramps and streams: trip_permit_progress. */
+    TRIP_FEATURE_STEERING = 5,  /**< Modes, trip_circuit_trip, _reset and _remove, trip_tracker_configure. */
+    TRIP_FEATURE_SEEING = 6,    /**< trip_tracker_circuits, trip_circuit_explain, events, metrics. */
+    TRIP_FEATURE_SNAPSHOTS = 7, /**< trip_tracker_snapshot and trip_tracker_restore. */
+    TRIP_FEATURE_POLICIES = 8,  /**< trip_retry, trip_dedup, trip_gate, trip_route, trip_pipeline. */
+    TRIP_FEATURE_GUARDS = 9     /**< trip_guard. A library that was built without libffi lacks it. */
 };
 
 enum {
@@ -157,7 +211,9 @@ enum {
     TRIP_EVENT_EVICTED = 7,       /**< A circuit is gone: removed, or evicted from a full tracker. */
     TRIP_EVENT_DROPPED_LATE = 8,  /**< A permit was settled too late to change anything: that was TRIP_STALE. */
     TRIP_EVENT_LOCK_WAITED = 9,   /**< A call has waited for a lock of the tracker for more than 5 ms. */
-    TRIP_EVENT_CONFIGURED = 10    /**< The policy of the tracker, a provider, a tenant or a circuit was replaced. */
+    TRIP_EVENT_CONFIGURED = 10,   /**< The policy of the tracker, a provider, a tenant or a circuit was replaced. */
+    TRIP_EVENT_GATE_SOFT = 11, /**< A gate has passed its soft limit, for the first time since it was at most that. */
+    TRIP_EVENT_GATE_FULL = 12  /**< A gate has turned a caller away, for the first time since it had room. */
 };
 
 enum {
@@ -172,6 +228,38 @@ enum {
     TRIP_CAUSE_OPERATOR = 8,     /**< Somebody called a function that does this. */
     TRIP_CAUSE_RESTORED = 9,     /**< trip_tracker_restore. */
     TRIP_CAUSE_CAPACITY = 10     /**< Another circuit needed the place. */
+};
+
+enum {
+    TRIP_JITTER_NONE = 0,        /**< The delay as it is. */
+    TRIP_JITTER_FULL = 1,        /**< Anything from 0 to the delay. */
+    TRIP_JITTER_EQUAL = 2,       /**< Anything from half of the delay to all of it. */
+    TRIP_JITTER_DECORRELATED = 3 /**< Anything from the base delay to three times the last one, below the cap. */
+};
+
+enum {
+    TRIP_ADAPT_NONE = 0, /**< The limit of a gate is its capacity. */
+    TRIP_ADAPT_AIMD = 1, /**< It grows by one while calls succeed in time, and falls by a share when one does not. */
+    TRIP_ADAPT_GRADIENT =
+        2 /**< It falls as calls take longer than they did in the long run, and grows as they do not. */
+};
+
+enum {
+    TRIP_ORDER_LISTED = 0,  /**< The first provider of a route, and when that refuses the second. */
+    TRIP_ORDER_WEIGHTED = 1 /**< Drawn for each call, in proportion to the weights. */
+};
+
+enum {
+    TRIP_FALLBACK_REFUSE = 0, /**< When all circuits of a route refuse, the call is refused. */
+    TRIP_FALLBACK_ONE = 1 /**< It is let through to the one that would admit it soonest, unless such a call is out. */
+};
+
+enum {
+    TRIP_RULE_NEGATIVE_FAILS = 0, /**< A result below 0 is a failure: for signed integers and floating point. */
+    TRIP_RULE_ZERO_SUCCEEDS = 1,  /**< Any result but 0 is a failure. */
+    TRIP_RULE_ZERO_FAILS = 2,     /**< 0, or NULL, is a failure. */
+    TRIP_RULE_ERRNO = 3,          /**< A result below 0, or NULL, is what trip_classify_errno says of errno. */
+    TRIP_RULE_CLASSIFIER = 4      /**< The caller's trip_classifier says what it is. */
 };
 
 enum {
@@ -260,11 +348,11 @@ typedef struct trip_config {
                                         default: it may take its time */
 } trip_config;
 
-/** Why trip_tracker_create, _configure or _restore failed. Written on failure, and only then. */
+/** Why a function that takes a config, or trip_tracker_restore, failed. Written on failure, and only then. */
 typedef struct trip_error {
     uint32_t struct_size;  /**< [bytes] sizeof(trip_error) */
     trip_status status;    /**< [TRIP_*] what the function returned */
-    uint32_t field_offset; /**< [bytes] offset in trip_config of the field at fault; UINT32_MAX: none */
+    uint32_t field_offset; /**< [bytes] offset in the config of the field at fault; UINT32_MAX: none */
     uint32_t reserved;     /**< [none] always 0 */
     char message[240];     /**< [text] one line for a human, NUL-terminated; its wording may change */
 } trip_error;
@@ -367,9 +455,138 @@ typedef struct trip_event {
     uint32_t tenant_len;    /**< [bytes] its length */
     uint32_t provider_offset; /**< [bytes] where the provider begins */
     uint32_t provider_len;    /**< [bytes] its length */
-    uint32_t reason_offset;   /**< [bytes] where the operator's reason begins */
+    uint32_t reason_offset;   /**< [bytes] where the operator's reason begins, or the name of the gate */
     uint32_t reason_len;      /**< [bytes] its length */
+    uint32_t depth;           /**< [count] of a gate: tokens out */
+    uint32_t limit;           /**< [count] of a gate: how many may be, now */
 } trip_event;
+
+/** When to try a failed call again. Fill it with trip_retry_config_init, then change what you want changed. */
+typedef struct trip_retry_config {
+    uint32_t struct_size;   /**< [bytes] sizeof(trip_retry_config) */
+    uint32_t max_attempts;  /**< [count] of a call, the first included; 1 to 1000, default 3 */
+    uint64_t base_delay_ns; /**< [ns] before the second attempt; at most one year, default 500 ms */
+    uint64_t max_delay_ns;  /**< [ns] the cap on every delay; at most one year, default 60 s */
+    double multiplier;      /**< [ratio] how delays grow; finite, at least 1, default 2 */
+    uint32_t jitter;        /**< [TRIP_JITTER_*] how delays are spread; default full */
+    uint32_t max_providers; /**< [count] with a budget of their own, the rest share one; 1 to 65536, default 1024 */
+    uint64_t seed;          /**< [bits] of what is drawn for the jitter; 0, the default: another in each process */
+    uint64_t max_retry_after_ns; /**< [ns] a call is not tried again when its provider asks to wait longer; at most one
+                                      year, default 60 s; 0: what providers ask for is not heeded */
+    uint64_t deadline_ns;  /**< [ns] no attempt begins later than so long after trip_retry_begin; at most one year;
+                                      0, the default: it may */
+    uint64_t classes;      /**< [bits] which classes are worth a retry, 1 << TRIP_CLASS_...; default server error,
+                                      rate limited, overloaded, network, timeout */
+    double budget_ratio;   /**< [ratio] retries that each call earns its provider; 0 to 1000, default 0.1 */
+    uint32_t budget_burst; /**< [count] retries that may be saved up, and are there at first; 1 to 1000000,
+                                      default 10 */
+    uint32_t reserved;     /**< [none] must be 0 */
+} trip_retry_config;
+
+/** The retries of a provider seen from outside. */
+typedef struct trip_retry_info {
+    uint32_t struct_size; /**< [bytes] sizeof(trip_retry_info) */
+    uint32_t budget;      /**< [count] retries that are left now, whole ones */
+    uint64_t calls;       /**< [count] trip_retry_begin */
+    uint64_t retries;     /**< [count] trip_retry_next that said TRIP_OK */
+    uint64_t refused;     /**< [count] that said TRIP_NO_RETRY_BUDGET */
+} trip_retry_info;
+
+/** How long calls are remembered. Fill it with trip_dedup_config_init, then change what you want changed. */
+typedef struct trip_dedup_config {
+    uint32_t struct_size; /**< [bytes] sizeof(trip_dedup_config) */
+    uint32_t max_entries; /**< [count] calls in progress and values that are kept; 1 to 16777216, default 65536 */
+    uint64_t max_bytes;   /**< [count] bytes of keys and values that are kept; at least 1, default 64 MiB */
+    uint64_t lease_ns; /**< [ns] a call is in progress for so long at most, then its key is free; above 0, at most one
+                               year, default 600 s */
+    uint64_t ttl_ns;   /**< [ns] a value is kept for so long; at most one year, default 300 s; 0: never */
+} trip_dedup_config;
+
+/** A deduplicator seen from outside. */
+typedef struct trip_dedup_info {
+    uint32_t struct_size; /**< [bytes] sizeof(trip_dedup_info) */
+    uint32_t in_progress; /**< [count] tickets out */
+    uint32_t cached;      /**< [count] values kept; one whose time is over may count until somebody comes by */
+    uint32_t waiting;     /**< [count] callers in trip_dedup_wait */
+    uint64_t bytes;       /**< [count] bytes of keys and values kept */
+    uint64_t started;     /**< [count] tickets given */
+    uint64_t hits;        /**< [count] answers TRIP_CACHED */
+    uint64_t joined;      /**< [count] answers TRIP_IN_PROGRESS */
+    uint64_t completed;   /**< [count] tickets settled with a value */
+    uint64_t failed;      /**< [count] tickets settled without one */
+    uint64_t expired;     /**< [count] tickets whose lease ran out */
+    uint64_t evicted;     /**< [count] values that went before their time, to make room */
+} trip_dedup_info;
+
+/** How many calls may be in progress. Fill it with trip_gate_config_init, then change what you want changed. */
+typedef struct trip_gate_config {
+    uint32_t struct_size; /**< [bytes] sizeof(trip_gate_config) */
+    uint32_t capacity;    /**< [count] tokens out at once; 1 to 1048576, default 100 */
+    uint32_t soft_limit;  /**< [count] more than so many are an event; below capacity; 0, the default: none is */
+    uint32_t adapt;       /**< [TRIP_ADAPT_*] whether the limit follows the calls, up to capacity; default not */
+    uint32_t min_limit;   /**< [count] below which it never falls; 1 to capacity, default 1 */
+    uint32_t
+        initial_limit; /**< [count] where it begins; min_limit to capacity; 0, the default: 20, or as near as may be */
+    uint64_t latency_ns; /**< [ns] AIMD: a call that took longer has not succeeded in time; at most one year; 0, the
+                                 default: how long it took does not matter */
+    double decrease;     /**< [ratio] AIMD: what is left of the limit; 0.5 to below 1, default 0.9 */
+    double tolerance;    /**< [ratio] gradient: calls may take so many times what they did; 1 to 10, default 1.5 */
+    double smoothing;    /**< [ratio] gradient: weight of the newest limit; above 0, at most 1, default 0.2 */
+} trip_gate_config;
+
+/** How full a gate was that turned a caller away. Written on TRIP_SHED, and only then. */
+typedef struct trip_shed {
+    uint32_t struct_size; /**< [bytes] sizeof(trip_shed) */
+    trip_status status;   /**< [TRIP_*] TRIP_SHED */
+    uint32_t depth;       /**< [count] tokens out */
+    uint32_t limit;       /**< [count] how many may be, now */
+    uint32_t capacity;    /**< [count] how many may ever be */
+    uint32_t reserved;    /**< [none] always 0 */
+} trip_shed;
+
+/** A gate seen from outside. acquired = released + depth, when no call is in progress. */
+typedef struct trip_gate_info {
+    uint32_t struct_size;    /**< [bytes] sizeof(trip_gate_info) */
+    uint32_t depth;          /**< [count] tokens out */
+    uint32_t limit;          /**< [count] how many may be, now */
+    uint32_t capacity;       /**< [count] how many may ever be */
+    uint32_t soft_limit;     /**< [count] more than so many are an event; 0: none is */
+    uint32_t reserved;       /**< [none] always 0 */
+    double soft_depth_ratio; /**< [ratio] depth to soft_limit; above 1 it is passed; 0 without a soft limit */
+    uint64_t acquired;       /**< [count] tokens given */
+    uint64_t released;       /**< [count] tokens released */
+    uint64_t shed;           /**< [count] callers turned away */
+    uint64_t latency_ns;     /**< [ns] gradient: how long calls take in the long run; else 0 */
+} trip_gate_info;
+
+/** How a route chooses. Fill it with trip_route_config_init, then change what you want changed. */
+typedef struct trip_route_config {
+    uint32_t struct_size; /**< [bytes] sizeof(trip_route_config) */
+    uint32_t order;       /**< [TRIP_ORDER_*] which provider comes first; default as listed */
+    uint32_t fallback;    /**< [TRIP_FALLBACK_*] what becomes of a call that all refuse; default it is refused */
+    uint32_t reserved;    /**< [none] must be 0 */
+    uint64_t seed;        /**< [bits] of what is drawn; 0, the default: another in each process */
+} trip_route_config;
+
+/** Which stage of a pipeline failed. Written on TRIP_STAGE_FAILED, and only then. */
+typedef struct trip_stage_failure {
+    uint32_t struct_size; /**< [bytes] sizeof(trip_stage_failure) */
+    int32_t code;         /**< [code] what the stage returned */
+    uint32_t stage;       /**< [count] how many ran before it */
+    uint32_t name_len;    /**< [bytes] length of name */
+    char name[256];       /**< [text] its name, NUL-terminated */
+} trip_stage_failure;
+
+/** What a guard makes of results, and what its caller gets when it does not call. trip_guard_config_init fills it. */
+typedef struct trip_guard_config {
+    uint32_t struct_size;   /**< [bytes] sizeof(trip_guard_config) */
+    uint32_t rule;          /**< [TRIP_RULE_*] what a failure is; default a negative result */
+    int64_t refused_result; /**< [code] what trip_guard_pointer's function returns when the circuit refuses: cut to its
+                                 type, as a pointer too; default -1 */
+    double refused_double;  /**< [ratio] the same where it returns floating point; any; default -1 */
+    int32_t refused_errno;  /**< [errno] errno then; default EAGAIN; 0: it is left alone */
+    uint32_t reserved;      /**< [none] must be 0 */
+} trip_guard_config;
 
 /* ---- The library ------------------------------------------------------------------------------------------------- */
 
@@ -983,6 +1200,687 @@ TRIP_API trip_status trip_tracker_snapshot(trip_tracker tracker, uint64_t now_un
  */
 TRIP_API trip_status trip_tracker_restore(trip_tracker tracker, uint64_t now_unix_ns, const char *bytes,
                                           size_t bytes_len, trip_error *out_error);
+
+/* ---- Retry ------------------------------------------------------------------------------------------------------- */
+
+/**
+ * Fill a config with the defaults.
+ *
+ * @param out_config [trip_retry_config] written whole; members that this library does not know become 0
+ * @param struct_size [bytes] sizeof(trip_retry_config)
+ * @return TRIP_OK; TRIP_E_INVALID: out_config is NULL, or struct_size below the first released size or above 4096
+ * [since 1.4] [thread-safe] [fork-safe] [non-blocking] [signal-safe]
+ */
+TRIP_API trip_status trip_retry_config_init(trip_retry_config *out_config, size_t struct_size);
+
+/**
+ * Create a rule for retries. The caller owns it and destroys it with trip_retry_destroy.
+ *
+ * @param tracker [handle] whose clock it goes by; when that is destroyed, it can only be destroyed too. 0: the machine's
+ * @param config [trip_retry_config] read during the call only; NULL: the defaults
+ * @param out_retry [handle] the new rule
+ * @param out_error [trip_error] may be NULL; written on failure: which field, and why
+ * @return TRIP_OK;
+ *         TRIP_E_INVALID: out_retry is NULL, or a struct_size is out of range;
+ *         TRIP_E_HANDLE: no such tracker;
+ *         TRIP_E_TOO_NEW: config has members that this library does not know, and they are not zero;
+ *         TRIP_E_CONFIG: a field is out of range;
+ *         TRIP_E_NOMEM: out of memory;
+ *         TRIP_E_CAPACITY: 65535 of them exist;
+ *         TRIP_E_SYSTEM: the system gave no random numbers
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_retry_create(trip_tracker tracker, const trip_retry_config *config, trip_retry *out_retry,
+                                       trip_error *out_error);
+
+/**
+ * Destroy a rule for retries with its budgets. Safe while other threads use it.
+ *
+ * @param retry [handle] the rule
+ * @return TRIP_OK; TRIP_E_HANDLE: no such rule
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_retry_destroy(trip_retry retry);
+
+/**
+ * How long to wait after an attempt, before jitter: min(base_delay_ns * multiplier^(attempt - 1), max_delay_ns). Depends
+ * on nothing else and changes nothing.
+ *
+ * @param retry [handle] the rule
+ * @param attempt [count] which attempt failed: 1 for the first; 0 is taken as 1
+ * @param out_delay_ns [ns] the delay
+ * @return TRIP_OK; TRIP_E_INVALID: out_delay_ns is NULL; TRIP_E_HANDLE: no such rule
+ * [since 1.4] [thread-safe] [fork-safe] [non-blocking]
+ */
+TRIP_API trip_status trip_retry_delay_for(trip_retry retry, uint32_t attempt, uint64_t *out_delay_ns);
+
+/**
+ * Begin a call: it earns its provider budget_ratio retries, and its deadline begins.
+ *
+ * @param retry [handle] the rule
+ * @param provider [text] who is called; the empty text is a provider too
+ * @param provider_len [bytes] length of provider
+ * @param out_began_ns [ns] when the call began; trip_retry_next wants it
+ * @return TRIP_OK;
+ *         TRIP_E_INVALID: out_began_ns is NULL, provider is longer than 255 bytes, or NULL with a length;
+ *         TRIP_E_HANDLE: no such rule, or its tracker is destroyed
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_retry_begin(trip_retry retry, const char *provider, size_t provider_len,
+                                      uint64_t *out_began_ns);
+
+/**
+ * Whether, and when, to try again after an attempt that failed. TRIP_OK takes one retry from the budget of the provider.
+ * A refused permit is no failed attempt: nobody was called, and to ask this would take retries from those who were.
+ *
+ * @param retry [handle] the rule
+ * @param provider [text] who was called in this attempt
+ * @param provider_len [bytes] length of provider
+ * @param attempt [count] which attempt failed: 1 for the first; 0 is taken as 1
+ * @param began_ns [ns] what trip_retry_begin said
+ * @param last_delay_ns [ns] the delay before this attempt; 0 before the first. TRIP_JITTER_DECORRELATED goes by it
+ * @param outcome [trip_outcome] how the attempt went: its status_class, and its retry_after_ns, below which no delay is
+ * @param out_delay_ns [ns] how long to wait before the next attempt; written on TRIP_OK only
+ * @return TRIP_OK: try again after out_delay_ns;
+ *         TRIP_NO_RETRY_CLASS: its class is not worth a retry;
+ *         TRIP_NO_RETRY_ATTEMPTS: max_attempts have been made;
+ *         TRIP_NO_RETRY_LATE: the next attempt would begin after the deadline, or the provider asks for more than
+ *         max_retry_after_ns;
+ *         TRIP_NO_RETRY_BUDGET: the budget of the provider is used up;
+ *         TRIP_E_INVALID: outcome or out_delay_ns is NULL, the struct_size of outcome is out of range, its class is none,
+ *         or provider is longer than 255 bytes, or NULL with a length;
+ *         TRIP_E_HANDLE: no such rule, or its tracker is destroyed;
+ *         TRIP_E_TOO_NEW: outcome has members that this library does not know, and they are not zero
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_retry_next(trip_retry retry, const char *provider, size_t provider_len, uint32_t attempt,
+                                     uint64_t began_ns, uint64_t last_delay_ns, const trip_outcome *outcome,
+                                     uint64_t *out_delay_ns);
+
+/**
+ * The budget and the counters of a provider. One that has no budget of its own is told the shared one.
+ *
+ * @param retry [handle] the rule
+ * @param provider [text] whose
+ * @param provider_len [bytes] length of provider
+ * @param out_info [trip_retry_info] the answer
+ * @return TRIP_OK;
+ *         TRIP_E_INVALID: out_info is NULL, its struct_size is out of range, provider is longer than 255 bytes, or NULL
+ *         with a length;
+ *         TRIP_E_HANDLE: no such rule
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_retry_inspect(trip_retry retry, const char *provider, size_t provider_len,
+                                        trip_retry_info *out_info);
+
+/* ---- Deduplication ----------------------------------------------------------------------------------------------- */
+
+/**
+ * Fill a config with the defaults.
+ *
+ * @param out_config [trip_dedup_config] written whole; members that this library does not know become 0
+ * @param struct_size [bytes] sizeof(trip_dedup_config)
+ * @return TRIP_OK; TRIP_E_INVALID: out_config is NULL, or struct_size below the first released size or above 4096
+ * [since 1.4] [thread-safe] [fork-safe] [non-blocking] [signal-safe]
+ */
+TRIP_API trip_status trip_dedup_config_init(trip_dedup_config *out_config, size_t struct_size);
+
+/**
+ * Create a deduplicator. The caller owns it and destroys it with trip_dedup_destroy.
+ *
+ * @param tracker [handle] whose clock it goes by; when that is destroyed, it can only be destroyed too. 0: the machine's
+ * @param config [trip_dedup_config] read during the call only; NULL: the defaults
+ * @param out_dedup [handle] the new deduplicator
+ * @param out_error [trip_error] may be NULL; written on failure: which field, and why
+ * @return TRIP_OK;
+ *         TRIP_E_INVALID: out_dedup is NULL, or a struct_size is out of range;
+ *         TRIP_E_HANDLE: no such tracker;
+ *         TRIP_E_TOO_NEW: config has members that this library does not know, and they are not zero;
+ *         TRIP_E_CONFIG: a field is out of range;
+ *         TRIP_E_NOMEM: out of memory;
+ *         TRIP_E_CAPACITY: 65535 of them exist;
+ *         TRIP_E_SYSTEM: the system gave no random numbers
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_dedup_create(trip_tracker tracker, const trip_dedup_config *config, trip_dedup *out_dedup,
+                                       trip_error *out_error);
+
+/**
+ * Destroy a deduplicator with its values and tickets: a ticket that is out gets TRIP_E_HANDLE from then on, and who waits
+ * is woken and gets it too. Safe while other threads use it.
+ *
+ * @param dedup [handle] the deduplicator
+ * @return TRIP_OK; TRIP_E_HANDLE: no such deduplicator
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_dedup_destroy(trip_dedup dedup);
+
+/**
+ * Ask whether a call must be made. Of all who ask for a key at once, one gets the ticket, and has to settle it by
+ * trip_ticket_complete, _fail or _drop within lease_ns.
+ *
+ * @param dedup [handle] the deduplicator
+ * @param key [text] which call this is: at most 65536 bytes
+ * @param key_len [bytes] length of key
+ * @param out_ticket [handle] the duty to make the call; written on TRIP_OK only
+ * @param out_value [text] where the value goes, without a NUL; may be NULL when capacity is 0; written on TRIP_CACHED only
+ * @param capacity [bytes] room in out_value
+ * @param out_len [bytes] length of the value; written on TRIP_CACHED only. More than capacity: nothing was written into
+ *        out_value, ask again with more room
+ * @return TRIP_OK: nobody has made the call: make it;
+ *         TRIP_IN_PROGRESS: somebody is making it;
+ *         TRIP_CACHED: it has been made;
+ *         TRIP_E_INVALID: an output is NULL, key is longer than 65536 bytes, or NULL with a length;
+ *         TRIP_E_HANDLE: no such deduplicator, or its tracker is destroyed;
+ *         TRIP_E_NOMEM: out of memory;
+ *         TRIP_E_CAPACITY: max_entries calls are in progress, or their keys are more than max_bytes
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_dedup_check(trip_dedup dedup, const char *key, size_t key_len, trip_ticket *out_ticket,
+                                      char *out_value, size_t capacity, size_t *out_len);
+
+/**
+ * As trip_dedup_check, but while somebody else is making the call wait for its end.
+ *
+ * @param dedup [handle] the deduplicator
+ * @param key [text] which call this is: at most 65536 bytes
+ * @param key_len [bytes] length of key
+ * @param timeout_ns [ns] how long at most, by the machine's clock; UINT64_MAX: as long as it takes
+ * @param out_ticket [handle] as in trip_dedup_check
+ * @param out_value [text] as in trip_dedup_check
+ * @param capacity [bytes] room in out_value
+ * @param out_len [bytes] as in trip_dedup_check
+ * @return TRIP_OK: nobody has made the call, or whoever did it failed: make it;
+ *         TRIP_IN_PROGRESS: the time is over and somebody is still making it;
+ *         TRIP_CACHED: it has been made;
+ *         TRIP_E_INVALID: as in trip_dedup_check;
+ *         TRIP_E_HANDLE: no such deduplicator, it was destroyed meanwhile, or its tracker is destroyed;
+ *         TRIP_E_NOMEM: out of memory;
+ *         TRIP_E_CAPACITY: as in trip_dedup_check
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_dedup_wait(trip_dedup dedup, const char *key, size_t key_len, uint64_t timeout_ns,
+                                     trip_ticket *out_ticket, char *out_value, size_t capacity, size_t *out_len);
+
+/**
+ * A descriptor that becomes readable when trip_dedup_check has something else to say of a key than TRIP_IN_PROGRESS, for
+ * poll, epoll and what is built on them. It belongs to the caller, who closes it: that is all that giving up takes. Do
+ * not read it; ask trip_dedup_check when it is readable. A lease on a manual clock does not make it readable.
+ *
+ * @param dedup [handle] the deduplicator
+ * @param key [text] which call: at most 65536 bytes
+ * @param key_len [bytes] length of key
+ * @param out_fd [fd] the descriptor: non-blocking, closed on exec
+ * @return TRIP_OK: it may be readable already;
+ *         TRIP_E_INVALID: out_fd is NULL, key is longer than 65536 bytes, or NULL with a length;
+ *         TRIP_E_HANDLE: no such deduplicator, or its tracker is destroyed;
+ *         TRIP_E_SYSTEM: the system gave no descriptor
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_dedup_watch(trip_dedup dedup, const char *key, size_t key_len, int32_t *out_fd);
+
+/**
+ * Forget the value of a key. A call in progress goes on.
+ *
+ * @param dedup [handle] the deduplicator
+ * @param key [text] which call: at most 65536 bytes
+ * @param key_len [bytes] length of key
+ * @return TRIP_OK: be it that there was none;
+ *         TRIP_E_INVALID: key is longer than 65536 bytes, or NULL with a length;
+ *         TRIP_E_HANDLE: no such deduplicator
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_dedup_forget(trip_dedup dedup, const char *key, size_t key_len);
+
+/**
+ * What a deduplicator holds, and its counters.
+ *
+ * @param dedup [handle] the deduplicator
+ * @param out_info [trip_dedup_info] the answer
+ * @return TRIP_OK; TRIP_E_INVALID: out_info is NULL, or its struct_size is out of range; TRIP_E_HANDLE: no such
+ *         deduplicator
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_dedup_inspect(trip_dedup dedup, trip_dedup_info *out_info);
+
+/**
+ * The call has brought a value: whoever waits for it gets it, and so does who asks within ttl_ns. With a ttl_ns of 0, or
+ * when it is larger than max_bytes, nobody gets it: those who wait get the next ticket.
+ *
+ * @param ticket [handle] the ticket
+ * @param value [text] any bytes, which are copied
+ * @param value_len [bytes] length of value
+ * @return TRIP_OK;
+ *         TRIP_STALE: the lease is over, and nothing has changed;
+ *         TRIP_E_INVALID: value is NULL with a length;
+ *         TRIP_E_HANDLE: no such ticket, or its deduplicator is destroyed;
+ *         TRIP_E_CONSUMED: it was settled before;
+ *         TRIP_E_NOMEM: out of memory; the ticket is settled as by trip_ticket_fail
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_ticket_complete(trip_ticket ticket, const char *value, size_t value_len);
+
+/**
+ * The call has failed: its key is free at once, and one of those who wait gets the next ticket.
+ *
+ * @param ticket [handle] the ticket
+ * @return TRIP_OK; TRIP_STALE: the lease is over, and nothing has changed; TRIP_E_HANDLE: no such ticket, or its
+ *         deduplicator is destroyed; TRIP_E_CONSUMED: it was settled before
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_ticket_fail(trip_ticket ticket);
+
+/**
+ * Nobody has settled the ticket, or the call was given up: what a destructor calls. Acts as trip_ticket_fail.
+ *
+ * @param ticket [handle] the ticket
+ * @return TRIP_OK; TRIP_STALE: the lease is over, and nothing has changed; TRIP_E_HANDLE: no such ticket, or its
+ *         deduplicator is destroyed; TRIP_E_CONSUMED: it was settled before
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_ticket_drop(trip_ticket ticket);
+
+/**
+ * The call takes longer: its lease begins again.
+ *
+ * @param ticket [handle] the ticket
+ * @return TRIP_OK; TRIP_STALE: the lease is over, and nothing has changed; TRIP_E_HANDLE: no such ticket, or its
+ *         deduplicator is destroyed; TRIP_E_CONSUMED: it was settled before
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_ticket_renew(trip_ticket ticket);
+
+/* ---- Backpressure ------------------------------------------------------------------------------------------------ */
+
+/**
+ * Fill a config with the defaults.
+ *
+ * @param out_config [trip_gate_config] written whole; members that this library does not know become 0
+ * @param struct_size [bytes] sizeof(trip_gate_config)
+ * @return TRIP_OK; TRIP_E_INVALID: out_config is NULL, or struct_size below the first released size or above 4096
+ * [since 1.4] [thread-safe] [fork-safe] [non-blocking] [signal-safe]
+ */
+TRIP_API trip_status trip_gate_config_init(trip_gate_config *out_config, size_t struct_size);
+
+/**
+ * Create a gate. The caller owns it and destroys it with trip_gate_destroy.
+ *
+ * @param tracker [handle] whose clock it goes by and where its events are told; when that is destroyed, the gate gives no
+ *        more tokens. 0: the machine's clock, and no events
+ * @param name [text] what its events call it
+ * @param name_len [bytes] length of name
+ * @param config [trip_gate_config] read during the call only; NULL: the defaults
+ * @param out_gate [handle] the new gate
+ * @param out_error [trip_error] may be NULL; written on failure: which field, and why
+ * @return TRIP_OK;
+ *         TRIP_E_INVALID: out_gate is NULL, name is longer than 255 bytes, or NULL with a length, or a struct_size is out
+ *         of range;
+ *         TRIP_E_HANDLE: no such tracker;
+ *         TRIP_E_TOO_NEW: config has members that this library does not know, and they are not zero;
+ *         TRIP_E_CONFIG: a field is out of range;
+ *         TRIP_E_NOMEM: out of memory;
+ *         TRIP_E_CAPACITY: 65535 of them exist;
+ *         TRIP_E_SYSTEM: the system gave no random numbers
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_gate_create(trip_tracker tracker, const char *name, size_t name_len,
+                                      const trip_gate_config *config, trip_gate *out_gate, trip_error *out_error);
+
+/**
+ * Destroy a gate: its tokens get TRIP_E_HANDLE from then on. Safe while other threads use it.
+ *
+ * @param gate [handle] the gate
+ * @return TRIP_OK; TRIP_E_HANDLE: no such gate
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_gate_destroy(trip_gate gate);
+
+/**
+ * Ask for one of the places. Whoever gets a token releases it with trip_token_release when the call is over.
+ *
+ * @param gate [handle] the gate
+ * @param out_token [handle] the token; written on TRIP_OK only
+ * @param out_shed [trip_shed] may be NULL; written on TRIP_SHED only
+ * @return TRIP_OK;
+ *         TRIP_SHED: as many tokens are out as may be;
+ *         TRIP_E_INVALID: out_token is NULL, or the struct_size of out_shed is out of range;
+ *         TRIP_E_HANDLE: no such gate, or its tracker is destroyed;
+ *         TRIP_E_NOMEM: out of memory;
+ *         TRIP_E_CAPACITY: 1048576 tokens of all gates are out
+ * [since 1.4] [thread-safe] [fork-safe] [non-blocking]
+ */
+TRIP_API trip_status trip_gate_acquire(trip_gate gate, trip_token *out_token, trip_shed *out_shed);
+
+/**
+ * The call is over: give its place back. How it went is for gates that adapt.
+ *
+ * @param token [handle] the token
+ * @param effect [TRIP_EFFECT_*] success: it tells how long calls take; failure: so it does, and that there are too many;
+ *        nothing: it tells nothing, as one that was given up
+ * @return TRIP_OK;
+ *         TRIP_STALE: the token was acquired before a fork, by the parent;
+ *         TRIP_E_INVALID: no such effect; the token is still out;
+ *         TRIP_E_HANDLE: no such token, or its gate is destroyed;
+ *         TRIP_E_CONSUMED: it was released before, and nothing has changed
+ * [since 1.4] [thread-safe] [fork-safe] [non-blocking]
+ */
+TRIP_API trip_status trip_token_release(trip_token token, uint32_t effect);
+
+/**
+ * How full a gate is, and its counters.
+ *
+ * @param gate [handle] the gate
+ * @param out_info [trip_gate_info] the answer
+ * @return TRIP_OK; TRIP_E_INVALID: out_info is NULL, or its struct_size is out of range; TRIP_E_HANDLE: no such gate
+ * [since 1.4] [thread-safe] [fork-safe] [non-blocking]
+ */
+TRIP_API trip_status trip_gate_inspect(trip_gate gate, trip_gate_info *out_info);
+
+/* ---- Routes ------------------------------------------------------------------------------------------------------ */
+
+/**
+ * Fill a config with the defaults.
+ *
+ * @param out_config [trip_route_config] written whole; members that this library does not know become 0
+ * @param struct_size [bytes] sizeof(trip_route_config)
+ * @return TRIP_OK; TRIP_E_INVALID: out_config is NULL, or struct_size below the first released size or above 4096
+ * [since 1.4] [thread-safe] [fork-safe] [non-blocking] [signal-safe]
+ */
+TRIP_API trip_status trip_route_config_init(trip_route_config *out_config, size_t struct_size);
+
+/**
+ * Create a route, which has no providers yet. The caller owns it and destroys it with trip_route_destroy.
+ *
+ * @param tracker [handle] whose circuits it asks
+ * @param tenant [text] whose calls these are
+ * @param tenant_len [bytes] length of tenant
+ * @param config [trip_route_config] read during the call only; NULL: the defaults
+ * @param out_route [handle] the new route
+ * @param out_error [trip_error] may be NULL; written on failure: which field, and why
+ * @return TRIP_OK;
+ *         TRIP_E_INVALID: out_route is NULL, tenant is longer than 255 bytes, or NULL with a length, or a struct_size is
+ *         out of range;
+ *         TRIP_E_HANDLE: no such tracker;
+ *         TRIP_E_TOO_NEW: config has members that this library does not know, and they are not zero;
+ *         TRIP_E_CONFIG: a field is out of range;
+ *         TRIP_E_NOMEM: out of memory;
+ *         TRIP_E_CAPACITY: 65535 of them exist;
+ *         TRIP_E_SYSTEM: the system gave no random numbers
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_route_create(trip_tracker tracker, const char *tenant, size_t tenant_len,
+                                       const trip_route_config *config, trip_route *out_route, trip_error *out_error);
+
+/**
+ * Destroy a route. Its circuits and the permits that it gave stay. Safe while other threads use it.
+ *
+ * @param route [handle] the route
+ * @return TRIP_OK; TRIP_E_HANDLE: no such route
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_route_destroy(trip_route route);
+
+/**
+ * Add a provider, behind those that are there.
+ *
+ * @param route [handle] the route
+ * @param provider [text] who may be called
+ * @param provider_len [bytes] length of provider
+ * @param weight [count] its share of the calls, to those of the others; 1 to 1000000. It counts where providers are drawn
+ *        or sessions are spread over them
+ * @return TRIP_OK;
+ *         TRIP_E_INVALID: weight is out of range, provider is longer than 255 bytes, or NULL with a length, or is on the
+ *         route already;
+ *         TRIP_E_HANDLE: no such route;
+ *         TRIP_E_NOMEM: out of memory;
+ *         TRIP_E_CAPACITY: 64 providers are on the route
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_route_add(trip_route route, const char *provider, size_t provider_len, uint32_t weight);
+
+/**
+ * A permit of the first provider whose circuit admits the call. Calls of a session go to the same provider as long as it
+ * admits them, in every process and on every machine (rendezvous hashing; ABI.md says how), whatever the order is.
+ *
+ * @param route [handle] the route
+ * @param session [text] what keeps calls together; empty: nothing does
+ * @param session_len [bytes] length of session
+ * @param avoid [bits] providers that are asked last, as those that have just failed: 1 << their index
+ * @param out_permit [handle] the permit; written on TRIP_OK only
+ * @param out_index [count] whose it is: 0 for the provider that was added first; written on TRIP_OK only
+ * @param out_rejection [trip_rejection] may be NULL; written on a rejection only: that of the circuit that says the
+ *        soonest retry_after_ns
+ * @return TRIP_OK;
+ *         TRIP_REJECTED_OPEN, TRIP_REJECTED_PROBING, TRIP_REJECTED_RAMP, TRIP_REJECTED_FORCED: all refuse, and that circuit
+ *         for this reason;
+ *         TRIP_E_INVALID: an output is NULL, session is longer than 255 bytes, or NULL with a length, the struct_size of
+ *         out_rejection is out of range, or the route has no providers;
+ *         TRIP_E_HANDLE: no such route, or its tracker is destroyed;
+ *         TRIP_E_NOMEM: out of memory;
+ *         TRIP_E_CAPACITY: 1048576 permits are out, or no circuit could be made
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_route_permit(trip_route route, const char *session, size_t session_len, uint64_t avoid,
+                                       trip_permit *out_permit, uint32_t *out_index, trip_rejection *out_rejection);
+
+/**
+ * The circuit of a provider on a route.
+ *
+ * @param route [handle] the route
+ * @param index [count] 0 for the provider that was added first
+ * @param out_circuit [handle] the circuit, which the tracker owns
+ * @return TRIP_OK;
+ *         TRIP_E_INVALID: out_circuit is NULL, or so many providers are not on the route;
+ *         TRIP_E_HANDLE: no such route, or its tracker is destroyed;
+ *         TRIP_E_NOMEM: out of memory;
+ *         TRIP_E_CAPACITY: no circuit could be made
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_route_circuit(trip_route route, uint32_t index, trip_circuit *out_circuit);
+
+/* ---- Pipelines --------------------------------------------------------------------------------------------------- */
+
+/**
+ * Create a pipeline, which has no stages yet. The caller owns it and destroys it with trip_pipeline_destroy.
+ *
+ * @param out_pipeline [handle] the new pipeline
+ * @return TRIP_OK; TRIP_E_INVALID: out_pipeline is NULL; TRIP_E_NOMEM: out of memory; TRIP_E_CAPACITY: 65535 of them
+ *         exist; TRIP_E_SYSTEM: the system gave no random numbers
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_pipeline_create(trip_pipeline *out_pipeline);
+
+/**
+ * Destroy a pipeline. Runs that are in it go on to their end, then their stages are released.
+ *
+ * @param pipeline [handle] the pipeline
+ * @return TRIP_OK; TRIP_E_HANDLE: no such pipeline
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_pipeline_destroy(trip_pipeline pipeline);
+
+/**
+ * Add a stage, behind those that are there. Runs that are in the pipeline go on without it.
+ *
+ * @param pipeline [handle] the pipeline
+ * @param name [text] what a failure calls it
+ * @param name_len [bytes] length of name
+ * @param stage [callback] what it does; called with no lock held, by any number of threads at once
+ * @param user_data [pointer] its first argument; any, NULL too
+ * @param finalizer [callback] told when the stage is over for good; may be NULL. On an error it is not: user_data stays the
+ *        caller's
+ * @return TRIP_OK;
+ *         TRIP_E_INVALID: stage is NULL, name is longer than 255 bytes, or NULL with a length;
+ *         TRIP_E_HANDLE: no such pipeline;
+ *         TRIP_E_NOMEM: out of memory;
+ *         TRIP_E_CAPACITY: it has 1024 stages
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_pipeline_add(trip_pipeline pipeline, const char *name, size_t name_len, trip_stage stage,
+                                       void *user_data, trip_finalizer finalizer);
+
+/**
+ * How many stages a pipeline has.
+ *
+ * @param pipeline [handle] the pipeline
+ * @param out_stages [count] how many
+ * @return TRIP_OK; TRIP_E_INVALID: out_stages is NULL; TRIP_E_HANDLE: no such pipeline
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_pipeline_count(trip_pipeline pipeline, uint32_t *out_stages);
+
+/**
+ * Pass bytes through the stages, in order: the output of one is the input of the next. Without stages the output is the
+ * input. The first that fails is the last that runs. A stage may run this or another pipeline.
+ *
+ * @param pipeline [handle] the pipeline
+ * @param input [text] any bytes, of any length, which are only read
+ * @param input_len [bytes] length of input
+ * @param out_output [handle] what the last stage wrote; the caller frees it with trip_output_free. Written on TRIP_OK only
+ * @param out_failure [trip_stage_failure] may be NULL; written on TRIP_STAGE_FAILED only
+ * @return TRIP_OK;
+ *         TRIP_STAGE_FAILED: out_failure says which, and how;
+ *         TRIP_E_INVALID: out_output is NULL, input is NULL with a length, or the struct_size of out_failure is out of
+ *         range;
+ *         TRIP_E_HANDLE: no such pipeline;
+ *         TRIP_E_NOMEM: out of memory, a stage's output included, whatever the stage made of that;
+ *         TRIP_E_CAPACITY: 65535 outputs exist
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_pipeline_run(trip_pipeline pipeline, const char *input, size_t input_len,
+                                       trip_output *out_output, trip_stage_failure *out_failure);
+
+/**
+ * Append bytes to an output: for a stage, while it runs, on any thread.
+ *
+ * @param output [handle] what the stage was given
+ * @param bytes [text] any bytes, of any length, which are copied
+ * @param bytes_len [bytes] how many
+ * @return TRIP_OK;
+ *         TRIP_E_INVALID: bytes is NULL with a length;
+ *         TRIP_E_HANDLE: no such output;
+ *         TRIP_E_NOMEM: out of memory;
+ *         TRIP_E_UNSUPPORTED: the stage is over, the output can only be read
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_output_write(trip_output output, const char *bytes, size_t bytes_len);
+
+/**
+ * Read an output. It may be read any number of times.
+ *
+ * @param output [handle] the output
+ * @param out_bytes [text] where the bytes go, without a NUL; may be NULL when capacity is 0
+ * @param capacity [bytes] room in out_bytes
+ * @param out_len [bytes] how many there are; written with TRIP_E_CAPACITY too
+ * @return TRIP_OK;
+ *         TRIP_E_INVALID: out_len is NULL, or out_bytes is NULL and capacity is not 0;
+ *         TRIP_E_HANDLE: no such output;
+ *         TRIP_E_CAPACITY: there are more than capacity; nothing else was written
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_output_read(trip_output output, char *out_bytes, size_t capacity, size_t *out_len);
+
+/**
+ * Free an output that trip_pipeline_run gave.
+ *
+ * @param output [handle] the output
+ * @return TRIP_OK; TRIP_E_HANDLE: no such output; TRIP_E_UNSUPPORTED: its stage runs, and it is not the caller's
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_output_free(trip_output output);
+
+/* ---- Guards ------------------------------------------------------------------------------------------------------ */
+
+/**
+ * Fill a config with the defaults.
+ *
+ * @param out_config [trip_guard_config] written whole; members that this library does not know become 0
+ * @param struct_size [bytes] sizeof(trip_guard_config)
+ * @return TRIP_OK; TRIP_E_INVALID: out_config is NULL, or struct_size below the first released size or above 4096
+ * [since 1.4] [thread-safe] [fork-safe] [non-blocking] [signal-safe]
+ */
+TRIP_API trip_status trip_guard_config_init(trip_guard_config *out_config, size_t struct_size);
+
+/**
+ * Put a circuit before a function. The signature is the type of its result and, in parentheses, those of its parameters:
+ * void, int8, uint8, int16, uint16, int32, uint32, int64, uint64, float, double, pointer. "int32 (pointer, uint64)" is
+ * int f(void *, size_t) where these have 32 and 64 bits. The guard remembers whose circuit it is: when that is evicted or
+ * removed it is made anew. The caller owns the guard and destroys it with trip_guard_destroy.
+ *
+ * @param circuit [handle] who is asked before each call
+ * @param function [callback] the function; must stay loaded while the guard, or what trip_guard_pointer gave, is used
+ * @param signature [text] its types; at most 64 parameters
+ * @param signature_len [bytes] length of signature
+ * @param config [trip_guard_config] read during the call only; NULL: the defaults
+ * @param classifier [callback] judges results where the rule is TRIP_RULE_CLASSIFIER, else NULL; called with no lock held,
+ *        by any number of threads at once
+ * @param user_data [pointer] its first argument; any, NULL too
+ * @param finalizer [callback] told when the classifier will not be called again; may be NULL. On an error it is not:
+ *        user_data stays the caller's
+ * @param out_guard [handle] the new guard
+ * @param out_error [trip_error] may be NULL; written on failure: which field, or what of the signature, and why
+ * @return TRIP_OK;
+ *         TRIP_E_INVALID: function or out_guard is NULL, signature is none, is longer than 255 bytes, or NULL with a
+ *         length, or a struct_size is out of range;
+ *         TRIP_E_HANDLE: no such circuit;
+ *         TRIP_E_TOO_NEW: config has members that this library does not know, and they are not zero;
+ *         TRIP_E_CONFIG: a field is out of range, the rule does not fit the type of the result, or there is a classifier
+ *         without TRIP_RULE_CLASSIFIER, or the other way round;
+ *         TRIP_E_UNSUPPORTED: the function is variadic, has structs by value, or the library was built without libffi;
+ *         TRIP_E_NOMEM: out of memory;
+ *         TRIP_E_CAPACITY: 65535 of them exist
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_guard_create(trip_circuit circuit, trip_function function, const char *signature,
+                                       size_t signature_len, const trip_guard_config *config,
+                                       trip_classifier classifier, void *user_data, trip_finalizer finalizer,
+                                       trip_guard *out_guard, trip_error *out_error);
+
+/**
+ * Destroy a guard. Calls that are in it go on to their end. What trip_guard_pointer gave may be called as before: it
+ * calls the function without asking anybody.
+ *
+ * @param guard [handle] the guard
+ * @return TRIP_OK; TRIP_E_HANDLE: no such guard
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_guard_destroy(trip_guard guard);
+
+/**
+ * Call the function, if its circuit admits the call, and record how it went. The permit is asked for and settled here;
+ * where there is none for want of memory or places, the function is called all the same. errno is the function's. A
+ * function that never comes back, as by longjmp or an exception, leaves the permit out and the guard in use.
+ *
+ * @param guard [handle] the guard
+ * @param arguments [pointer] the arguments: each points to one, of the type in the signature; NULL where there are none
+ * @param argument_count [count] how many
+ * @param out_result [pointer] room for the result, as wide as its type; NULL: it is not wanted
+ * @param out_rejection [trip_rejection] may be NULL; written on a rejection only
+ * @return TRIP_OK: the function was called, whatever it returned;
+ *         TRIP_REJECTED_OPEN, TRIP_REJECTED_PROBING, TRIP_REJECTED_RAMP, TRIP_REJECTED_FORCED: it was not;
+ *         TRIP_E_INVALID: arguments or one of them is NULL, argument_count is not that of the signature, or the struct_size
+ *         of out_rejection is out of range;
+ *         TRIP_E_HANDLE: no such guard
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_guard_call(trip_guard guard, const void *const *arguments, size_t argument_count,
+                                     void *out_result, trip_rejection *out_rejection);
+
+/**
+ * A function of the same signature that does what trip_guard_call does, and returns refused_result when the circuit
+ * refuses: to be put where a program keeps a pointer to the function itself. It is never freed, so that no call can come
+ * too late: each guard has one, and each takes some 200 bytes for as long as the process lives.
+ *
+ * @param guard [handle] the guard
+ * @param out_function [callback] the function; the same for every caller
+ * @return TRIP_OK;
+ *         TRIP_E_INVALID: out_function is NULL;
+ *         TRIP_E_HANDLE: no such guard;
+ *         TRIP_E_UNSUPPORTED: the system allows no functions that are made at run time;
+ *         TRIP_E_NOMEM: out of memory
+ * [since 1.4] [thread-safe] [fork-safe]
+ */
+TRIP_API trip_status trip_guard_pointer(trip_guard guard, trip_function *out_function);
 
 #ifdef __cplusplus
 }

@@ -5,7 +5,7 @@
 
 uint32_t trip_abi_version(void)
 {
-    return UINT32_C(1) << 16 | 3;
+    return UINT32_C(1) << 16 | 4;
 }
 
 const char *trip_version(void)
@@ -26,6 +26,14 @@ const char *trip_status_name(trip_status status)
         NAME(TRIP_REJECTED_RAMP)
         NAME(TRIP_STALE)
         NAME(TRIP_NO_HINT)
+        NAME(TRIP_NO_RETRY_ATTEMPTS)
+        NAME(TRIP_NO_RETRY_CLASS)
+        NAME(TRIP_NO_RETRY_LATE)
+        NAME(TRIP_NO_RETRY_BUDGET)
+        NAME(TRIP_IN_PROGRESS)
+        NAME(TRIP_CACHED)
+        NAME(TRIP_SHED)
+        NAME(TRIP_STAGE_FAILED)
         NAME(TRIP_E_INVALID)
         NAME(TRIP_E_HANDLE)
         NAME(TRIP_E_CONSUMED)
@@ -43,7 +51,7 @@ const char *trip_status_name(trip_status status)
 
 uint32_t trip_has_feature(uint32_t feature)
 {
-    return feature >= TRIP_FEATURE_CIRCUITS && feature <= TRIP_FEATURE_SNAPSHOTS;
+    return feature >= TRIP_FEATURE_CIRCUITS && feature <= TRIP_FEATURE_GUARDS;
 }
 
 /* ---- Structs ----------------------------------------------------------------------------------------------------- */

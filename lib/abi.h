@@ -19,6 +19,16 @@
 #define TRIP_EXPRESS_SIZE_1_1 sizeof(trip_express) /* holds a pointer: 48 bytes where pointers are 8 */
 #define TRIP_OUTCOME_SIZE_1_2 32
 #define TRIP_EVENT_SIZE_1_3 104
+#define TRIP_RETRY_CONFIG_SIZE_1_4 88
+#define TRIP_RETRY_INFO_SIZE_1_4 32
+#define TRIP_DEDUP_CONFIG_SIZE_1_4 32
+#define TRIP_DEDUP_INFO_SIZE_1_4 80
+#define TRIP_GATE_CONFIG_SIZE_1_4 56
+#define TRIP_SHED_SIZE_1_4 24
+#define TRIP_GATE_INFO_SIZE_1_4 64
+#define TRIP_ROUTE_CONFIG_SIZE_1_4 24
+#define TRIP_STAGE_FAILURE_SIZE_1_4 272
+#define TRIP_GUARD_CONFIG_SIZE_1_4 32
 
 #define TRIP_STRUCT_SIZE_MAX 4096
 

@@ -44,7 +44,7 @@ struct trip_ring {
 };
 
 _Static_assert(sizeof(event_slot) == 64, "an event is one cache line");
-_Static_assert(sizeof(trip_event) == TRIP_EVENT_SIZE_1_3, "later members go behind the released ones");
+_Static_assert(offsetof(trip_event, depth) == TRIP_EVENT_SIZE_1_3, "later members go behind the released ones");
 
 /* ---- Turns ------------------------------------------------------------------------------------------------------- */
 

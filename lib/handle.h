@@ -6,6 +6,10 @@
  *   tracker  kind 1       generation 43     slot 16
  *   circuit  kind 2       generation 33     slot 26
  *   permit   kind 3       generation 39     slot 20
+ *   token    kind 4       generation 39     slot 20
+ *   ticket   kind 5       generation 39     slot 20
+ *   output   kind 6       generation 32     slot 16    as what follows:
+ *   retry 7, dedup 8, gate 9, route 10, pipeline 11, guard 12
  *
  * The permit of an express lane is the exception. It has no slot of its own, but names a circuit's and the epoch in
  * which that is closed:
@@ -27,7 +31,20 @@
 #define TRIP_CIRCUIT_SLOT_BITS 26
 #define TRIP_PERMIT_SLOT_BITS 20
 
-typedef enum trip_kind { TRIP_KIND_TRACKER = 1, TRIP_KIND_CIRCUIT = 2, TRIP_KIND_PERMIT = 3 } trip_kind;
+typedef enum trip_kind {
+    TRIP_KIND_TRACKER = 1,
+    TRIP_KIND_CIRCUIT = 2,
+    TRIP_KIND_PERMIT = 3,
+    TRIP_KIND_TOKEN = 4,
+    TRIP_KIND_TICKET = 5,
+    TRIP_KIND_OUTPUT = 6,
+    TRIP_KIND_RETRY = 7,
+    TRIP_KIND_DEDUP = 8,
+    TRIP_KIND_GATE = 9,
+    TRIP_KIND_ROUTE = 10,
+    TRIP_KIND_PIPELINE = 11,
+    TRIP_KIND_GUARD = 12
+} trip_kind;
 
 static inline uint64_t trip_handle_make(trip_kind kind, unsigned slot_bits, uint64_t generation, uint32_t slot)
 {

@@ -5,7 +5,7 @@
 #ifndef TRIP_POLICY_H
 #define TRIP_POLICY_H
 
-#include "trip.h"
+#include "refusal.h"
 
 #include <stdbool.h>
 
@@ -74,13 +74,9 @@ static inline uint32_t trip_policy_effect(const trip_policy *policy, uint32_t cl
     return policy->effects >> (2 * class) & 3;
 }
 
-/* The first field of `config` that is out of range and why, or NULL when all are well. */
-typedef struct trip_refusal {
-    uint32_t field_offset;
-    const char *why;
-} trip_refusal;
+extern const trip_config trip_policy_defaults;
 
-void trip_policy_defaults(trip_config *out_config);
+/* The first field of `config` that is out of range and why, or NULL when all are well. */
 const trip_refusal *trip_policy_check(const trip_config *config);
 
 /* `config` must have passed the check. */

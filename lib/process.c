@@ -6,6 +6,7 @@
 
 #include "circuit.h"
 #include "magazine.h"
+#include "kinds.h"
 #include "tracker.h"
 
 #include <errno.h>
@@ -33,10 +34,17 @@ static void each_tracker(int (*act)(pthread_mutex_t *), size_t mutex)
         act((pthread_mutex_t *)((char *)trip_pool_at(&trip_trackers, i) + mutex));
 }
 
-/* In the order in which they are taken elsewhere. No tracker can be made meanwhile. */
+static void each_kind(void (*act)(trip_object_kind *))
+{
+    for (size_t i = 0; i < TRIP_KINDS; i++)
+        act(trip_kinds[i]);
+}
+
+/* In the order in which they are taken elsewhere. No tracker or object can be made meanwhile. */
 static void before_fork(void)
 {
     trip_process_lock();
+    each_kind(trip_objects_lock);
     each_tracker(pthread_mutex_lock, offsetof(trip_tracker_record, scraping));
     each_tracker(pthread_mutex_lock, offsetof(trip_tracker_record, registry.mutex));
     trip_registry_lock_tables();
@@ -49,6 +57,7 @@ static void in_parent(void)
     trip_registry_unlock_tables();
     each_tracker(pthread_mutex_unlock, offsetof(trip_tracker_record, registry.mutex));
     each_tracker(pthread_mutex_unlock, offsetof(trip_tracker_record, scraping));
+    each_kind(trip_objects_unlock);
     trip_process_unlock();
 }
 
@@ -78,6 +87,7 @@ static void in_child(void)
     trip_magazine_after_fork();
     trip_permits_after_fork();
     forget_probes();
+    each_kind(trip_objects_after_fork);
 }
 
 static bool handles_forks;

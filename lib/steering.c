@@ -8,8 +8,6 @@
 
 #include <string.h>
 
-#define YEAR (UINT64_C(31536000) * 1000000000)
-
 /* ---- The word of a mode ------------------------------------------------------------------------------------------ */
 
 #define MODE_SHIFT 62
@@ -122,7 +120,7 @@ void trip_steering_end(trip_hearing *hearing)
 trip_status trip_circuit_set_mode(trip_circuit circuit, uint32_t mode, uint64_t ttl_ns, const char *reason,
                                   size_t reason_len)
 {
-    if (mode > TRIP_MODE_OBSERVE || ttl_ns > YEAR || !trip_abi_text(reason, &reason_len))
+    if (mode > TRIP_MODE_OBSERVE || ttl_ns > TRIP_YEAR || !trip_abi_text(reason, &reason_len))
         return TRIP_E_INVALID;
     trip_record *record;
     trip_tracker_record *owner = trip_tracker_hold(circuit, &record);
