@@ -1812,7 +1812,7 @@ TRIP_API trip_status trip_guard_config_init(trip_guard_config *out_config, size_
  *
  * @param circuit [handle] who is asked before each call
  * @param function [callback] the function; must stay loaded while the guard, or what trip_guard_pointer gave, is used
- * @param signature [text] its types; at most 64 parameters
+ * @param signature [text] its types; at most 64 parameters, and 1024 bytes
  * @param signature_len [bytes] length of signature
  * @param config [trip_guard_config] read during the call only; NULL: the defaults
  * @param classifier [callback] judges results where the rule is TRIP_RULE_CLASSIFIER, else NULL; called with no lock held,
@@ -1823,8 +1823,8 @@ TRIP_API trip_status trip_guard_config_init(trip_guard_config *out_config, size_
  * @param out_guard [handle] the new guard
  * @param out_error [trip_error] may be NULL; written on failure: which field, or what of the signature, and why
  * @return TRIP_OK;
- *         TRIP_E_INVALID: function or out_guard is NULL, signature is none, is longer than 255 bytes, or NULL with a
- *         length, or a struct_size is out of range;
+ *         TRIP_E_INVALID: function or out_guard is NULL, signature is none, or is longer than 1024 bytes, or a struct_size
+ *         is out of range;
  *         TRIP_E_HANDLE: no such circuit;
  *         TRIP_E_TOO_NEW: config has members that this library does not know, and they are not zero;
  *         TRIP_E_CONFIG: a field is out of range, the rule does not fit the type of the result, or there is a classifier
