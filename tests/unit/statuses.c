@@ -454,6 +454,8 @@ static const struct part {
     const char *prefixes[2];
 } parts[] = {
     {tell_circuits, {NULL, NULL}},
+    {tell_pipelines, {"trip_pipeline_", "trip_output_"}},
+    {tell_guards, {"trip_guard_", NULL}},
 };
 #define PARTS (int)(sizeof parts / sizeof *parts)
 

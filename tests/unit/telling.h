@@ -13,4 +13,8 @@ trip_status note(const char *function, trip_status status);
 /* Call, note the answer, and require it. */
 #define TELL(expected, function, ...) ck_assert_int_eq(note(#function, function(__VA_ARGS__)), expected)
 
+/* The parts. */
+void tell_pipelines(void);
+void tell_guards(void);
+
 #endif

@@ -2341,7 +2341,7 @@ extern "C" {
     ///
     /// - circuit \[handle\] who is asked before each call
     /// - function \[callback\] the function; must stay loaded while the guard, or what trip_guard_pointer gave, is used
-    /// - signature \[text\] its types; at most 64 parameters
+    /// - signature \[text\] its types; at most 64 parameters, and 1024 bytes
     /// - signature_len \[bytes\] length of signature
     /// - config \[trip_guard_config\] read during the call only; NULL: the defaults
     /// - classifier \[callback\] judges results where the rule is TRIP_RULE_CLASSIFIER, else NULL; called with no lock
@@ -2352,8 +2352,8 @@ extern "C" {
     /// - out_guard \[handle\] the new guard
     /// - out_error \[trip_error\] may be NULL; written on failure: which field, or what of the signature, and why
     /// - returns TRIP_OK;
-    ///   - TRIP_E_INVALID: function or out_guard is NULL, signature is none, is longer than 255 bytes, or NULL with a
-    ///     length, or a struct_size is out of range;
+    ///   - TRIP_E_INVALID: function or out_guard is NULL, signature is none, or is longer than 1024 bytes, or a
+    ///     struct_size is out of range;
     ///   - TRIP_E_HANDLE: no such circuit;
     ///   - TRIP_E_TOO_NEW: config has members that this library does not know, and they are not zero;
     ///   - TRIP_E_CONFIG: a field is out of range, the rule does not fit the type of the result, or there is a
