@@ -454,6 +454,7 @@ static const struct part {
     const char *prefixes[2];
 } parts[] = {
     {tell_circuits, {NULL, NULL}},
+    {tell_gates, {"trip_gate_", "trip_token_"}},
     {tell_pipelines, {"trip_pipeline_", "trip_output_"}},
     {tell_guards, {"trip_guard_", NULL}},
 };

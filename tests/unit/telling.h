@@ -14,6 +14,7 @@ trip_status note(const char *function, trip_status status);
 #define TELL(expected, function, ...) ck_assert_int_eq(note(#function, function(__VA_ARGS__)), expected)
 
 /* The parts. */
+void tell_gates(void);
 void tell_pipelines(void);
 void tell_guards(void);
 
