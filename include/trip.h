@@ -238,10 +238,9 @@ enum {
 };
 
 enum {
-    TRIP_ADAPT_NONE = 0, /**< The limit of a gate is its capacity. */
-    TRIP_ADAPT_AIMD = 1, /**< It grows by one while calls succeed in time, and falls by a share when one does not. */
-    TRIP_ADAPT_GRADIENT =
-        2 /**< It falls as calls take longer than they did in the long run, and grows as they do not. */
+    TRIP_ADAPT_NONE = 0,    /**< The limit of a gate is its capacity. */
+    TRIP_ADAPT_AIMD = 1,    /**< It grows by one while calls succeed in time, and falls by a share when one does not. */
+    TRIP_ADAPT_GRADIENT = 2 /**< It falls as calls take longer than in the long run, and grows as they do not. */
 };
 
 enum {
@@ -477,7 +476,7 @@ typedef struct trip_retry_config {
                                       year, default 60 s; 0: what providers ask for is not heeded */
     uint64_t deadline_ns;  /**< [ns] no attempt begins later than so long after trip_retry_begin; at most one year;
                                       0, the default: it may */
-    uint64_t classes;      /**< [bits] which classes are worth a retry, 1 << TRIP_CLASS_..., success none of them;
+    uint64_t classes;      /**< [bits] which classes are worth a retry, 1 << TRIP_CLASS_*, success none of them;
                                       default server error, rate limited, overloaded, network, timeout */
     double budget_ratio;   /**< [ratio] retries that each call earns its provider; 0 to 1000, default 0.1 */
     uint32_t budget_burst; /**< [count] retries that may be saved up, and are there at first; 1 to 1000000,
@@ -504,36 +503,39 @@ typedef struct trip_dedup_config {
     uint64_t ttl_ns;   /**< [ns] a value is kept for so long; at most one year, default 300 s; 0: never */
 } trip_dedup_config;
 
-/** A deduplicator seen from outside. */
+/**
+ * A deduplicator seen from outside. started = completed + failed + expired + in_progress. What has ended by itself may count
+ * as before until somebody comes by; each call sees to a few.
+ */
 typedef struct trip_dedup_info {
     uint32_t struct_size; /**< [bytes] sizeof(trip_dedup_info) */
     uint32_t in_progress; /**< [count] tickets out */
-    uint32_t cached;      /**< [count] values kept; one whose time is over may count until somebody comes by */
+    uint32_t cached;      /**< [count] values kept */
     uint32_t waiting;     /**< [count] callers in trip_dedup_wait */
-    uint64_t bytes;       /**< [count] bytes of keys and values kept */
+    uint64_t bytes;       /**< [count] bytes of keys, those of calls in progress too, and of values */
     uint64_t started;     /**< [count] tickets given */
     uint64_t hits;        /**< [count] answers TRIP_CACHED */
     uint64_t joined;      /**< [count] answers TRIP_IN_PROGRESS */
     uint64_t completed;   /**< [count] tickets settled with a value */
-    uint64_t failed;      /**< [count] tickets settled without one */
+    uint64_t failed;      /**< [count] tickets settled without one, or left behind by a fork */
     uint64_t expired;     /**< [count] tickets whose lease ran out */
     uint64_t evicted;     /**< [count] values that went before their time, to make room */
 } trip_dedup_info;
 
 /** How many calls may be in progress. Fill it with trip_gate_config_init, then change what you want changed. */
 typedef struct trip_gate_config {
-    uint32_t struct_size; /**< [bytes] sizeof(trip_gate_config) */
-    uint32_t capacity;    /**< [count] tokens out at once; 1 to 1048576, default 100 */
-    uint32_t soft_limit;  /**< [count] more than so many are an event; below capacity; 0, the default: none is */
-    uint32_t adapt;       /**< [TRIP_ADAPT_*] whether the limit follows the calls, up to capacity; default not */
-    uint32_t min_limit;   /**< [count] below which it never falls; 1 to capacity, default 1 */
-    uint32_t
-        initial_limit; /**< [count] where it begins; min_limit to capacity; 0, the default: 20, or as near as may be */
-    uint64_t latency_ns; /**< [ns] AIMD: a call that took longer has not succeeded in time; at most one year; 0, the
+    uint32_t struct_size;   /**< [bytes] sizeof(trip_gate_config) */
+    uint32_t capacity;      /**< [count] tokens out at once; 1 to 1048576, default 100 */
+    uint32_t soft_limit;    /**< [count] more than so many are an event; below capacity; 0, the default: none is */
+    uint32_t adapt;         /**< [TRIP_ADAPT_*] whether the limit follows the calls, up to capacity; default not */
+    uint32_t min_limit;     /**< [count] below which it never falls; 1 to capacity, default 1 */
+    uint32_t initial_limit; /**< [count] where it begins; min_limit to capacity; 0, the default: 20, or as near as
+                                    may be */
+    uint64_t latency_ns;    /**< [ns] AIMD: a call that took longer has not succeeded in time; at most one year; 0, the
                                  default: how long it took does not matter */
-    double decrease;     /**< [ratio] AIMD: what is left of the limit; 0.5 to below 1, default 0.9 */
-    double tolerance;    /**< [ratio] gradient: calls may take so many times what they did; 1 to 10, default 1.5 */
-    double smoothing;    /**< [ratio] gradient: weight of the newest limit; above 0, at most 1, default 0.2 */
+    double decrease;        /**< [ratio] AIMD: what is left of the limit; 0.5 to below 1, default 0.9 */
+    double tolerance;       /**< [ratio] gradient: calls may take so many times what they did; 1 to 10, default 1.5 */
+    double smoothing;       /**< [ratio] gradient: weight of the newest limit; above 0, at most 1, default 0.2 */
 } trip_gate_config;
 
 /** How full a gate was that turned a caller away. Written on TRIP_SHED, and only then. */
@@ -1330,7 +1332,8 @@ TRIP_API trip_status trip_retry_inspect(trip_retry retry, const char *provider, 
 TRIP_API trip_status trip_dedup_config_init(trip_dedup_config *out_config, size_t struct_size);
 
 /**
- * Create a deduplicator. The caller owns it and destroys it with trip_dedup_destroy.
+ * Create a deduplicator. The caller owns it and destroys it with trip_dedup_destroy. In the child of a fork its values are
+ * there, but calls in progress are the parent's: their keys are free, and their tickets TRIP_STALE.
  *
  * @param tracker [handle] whose clock it goes by; when that is destroyed, it can only be destroyed too. 0: the machine's
  * @param config [trip_dedup_config] read during the call only; NULL: the defaults
@@ -1377,14 +1380,17 @@ TRIP_API trip_status trip_dedup_destroy(trip_dedup dedup);
  *         TRIP_E_INVALID: an output is NULL, key is longer than 65536 bytes, or NULL with a length;
  *         TRIP_E_HANDLE: no such deduplicator, or its tracker is destroyed;
  *         TRIP_E_NOMEM: out of memory;
- *         TRIP_E_CAPACITY: max_entries calls are in progress, or their keys are more than max_bytes
+ *         TRIP_E_CAPACITY: max_entries calls are in progress, or their keys with this one are more than max_bytes; or
+ *         1048576 tickets are out in the process
  * [since 1.4] [thread-safe] [fork-safe]
  */
 TRIP_API trip_status trip_dedup_check(trip_dedup dedup, const char *key, size_t key_len, trip_ticket *out_ticket,
                                       char *out_value, size_t capacity, size_t *out_len);
 
 /**
- * As trip_dedup_check, but while somebody else is making the call wait for its end.
+ * As trip_dedup_check, but while somebody else is making the call wait for its end. When that brings nothing, who has
+ * waited longest gets the next ticket, and the others go on waiting. That a lease on a manual clock is over is noticed when
+ * somebody next works with the deduplicator, or when the timeout is over.
  *
  * @param dedup [handle] the deduplicator
  * @param key [text] which call this is: at most 65536 bytes
@@ -1409,7 +1415,8 @@ TRIP_API trip_status trip_dedup_wait(trip_dedup dedup, const char *key, size_t k
 /**
  * A descriptor that becomes readable when trip_dedup_check has something else to say of a key than TRIP_IN_PROGRESS, for
  * poll, epoll and what is built on them. It belongs to the caller, who closes it: that is all that giving up takes. Do
- * not read it; ask trip_dedup_check when it is readable. A lease on a manual clock does not make it readable.
+ * not read it; ask trip_dedup_check when it is readable. A lease on a manual clock does not make it readable. In the child
+ * of a fork it goes on telling of the parent's call.
  *
  * @param dedup [handle] the deduplicator
  * @param key [text] which call: at most 65536 bytes
@@ -1449,7 +1456,8 @@ TRIP_API trip_status trip_dedup_inspect(trip_dedup dedup, trip_dedup_info *out_i
 
 /**
  * The call has brought a value: whoever waits for it gets it, and so does who asks within ttl_ns. With a ttl_ns of 0, or
- * when it is larger than max_bytes, nobody gets it: those who wait get the next ticket.
+ * when max_bytes has no room for it beside its key and those of the calls in progress, nobody gets it, and those who wait
+ * get the next ticket.
  *
  * @param ticket [handle] the ticket
  * @param value [text] any bytes, which are copied
@@ -1457,7 +1465,7 @@ TRIP_API trip_status trip_dedup_inspect(trip_dedup dedup, trip_dedup_info *out_i
  * @return TRIP_OK;
  *         TRIP_STALE: the lease is over, and nothing has changed;
  *         TRIP_E_INVALID: value is NULL with a length;
- *         TRIP_E_HANDLE: no such ticket, or its deduplicator is destroyed;
+ *         TRIP_E_HANDLE: no such ticket, or its deduplicator or the tracker of that is destroyed;
  *         TRIP_E_CONSUMED: it was settled before;
  *         TRIP_E_NOMEM: out of memory; the ticket is settled as by trip_ticket_fail
  * [since 1.4] [thread-safe] [fork-safe]
@@ -1469,7 +1477,7 @@ TRIP_API trip_status trip_ticket_complete(trip_ticket ticket, const char *value,
  *
  * @param ticket [handle] the ticket
  * @return TRIP_OK; TRIP_STALE: the lease is over, and nothing has changed; TRIP_E_HANDLE: no such ticket, or its
- *         deduplicator is destroyed; TRIP_E_CONSUMED: it was settled before
+ *         deduplicator or the tracker of that is destroyed; TRIP_E_CONSUMED: it was settled before
  * [since 1.4] [thread-safe] [fork-safe]
  */
 TRIP_API trip_status trip_ticket_fail(trip_ticket ticket);
@@ -1479,7 +1487,7 @@ TRIP_API trip_status trip_ticket_fail(trip_ticket ticket);
  *
  * @param ticket [handle] the ticket
  * @return TRIP_OK; TRIP_STALE: the lease is over, and nothing has changed; TRIP_E_HANDLE: no such ticket, or its
- *         deduplicator is destroyed; TRIP_E_CONSUMED: it was settled before
+ *         deduplicator or the tracker of that is destroyed; TRIP_E_CONSUMED: it was settled before
  * [since 1.4] [thread-safe] [fork-safe]
  */
 TRIP_API trip_status trip_ticket_drop(trip_ticket ticket);
@@ -1489,7 +1497,7 @@ TRIP_API trip_status trip_ticket_drop(trip_ticket ticket);
  *
  * @param ticket [handle] the ticket
  * @return TRIP_OK; TRIP_STALE: the lease is over, and nothing has changed; TRIP_E_HANDLE: no such ticket, or its
- *         deduplicator is destroyed; TRIP_E_CONSUMED: it was settled before
+ *         deduplicator or the tracker of that is destroyed; TRIP_E_CONSUMED: it was settled before
  * [since 1.4] [thread-safe] [fork-safe]
  */
 TRIP_API trip_status trip_ticket_renew(trip_ticket ticket);
@@ -1655,7 +1663,7 @@ TRIP_API trip_status trip_route_add(trip_route route, const char *provider, size
  * @param out_rejection [trip_rejection] may be NULL; written on a rejection only: that of the circuit that says the
  *        soonest retry_after_ns
  * @return TRIP_OK;
- *         TRIP_REJECTED_OPEN, TRIP_REJECTED_PROBING, TRIP_REJECTED_RAMP, TRIP_REJECTED_FORCED: all refuse, and that circuit
+ *         TRIP_REJECTED_OPEN; TRIP_REJECTED_PROBING; TRIP_REJECTED_RAMP; TRIP_REJECTED_FORCED: all refuse, and that circuit
  *         for this reason;
  *         TRIP_E_INVALID: an output is NULL, session is longer than 255 bytes, or NULL with a length, the struct_size of
  *         out_rejection is out of range, or the route has no providers;
@@ -1813,7 +1821,7 @@ TRIP_API trip_status trip_guard_config_init(trip_guard_config *out_config, size_
  *
  * @param circuit [handle] who is asked before each call
  * @param function [callback] the function; must stay loaded while the guard, or what trip_guard_pointer gave, is used
- * @param signature [text] its types; at most 64 parameters
+ * @param signature [text] its types; at most 64 parameters, and 1024 bytes
  * @param signature_len [bytes] length of signature
  * @param config [trip_guard_config] read during the call only; NULL: the defaults
  * @param classifier [callback] judges results where the rule is TRIP_RULE_CLASSIFIER, else NULL; called with no lock held,
@@ -1824,8 +1832,8 @@ TRIP_API trip_status trip_guard_config_init(trip_guard_config *out_config, size_
  * @param out_guard [handle] the new guard
  * @param out_error [trip_error] may be NULL; written on failure: which field, or what of the signature, and why
  * @return TRIP_OK;
- *         TRIP_E_INVALID: function or out_guard is NULL, signature is none, is longer than 255 bytes, or NULL with a
- *         length, or a struct_size is out of range;
+ *         TRIP_E_INVALID: function or out_guard is NULL, signature is none, or is longer than 1024 bytes, or a struct_size
+ *         is out of range;
  *         TRIP_E_HANDLE: no such circuit;
  *         TRIP_E_TOO_NEW: config has members that this library does not know, and they are not zero;
  *         TRIP_E_CONFIG: a field is out of range, the rule does not fit the type of the result, or there is a classifier
@@ -1861,7 +1869,7 @@ TRIP_API trip_status trip_guard_destroy(trip_guard guard);
  * @param out_result [pointer] room for the result, as wide as its type; NULL: it is not wanted
  * @param out_rejection [trip_rejection] may be NULL; written on a rejection only
  * @return TRIP_OK: the function was called, whatever it returned;
- *         TRIP_REJECTED_OPEN, TRIP_REJECTED_PROBING, TRIP_REJECTED_RAMP, TRIP_REJECTED_FORCED: it was not;
+ *         TRIP_REJECTED_OPEN; TRIP_REJECTED_PROBING; TRIP_REJECTED_RAMP; TRIP_REJECTED_FORCED: it was not;
  *         TRIP_E_INVALID: arguments or one of them is NULL, argument_count is not that of the signature, or the struct_size
  *         of out_rejection is out of range;
  *         TRIP_E_HANDLE: no such guard
