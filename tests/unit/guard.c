@@ -283,6 +283,7 @@ START_TEST(a_negative_result_fails)
     JUDGED(TRIP_RULE_NEGATIVE_FAILS, int64, int64_t, UINT32_MAX, false);
     JUDGED(TRIP_RULE_NEGATIVE_FAILS, float, float, -0.5, true);
     JUDGED(TRIP_RULE_NEGATIVE_FAILS, float, float, -0.0, false);
+    JUDGED(TRIP_RULE_NEGATIVE_FAILS, float, float, NAN, false);
     JUDGED(TRIP_RULE_NEGATIVE_FAILS, double, double, -INFINITY, true);
     JUDGED(TRIP_RULE_NEGATIVE_FAILS, double, double, NAN, false);
 }
