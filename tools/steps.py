@@ -90,7 +90,7 @@ def bite(language: str, options: str, limit: int = 900) -> Step:
     )
 
 
-C_FILES = "find include lib tests bench -name '*.[ch]' -print0"
+C_FILES = "find include lib tests bench demo -name '*.[ch]' -print0"
 
 
 def in_crates(command: str) -> str:
