@@ -258,7 +258,7 @@ START_TEST(the_next_stage_reads_an_output_in_place)
 }
 END_TEST
 
-#define MANY 1000000
+#define MANY 100000
 
 static int32_t write_many(void *user_data, const char *input, size_t input_len, trip_output output)
 {
@@ -675,23 +675,27 @@ static Suite *pipeline_suite(void)
 {
     Suite *suite = suite_create("pipeline");
     TCase *runs = tcase_create("runs");
+    tcase_set_timeout(runs, 60);
     tcase_add_test(runs, bytes_pass_through_the_stages_in_order);
     tcase_add_test(runs, an_empty_pipeline_returns_its_input);
     tcase_add_test(runs, the_first_failure_stops_and_names_its_stage);
     tcase_add_test(runs, a_failure_is_untouched_unless_a_stage_fails);
     suite_add_tcase(suite, runs);
     TCase *outputs = tcase_create("outputs");
+    tcase_set_timeout(outputs, 60);
     tcase_add_test(outputs, an_output_is_written_by_its_stage_alone_and_freed_by_its_owner_alone);
     tcase_add_test(outputs, the_output_of_a_stage_that_failed_is_gone);
     tcase_add_test(outputs, the_next_stage_reads_an_output_in_place);
     tcase_add_test(outputs, an_output_grows_in_steps_that_grow);
     suite_add_tcase(suite, outputs);
     TCase *memory = tcase_create("memory");
+    tcase_set_timeout(memory, 60);
     tcase_add_test(memory, a_run_whose_output_could_not_grow_is_out_of_memory_whatever_the_stage_says);
     tcase_add_test(memory, more_than_there_is_memory_is_refused);
     tcase_add_test(memory, each_allocation_may_fail_and_nothing_is_lost);
     suite_add_tcase(suite, memory);
     TCase *stages = tcase_create("stages");
+    tcase_set_timeout(stages, 60);
     tcase_add_test(stages, a_stage_may_run_its_own_pipeline);
     tcase_add_test(stages, a_run_does_not_see_stages_that_come_later);
     tcase_add_test(stages, a_run_goes_on_to_its_end_when_the_pipeline_is_destroyed);
