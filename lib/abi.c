@@ -98,3 +98,12 @@ bool trip_abi_said(const char **text, size_t *len)
     *len = *len == SIZE_MAX ? strnlen(*text, TRIP_SAID_MAX) : *len < TRIP_SAID_MAX ? *len : TRIP_SAID_MAX;
     return true;
 }
+
+bool trip_abi_bytes(const char *bytes, size_t *len)
+{
+    if (bytes == NULL)
+        return *len == 0;
+    if (*len == SIZE_MAX)
+        *len = strlen(bytes);
+    return true;
+}
