@@ -234,14 +234,13 @@ enum {
     TRIP_JITTER_NONE = 0,        /**< The delay as it is. */
     TRIP_JITTER_FULL = 1,        /**< Anything from 0 to the delay. */
     TRIP_JITTER_EQUAL = 2,       /**< Anything from half of the delay to all of it. */
-    TRIP_JITTER_DECORRELATED = 3 /**< Anything from the base delay to three times the last one, below the cap. */
+    TRIP_JITTER_DECORRELATED = 3 /**< Anything from the base delay to three times the last one, at most the cap. */
 };
 
 enum {
-    TRIP_ADAPT_NONE = 0, /**< The limit of a gate is its capacity. */
-    TRIP_ADAPT_AIMD = 1, /**< It grows by one while calls succeed in time, and falls by a share when one does not. */
-    TRIP_ADAPT_GRADIENT =
-        2 /**< It falls as calls take longer than they did in the long run, and grows as they do not. */
+    TRIP_ADAPT_NONE = 0,    /**< The limit of a gate is its capacity. */
+    TRIP_ADAPT_AIMD = 1,    /**< It grows by one while calls succeed in time, and falls by a share when one does not. */
+    TRIP_ADAPT_GRADIENT = 2 /**< It falls as calls take longer than in the long run, and grows as they do not. */
 };
 
 enum {
@@ -251,7 +250,9 @@ enum {
 
 enum {
     TRIP_FALLBACK_REFUSE = 0, /**< When all circuits of a route refuse, the call is refused. */
-    TRIP_FALLBACK_ONE = 1 /**< It is let through to the one that would admit it soonest, unless such a call is out. */
+    TRIP_FALLBACK_ONE = 1 /**< It is let through to the one that would admit it soonest, unless such a call is out:
+                               its circuit counts it, and changes no state for it. It counts as out until it is settled,
+                               but no longer than a probe may be. Never to one that an operator has forced open. */
 };
 
 enum {
@@ -475,8 +476,8 @@ typedef struct trip_retry_config {
                                       year, default 60 s; 0: what providers ask for is not heeded */
     uint64_t deadline_ns;  /**< [ns] no attempt begins later than so long after trip_retry_begin; at most one year;
                                       0, the default: it may */
-    uint64_t classes;      /**< [bits] which classes are worth a retry, 1 << TRIP_CLASS_...; default server error,
-                                      rate limited, overloaded, network, timeout */
+    uint64_t classes;      /**< [bits] which classes are worth a retry, 1 << TRIP_CLASS_*, success none of them;
+                                      default server error, rate limited, overloaded, network, timeout */
     double budget_ratio;   /**< [ratio] retries that each call earns its provider; 0 to 1000, default 0.1 */
     uint32_t budget_burst; /**< [count] retries that may be saved up, and are there at first; 1 to 1000000,
                                       default 10 */
@@ -523,18 +524,18 @@ typedef struct trip_dedup_info {
 
 /** How many calls may be in progress. Fill it with trip_gate_config_init, then change what you want changed. */
 typedef struct trip_gate_config {
-    uint32_t struct_size; /**< [bytes] sizeof(trip_gate_config) */
-    uint32_t capacity;    /**< [count] tokens out at once; 1 to 1048576, default 100 */
-    uint32_t soft_limit;  /**< [count] more than so many are an event; below capacity; 0, the default: none is */
-    uint32_t adapt;       /**< [TRIP_ADAPT_*] whether the limit follows the calls, up to capacity; default not */
-    uint32_t min_limit;   /**< [count] below which it never falls; 1 to capacity, default 1 */
-    uint32_t
-        initial_limit; /**< [count] where it begins; min_limit to capacity; 0, the default: 20, or as near as may be */
-    uint64_t latency_ns; /**< [ns] AIMD: a call that took longer has not succeeded in time; at most one year; 0, the
+    uint32_t struct_size;   /**< [bytes] sizeof(trip_gate_config) */
+    uint32_t capacity;      /**< [count] tokens out at once; 1 to 1048576, default 100 */
+    uint32_t soft_limit;    /**< [count] more than so many are an event; below capacity; 0, the default: none is */
+    uint32_t adapt;         /**< [TRIP_ADAPT_*] whether the limit follows the calls, up to capacity; default not */
+    uint32_t min_limit;     /**< [count] below which it never falls; 1 to capacity, default 1 */
+    uint32_t initial_limit; /**< [count] where it begins; min_limit to capacity; 0, the default: 20, or as near as
+                                    may be */
+    uint64_t latency_ns;    /**< [ns] AIMD: a call that took longer has not succeeded in time; at most one year; 0, the
                                  default: how long it took does not matter */
-    double decrease;     /**< [ratio] AIMD: what is left of the limit; 0.5 to below 1, default 0.9 */
-    double tolerance;    /**< [ratio] gradient: calls may take so many times what they did; 1 to 10, default 1.5 */
-    double smoothing;    /**< [ratio] gradient: weight of the newest limit; above 0, at most 1, default 0.2 */
+    double decrease;        /**< [ratio] AIMD: what is left of the limit; 0.5 to below 1, default 0.9 */
+    double tolerance;       /**< [ratio] gradient: calls may take so many times what they did; 1 to 10, default 1.5 */
+    double smoothing;       /**< [ratio] gradient: weight of the newest limit; above 0, at most 1, default 0.2 */
 } trip_gate_config;
 
 /** How full a gate was that turned a caller away. Written on TRIP_SHED, and only then. */
@@ -1219,7 +1220,8 @@ TRIP_API trip_status trip_retry_config_init(trip_retry_config *out_config, size_
 /**
  * Create a rule for retries. The caller owns it and destroys it with trip_retry_destroy.
  *
- * @param tracker [handle] whose clock it goes by; when that is destroyed, it can only be destroyed too. 0: the machine's
+ * @param tracker [handle] whose clock it goes by; when that is destroyed, no call can begin or be tried again. 0: the
+ *        machine's
  * @param config [trip_retry_config] read during the call only; NULL: the defaults
  * @param out_retry [handle] the new rule
  * @param out_error [trip_error] may be NULL; written on failure: which field, and why
@@ -1282,7 +1284,8 @@ TRIP_API trip_status trip_retry_begin(trip_retry retry, const char *provider, si
  * @param attempt [count] which attempt failed: 1 for the first; 0 is taken as 1
  * @param began_ns [ns] what trip_retry_begin said
  * @param last_delay_ns [ns] the delay before this attempt; 0 before the first. TRIP_JITTER_DECORRELATED goes by it
- * @param outcome [trip_outcome] how the attempt went: its status_class, and its retry_after_ns, below which no delay is
+ * @param outcome [trip_outcome] how the attempt went: its status_class, and its retry_after_ns, below which no delay is,
+ *        be it above max_delay_ns
  * @param out_delay_ns [ns] how long to wait before the next attempt; written on TRIP_OK only
  * @return TRIP_OK: try again after out_delay_ns;
  *         TRIP_NO_RETRY_CLASS: its class is not worth a retry;
@@ -1660,7 +1663,7 @@ TRIP_API trip_status trip_route_add(trip_route route, const char *provider, size
  * @param out_rejection [trip_rejection] may be NULL; written on a rejection only: that of the circuit that says the
  *        soonest retry_after_ns
  * @return TRIP_OK;
- *         TRIP_REJECTED_OPEN, TRIP_REJECTED_PROBING, TRIP_REJECTED_RAMP, TRIP_REJECTED_FORCED: all refuse, and that circuit
+ *         TRIP_REJECTED_OPEN; TRIP_REJECTED_PROBING; TRIP_REJECTED_RAMP; TRIP_REJECTED_FORCED: all refuse, and that circuit
  *         for this reason;
  *         TRIP_E_INVALID: an output is NULL, session is longer than 255 bytes, or NULL with a length, the struct_size of
  *         out_rejection is out of range, or the route has no providers;
@@ -1818,7 +1821,7 @@ TRIP_API trip_status trip_guard_config_init(trip_guard_config *out_config, size_
  *
  * @param circuit [handle] who is asked before each call
  * @param function [callback] the function; must stay loaded while the guard, or what trip_guard_pointer gave, is used
- * @param signature [text] its types; at most 64 parameters
+ * @param signature [text] its types; at most 64 parameters, and 1024 bytes
  * @param signature_len [bytes] length of signature
  * @param config [trip_guard_config] read during the call only; NULL: the defaults
  * @param classifier [callback] judges results where the rule is TRIP_RULE_CLASSIFIER, else NULL; called with no lock held,
@@ -1829,8 +1832,8 @@ TRIP_API trip_status trip_guard_config_init(trip_guard_config *out_config, size_
  * @param out_guard [handle] the new guard
  * @param out_error [trip_error] may be NULL; written on failure: which field, or what of the signature, and why
  * @return TRIP_OK;
- *         TRIP_E_INVALID: function or out_guard is NULL, signature is none, is longer than 255 bytes, or NULL with a
- *         length, or a struct_size is out of range;
+ *         TRIP_E_INVALID: function or out_guard is NULL, signature is none, or is longer than 1024 bytes, or a struct_size
+ *         is out of range;
  *         TRIP_E_HANDLE: no such circuit;
  *         TRIP_E_TOO_NEW: config has members that this library does not know, and they are not zero;
  *         TRIP_E_CONFIG: a field is out of range, the rule does not fit the type of the result, or there is a classifier
@@ -1866,7 +1869,7 @@ TRIP_API trip_status trip_guard_destroy(trip_guard guard);
  * @param out_result [pointer] room for the result, as wide as its type; NULL: it is not wanted
  * @param out_rejection [trip_rejection] may be NULL; written on a rejection only
  * @return TRIP_OK: the function was called, whatever it returned;
- *         TRIP_REJECTED_OPEN, TRIP_REJECTED_PROBING, TRIP_REJECTED_RAMP, TRIP_REJECTED_FORCED: it was not;
+ *         TRIP_REJECTED_OPEN; TRIP_REJECTED_PROBING; TRIP_REJECTED_RAMP; TRIP_REJECTED_FORCED: it was not;
  *         TRIP_E_INVALID: arguments or one of them is NULL, argument_count is not that of the signature, or the struct_size
  *         of out_rejection is out of range;
  *         TRIP_E_HANDLE: no such guard

@@ -51,7 +51,12 @@ const char *trip_status_name(trip_status status)
 
 uint32_t trip_has_feature(uint32_t feature)
 {
-    return feature >= TRIP_FEATURE_CIRCUITS && feature <= TRIP_FEATURE_GUARDS;
+#ifdef TRIP_WITH_LIBFFI
+    const uint32_t last = TRIP_FEATURE_GUARDS;
+#else
+    const uint32_t last = TRIP_FEATURE_POLICIES;
+#endif
+    return feature >= TRIP_FEATURE_CIRCUITS && feature <= last;
 }
 
 /* ---- Structs ----------------------------------------------------------------------------------------------------- */
