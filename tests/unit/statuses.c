@@ -454,7 +454,7 @@ static const struct part {
 } parts[] = {
     {tell_circuits, {NULL, NULL}},        {tell_pipelines, {"trip_pipeline_", "trip_output_"}},
     {tell_guards, {"trip_guard_", NULL}}, {tell_retries, {"trip_retry_", NULL}},
-    {tell_routes, {"trip_route_", NULL}},
+    {tell_routes, {"trip_route_", NULL}}, {tell_dedups, {"trip_dedup_", "trip_ticket_"}},
 };
 #define PARTS (int)(sizeof parts / sizeof *parts)
 
