@@ -195,20 +195,6 @@ static trip_gate begin(gate *g)
     return handle;
 }
 
-static const char *why_not_made(trip_status status)
-{
-    switch (status) {
-    case TRIP_E_HANDLE:
-        return "no such tracker";
-    case TRIP_E_NOMEM:
-        return "out of memory";
-    case TRIP_E_CAPACITY:
-        return "65535 gates exist";
-    default:
-        return "the system gave no random numbers";
-    }
-}
-
 trip_status trip_gate_create(trip_tracker tracker, const char *name, size_t name_len, const trip_gate_config *config,
                              trip_gate *out_gate, trip_error *out_error)
 {
@@ -225,7 +211,7 @@ trip_status trip_gate_create(trip_tracker tracker, const char *name, size_t name
     trip_object *object;
     status = trip_object_make(&trip_gates, tracker, &object);
     if (status != TRIP_OK)
-        return trip_error_tell(out_error, status, TRIP_NO_FIELD, why_not_made(status));
+        return trip_error_tell_unmade(out_error, status);
     gate *g = (gate *)object;
     if (name_len != 0)
         memcpy(g->name, name, name_len);
