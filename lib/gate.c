@@ -203,7 +203,7 @@ trip_status trip_gate_create(trip_tracker tracker, const char *name, size_t name
     if (out_gate == NULL)
         return trip_error_tell(out_error, TRIP_E_INVALID, TRIP_NO_FIELD, "out_gate is NULL");
     if (!trip_abi_text(name, &name_len))
-        return trip_error_tell(out_error, TRIP_E_INVALID, TRIP_NO_FIELD, "name is no text of at most 255 bytes");
+        return trip_error_tell(out_error, TRIP_E_INVALID, TRIP_NO_FIELD, "name: must be at most 255 bytes");
     trip_gate_config complete;
     trip_status status = trip_config_complete(&of_gates, config, &complete, out_error);
     if (status != TRIP_OK)

@@ -30,6 +30,7 @@ trip_status note(const char *function, trip_status status);
     } while (0)
 
 /* The parts. */
+void tell_gates(void);
 void tell_pipelines(void);
 void tell_guards(void);
 void tell_retries(void);
