@@ -62,7 +62,7 @@ def tsan_tests(name: str, shows: str, repeat: str = "", limit: int = 900) -> Ste
         shows,
         "build-tsan",
         "-Db_sanitize=thread -Db_lundef=false",
-        "structs handles express lanes counting registry texts events ring window overdue "
+        "structs handles express lanes counting registry texts events ring window overdue guard pipeline "
         "steering configure listing metrics snapshot threads faults statuses "
         f"{repeat}",
         limit,
@@ -90,7 +90,7 @@ def bite(language: str, options: str, limit: int = 900) -> Step:
     )
 
 
-C_FILES = "find include lib tests bench -name '*.[ch]' -print0"
+C_FILES = "find include lib tests bench demo -name '*.[ch]' -print0"
 
 
 def in_crates(command: str) -> str:

@@ -283,6 +283,7 @@ START_TEST(a_negative_result_fails)
     JUDGED(TRIP_RULE_NEGATIVE_FAILS, int64, int64_t, UINT32_MAX, false);
     JUDGED(TRIP_RULE_NEGATIVE_FAILS, float, float, -0.5, true);
     JUDGED(TRIP_RULE_NEGATIVE_FAILS, float, float, -0.0, false);
+    JUDGED(TRIP_RULE_NEGATIVE_FAILS, float, float, NAN, false);
     JUDGED(TRIP_RULE_NEGATIVE_FAILS, double, double, -INFINITY, true);
     JUDGED(TRIP_RULE_NEGATIVE_FAILS, double, double, NAN, false);
 }
@@ -1074,7 +1075,6 @@ static Suite *guard_suite(void)
     tcase_add_test(ends, without_memory_for_a_permit_the_function_is_called_all_the_same);
     tcase_add_test(ends, guards_give_back_what_they_have);
     TCase *threads = tcase_create("threads");
-    tcase_set_timeout(threads, 60);
     tcase_add_test(threads, a_guard_is_destroyed_while_threads_call);
     tcase_add_test(threads, threads_that_ask_at_once_get_the_same_pointer);
     tcase_add_test(threads, a_guarded_function_may_fork);
@@ -1085,6 +1085,7 @@ static Suite *guard_suite(void)
     tcase_add_test(wrong, what_is_wrong_gets_a_status);
     TCase *cases[] = {types, rules, refusals, ends, threads, wrong};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tcase_set_timeout(cases[i], 60);
         tcase_add_checked_fixture(cases[i], begin, finish);
         suite_add_tcase(suite, cases[i]);
     }

@@ -280,7 +280,8 @@ START_TEST(whoever_comes_takes_sessions_and_gives_none_between_others)
 {
     static const weighted providers[] = {{"a", 3}, {"b", 1}, {"c", 1000000}, {"d", 3}};
     static const weighted same[] = {{"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}};
-    const weighted *all = _i == 0 ? providers : same;
+    static const weighted one_is_not[] = {{"a", 4}, {"b", 4}, {"c", 4}, {"d", 5}};
+    const weighted *all = _i == 0 ? providers : _i == 1 ? same : one_is_not;
     trip_tracker tracker = fragile_tracker();
     static uint8_t few[SESSIONS], many[SESSIONS];
     for (int count = 1; count < 4; count++) {
@@ -556,10 +557,12 @@ START_TEST(nobody_is_let_through_to_whom_an_operator_has_forced_open)
     ck_assert_int_eq(ask(route, NULL, 0, &permit, &index), TRIP_OK);
     ck_assert_uint_eq(index, 0); /* open for another 800 ms */
     ck_assert_int_eq(trip_permit_record_success(permit), TRIP_OK);
-    force(tracker, "openai", TRIP_MODE_FORCED_OPEN);
+    const trip_circuit soonest = circuit_at(route, 0);
+    ck_assert_int_eq(trip_circuit_set_mode(soonest, TRIP_MODE_FORCED_OPEN, 100 * MS, NULL, 0), TRIP_OK);
     ck_assert_int_eq(ask(route, NULL, 0, &permit, &index), TRIP_OK);
     ck_assert_uint_eq(index, 1);
     ck_assert_int_eq(trip_permit_record_success(permit), TRIP_OK);
+    force(tracker, "openai", TRIP_MODE_FORCED_OPEN);
     force(tracker, "anthropic", TRIP_MODE_FORCED_OPEN);
     index = 7;
     ck_assert_int_eq(trip_route_permit(route, NULL, 0, 0, &permit, &index, &refused), TRIP_REJECTED_FORCED);
@@ -594,52 +597,64 @@ START_TEST(a_call_that_nobody_settles_is_out_for_as_long_as_a_probe_may_be)
 }
 END_TEST
 
+enum { ROUNDS = 500, CALLERS = 3 };
+
+/* In each round all ask at once, and keep what they get until all have asked. */
 typedef struct outage {
     trip_route route;
-    _Atomic int out, most, through;
+    _Atomic int round, ready, through, failed;
 } outage;
+
+/* Who has a core sees it at once; there may be fewer cores than threads. */
+static void wait_for(const _Atomic int *count, int at_least)
+{
+    for (int i = 1; atomic_load(count) < at_least; i++)
+        if (i % 256 == 0)
+            sched_yield();
+}
 
 static void *call_through(void *argument)
 {
     outage *o = argument;
-    trip_permit permit;
-    uint32_t index;
-    for (int i = 0; i < 3000; i++) {
-        if (ask(o->route, i % 2 == 0 ? NULL : "session", 0, &permit, &index) != TRIP_OK)
-            continue;
-        int out = atomic_fetch_add(&o->out, 1) + 1, most = atomic_load(&o->most);
-        while (out > most && !atomic_compare_exchange_weak(&o->most, &most, out))
-            ;
-        sched_yield();
-        atomic_fetch_add(&o->through, 1);
-        atomic_fetch_sub(&o->out, 1);
-        if (trip_permit_record_failure(permit) != TRIP_OK)
-            atomic_store(&o->most, 1000);
+    for (int round = 1; round <= ROUNDS; round++) {
+        trip_permit permit = 0;
+        uint32_t index;
+        wait_for(&o->round, round);
+        if (ask(o->route, round % 3 == 0 ? NULL : "session", 0, &permit, &index) == TRIP_OK)
+            atomic_fetch_add(&o->through, 1);
+        atomic_fetch_add(&o->ready, 1);
+        wait_for(&o->ready, CALLERS * (2 * round - 1));
+        if (permit != 0 && trip_permit_record_failure(permit) != TRIP_OK)
+            atomic_fetch_add(&o->failed, 1);
+        atomic_fetch_add(&o->ready, 1);
     }
     return NULL;
 }
 
 START_TEST(threads_are_let_through_one_at_a_time)
 {
-    enum { THREADS = 4 };
     trip_tracker tracker = fragile_tracker();
     outage o = {.route = all_open(tracker, TRIP_FALLBACK_ONE)};
-    pthread_t threads[THREADS];
-    for (int i = 0; i < THREADS; i++)
+    pthread_t threads[CALLERS];
+    for (int i = 0; i < CALLERS; i++)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, call_through, &o), 0);
-    for (int i = 0; i < THREADS; i++)
+    for (int round = 1; round <= ROUNDS; round++) {
+        atomic_store(&o.round, round);
+        wait_for(&o.ready, CALLERS * 2 * round);
+        ck_assert_int_eq(o.through, round);
+    }
+    for (int i = 0; i < CALLERS; i++)
         ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
-    ck_assert_int_eq(o.most, 1);
-    ck_assert_int_gt(o.through, 0);
+    ck_assert_int_eq(o.failed, 0);
     trip_circuit_info info = info_of(circuit_at(o.route, 2));
-    ck_assert_uint_eq(info.failures_total, (uint64_t)o.through + 1);
+    ck_assert_uint_eq(info.failures_total, ROUNDS + 1);
     ck_assert_uint_eq(permits_out(&info), 0);
 }
 END_TEST
 
 static int lets_one_through(void *argument)
 {
-    outage *o = argument;
+    const outage *o = argument;
     trip_permit permit;
     uint32_t index;
     REQUIRE(ask(o->route, NULL, 0, &permit, &index) == TRIP_OK && index == 2);
@@ -1011,6 +1026,36 @@ START_TEST(a_call_that_is_admitted_at_once_writes_nothing_to_its_route)
 }
 END_TEST
 
+/* Who stays would keep the route from ever ending. */
+START_TEST(no_call_stays_a_visitor)
+{
+    extern trip_object_kind trip_routes;
+    trip_tracker tracker = fragile_tracker();
+    trip_route routes[] = {route_of_three(tracker, TRIP_ORDER_LISTED, TRIP_FALLBACK_ONE),
+                           route_of_three(tracker, TRIP_ORDER_WEIGHTED, TRIP_FALLBACK_REFUSE)};
+    trip_permit permit;
+    uint32_t index;
+    trip_circuit circuit;
+    for (int is_gone = 0; is_gone < 2; is_gone++) {
+        for (int i = 0; i < 2; i++) {
+            trip_object *place = trip_object_named(&trip_routes, routes[i]);
+            uint64_t life = atomic_load(&place->life);
+            ask(routes[i], NULL, 0, &permit, &index);
+            ask(routes[i], "a session", 0, &permit, &index);
+            trip_route_add(routes[i], "openai", 6, 1);
+            for (uint32_t j = 0; j < 4; j++)
+                if (trip_route_circuit(routes[i], j, &circuit) == TRIP_OK)
+                    trip_circuit_trip(circuit);
+            for (int j = 0; j < 3; j++)
+                ask(routes[i], NULL, 0, &permit, &index);
+            ck_assert_uint_eq(atomic_load(&place->life), life);
+        }
+        if (is_gone == 0)
+            ck_assert_int_eq(trip_tracker_destroy(tracker), TRIP_OK);
+    }
+}
+END_TEST
+
 START_TEST(errno_is_preserved)
 {
     errno = 4711;
@@ -1038,7 +1083,7 @@ static Suite *route_suite(void)
     tcase_add_test(sessions, costs_are_logarithms);
     tcase_add_test(sessions, with_equal_weights_the_number_says_what_the_cost_says);
     tcase_add_test(sessions, a_session_stays_where_it_is_whoever_else_opens);
-    tcase_add_loop_test(sessions, whoever_comes_takes_sessions_and_gives_none_between_others, 0, 2);
+    tcase_add_loop_test(sessions, whoever_comes_takes_sessions_and_gives_none_between_others, 0, 3);
     tcase_add_test(sessions, where_a_session_goes_depends_on_names_alone);
     tcase_add_loop_test(sessions, sessions_are_spread_in_proportion_to_the_weights, 0,
                         sizeof mixtures / sizeof *mixtures);
@@ -1068,6 +1113,7 @@ static Suite *route_suite(void)
     tcase_add_test(misuse, tenants_do_not_share_circuits);
     tcase_add_test(misuse, whatever_is_passed_gets_a_status_and_writes_nothing);
     tcase_add_test(misuse, a_config_that_is_out_of_range_is_refused);
+    tcase_add_test(misuse, no_call_stays_a_visitor);
     tcase_add_test(misuse, errno_is_preserved);
     suite_add_tcase(suite, misuse);
     TCase *threads = tcase_create("threads");

@@ -6,7 +6,6 @@
 #include "telling.h"
 
 #include "handle.h"
-#include "seams.h"
 
 #include <jansson.h>
 #include <pthread.h>
@@ -454,7 +453,9 @@ static const struct part {
     const char *prefixes[2];
 } parts[] = {
     {tell_circuits, {NULL, NULL}},
+    {tell_retries, {"trip_retry_", NULL}},
     {tell_gates, {"trip_gate_", "trip_token_"}},
+    {tell_routes, {"trip_route_", NULL}},
     {tell_pipelines, {"trip_pipeline_", "trip_output_"}},
     {tell_guards, {"trip_guard_", NULL}},
 };

@@ -1,8 +1,6 @@
 /* The statuses of pipelines and outputs. */
 #include "telling.h"
 
-#include "seams.h"
-
 static trip_pipeline pipeline;
 static trip_output output;
 
