@@ -71,6 +71,7 @@ static uint32_t depth_of(uint64_t word)
     return (uint32_t)(word & DEPTH_MASK);
 }
 
+/* Whoever finds room says that there was some. */
 static uint64_t with_one_more(uint64_t word)
 {
     uint64_t acquired = (word + ONE_ACQUIRED) & ACQUIRED_MASK;
@@ -248,7 +249,7 @@ static void after_fork(trip_object *object)
 {
     gate *g = (gate *)object;
     uint64_t word = atomic_load_explicit(&g->word, memory_order_relaxed);
-    atomic_store_explicit(&g->word, word & ~(FULL_TOLD | DEPTH_MASK), memory_order_relaxed);
+    atomic_store_explicit(&g->word, word & ~DEPTH_MASK, memory_order_relaxed);
     atomic_fetch_add_explicit(&left, 1, memory_order_relaxed);
 }
 
@@ -263,7 +264,7 @@ static __attribute__((noinline)) void tell(trip_gate handle, uint32_t kind, uint
     trip_tracker tracker = g->object.tracker;
     trip_event event = {.kind = kind, .scope = TRIP_SCOPE_TRACKER, .depth = depth, .limit = limit};
     trip_event_texts texts = {.reason = g->name, .reason_len = g->name_len};
-    if (tracker != 0 && trip_object_now(&g->object, &event.at_ns) && trip_events_have_room(tracker))
+    if (tracker != 0 && trip_object_now(&g->object, &event.at_ns))
         trip_events_tell(tracker, &event, &texts);
     trip_object_leave(&trip_gates, &g->object);
 }

@@ -198,7 +198,8 @@ START_TEST(only_a_gate_that_asks_how_long_calls_take_reads_a_clock)
     config.latency_ns = SECOND;
     trip_gate timed = gate_with(0, &config);
     uint64_t before = atomic_load(&precise_readings) + atomic_load(&coarse_readings);
-    released(acquired(plain));
+    for (int i = 0; i < 2; i++)
+        acquired(plain); /* above its soft limit, of which there is nobody to be told */
     released(acquired(untimed));
     ck_assert_uint_eq(atomic_load(&precise_readings) + atomic_load(&coarse_readings), before);
     released(acquired(timed));

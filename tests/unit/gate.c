@@ -3,6 +3,7 @@
 
 #include "child.h"
 #include "handle.h"
+#include "magazine.h"
 #include "object.h"
 #include "seams.h"
 #include "token.h"
@@ -410,6 +411,10 @@ START_TEST(a_gate_begins_anew_whatever_was_in_its_place)
     config.soft_limit = 1;
     config.adapt = TRIP_ADAPT_GRADIENT;
     trip_gate gate = gate_with(0, &config);
+    trip_token token = acquired(gate);
+    atomic_fetch_add(&precise_ns, SECOND);
+    released(token);
+    ck_assert_uint_eq(look(gate).latency_ns, SECOND);
     for (int i = 0; i < 20; i++)
         acquired(gate);
     turned_away(gate);
@@ -503,13 +508,57 @@ static int slots_serve_again(void *argument)
     return 0;
 }
 
-/* Those of tokens that nobody can release: of a gate that is gone, or inherited. */
+/* The slots of tokens that are out: none serves for two. */
+static bool is_out[TRIP_TOKENS_MAX];
+
+static trip_status acquire_a_slot(trip_gate gate, trip_token *out_token)
+{
+    trip_status status = trip_gate_acquire(gate, out_token, NULL);
+    if (status != TRIP_OK)
+        return status;
+    bool *slot = &is_out[trip_handle_slot(*out_token, TRIP_TOKEN_SLOT_BITS)];
+    if (*slot)
+        ck_abort_msg("a slot is out twice");
+    *slot = true;
+    return TRIP_OK;
+}
+
+static void *acquire_some(void *gate)
+{
+    trip_token token;
+    for (int i = 0; i < 64; i++)
+        acquire_a_slot(*(trip_gate *)gate, &token);
+    return NULL;
+}
+
+static void *come_and_leave(void *gate)
+{
+    released(acquired(*(trip_gate *)gate));
+    return NULL;
+}
+
+static void on_a_thread(void *(*what)(void *), trip_gate gate)
+{
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, what, &gate), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+
+/* Those of tokens that nobody can release: of a gate that is gone, or inherited. The slots that threads keep at hand are
+   free already, be it that they served a gate that is gone. */
 START_TEST(when_all_tokens_are_out_slots_that_are_lost_serve_again)
 {
-    trip_gate large = gate_of(TRIP_TOKENS_MAX), other = gate_of(TRIP_TOKENS_MAX);
+    trip_gate large = gate_of(TRIP_TOKENS_MAX), other = gate_of(TRIP_TOKENS_MAX), gone = gate_of(1);
     trip_token last = 0, none = 7;
-    for (uint32_t i = 0; i < TRIP_TOKENS_MAX; i++)
-        last = acquired(large);
+    released(acquired(large)); /* so that what the thread keeps does not become ours */
+    on_a_thread(come_and_leave, gone);
+    ck_assert_int_eq(trip_gate_destroy(gone), TRIP_OK);
+    trip_status status;
+    while ((status = acquire_a_slot(large, &last)) == TRIP_OK)
+        ;
+    ck_assert_int_eq(status, TRIP_E_CAPACITY);
+    on_a_thread(acquire_some, large); /* what the first one kept */
+    ck_assert_uint_eq(look(large).depth, TRIP_TOKENS_MAX);
     turned_away(large);
     ck_assert_int_eq(trip_gate_acquire(other, &none, NULL), TRIP_E_CAPACITY);
     ck_assert_uint_eq(none, 7);
@@ -524,6 +573,19 @@ START_TEST(when_all_tokens_are_out_slots_that_are_lost_serve_again)
     for (int i = 0; i < 1000; i++)
         acquired(other);
     require_counts(other, 1000, 1001, 0);
+}
+END_TEST
+
+START_TEST(a_thread_keeps_a_page_of_slots_at_most)
+{
+    enum { MANY = 1000 };
+    trip_gate gate = gate_of(MANY);
+    trip_token tokens[MANY];
+    for (int i = 0; i < MANY; i++)
+        tokens[i] = acquired(gate);
+    for (int i = 0; i < MANY; i++)
+        released(tokens[i]);
+    ck_assert_uint_eq(trip_magazine_mine()->tokens.count, 64);
 }
 END_TEST
 
@@ -557,6 +619,18 @@ static trip_gate telling_gate(uint32_t capacity, uint32_t soft_limit)
 {
     trip_gate_config config = config_of(capacity);
     config.soft_limit = soft_limit;
+    told_to = fragile_tracker();
+    move(told_to, 3 * SECOND);
+    return gate_with(told_to, &config);
+}
+
+/* Whose limit begins so, and is halved by a failure. */
+static trip_gate telling_gate_of(uint32_t limit)
+{
+    trip_gate_config config = config_of(10);
+    config.adapt = TRIP_ADAPT_AIMD;
+    config.decrease = 0.5;
+    config.initial_limit = limit;
     told_to = fragile_tracker();
     move(told_to, 3 * SECOND);
     return gate_with(told_to, &config);
@@ -605,15 +679,33 @@ START_TEST(being_full_is_told_once_until_there_was_room)
 }
 END_TEST
 
+static int tells_anew(void *argument)
+{
+    trip_gate gate = *(trip_gate *)argument;
+    trip_event events[2];
+    char text[2 * TEXT_OF_ONE];
+    size_t count;
+    uint64_t lost;
+    trip_token token;
+    REQUIRE(trip_gate_acquire(gate, &token, NULL) == TRIP_OK);
+    REQUIRE(trip_gate_acquire(gate, &token, NULL) == TRIP_SHED);
+    REQUIRE(trip_tracker_events(told_to, events, sizeof *events, 2, text, sizeof text, &count, &lost) == TRIP_OK);
+    REQUIRE(count == 1 && events[0].kind == TRIP_EVENT_GATE_FULL);
+    return 0;
+}
+
+START_TEST(in_the_child_of_a_fork_being_full_is_told_anew)
+{
+    trip_gate gate = telling_gate(1, 0);
+    acquired(gate);
+    turned_away(gate);
+    ck_assert_int_eq(in_child(tells_anew, &gate), 0);
+}
+END_TEST
+
 START_TEST(a_limit_that_has_fallen_makes_no_room)
 {
-    trip_gate_config config = config_of(10);
-    config.adapt = TRIP_ADAPT_AIMD;
-    config.decrease = 0.5;
-    config.initial_limit = 4;
-    told_to = fragile_tracker();
-    move(told_to, 3 * SECOND);
-    trip_gate gate = gate_with(told_to, &config);
+    trip_gate gate = telling_gate_of(4);
     trip_token tokens[4];
     for (int i = 0; i < 4; i++)
         tokens[i] = acquired(gate);
@@ -627,6 +719,21 @@ START_TEST(a_limit_that_has_fallen_makes_no_room)
     require_silence();
     ck_assert_int_eq(trip_token_release(tokens[2], TRIP_EFFECT_NOTHING), TRIP_OK);
     acquired(gate);
+    turned_away(gate);
+    require_event(TRIP_EVENT_GATE_FULL, 2, 2);
+}
+END_TEST
+
+START_TEST(room_that_nobody_took_was_room)
+{
+    trip_gate gate = telling_gate_of(4);
+    trip_token tokens[4];
+    for (int i = 0; i < 4; i++)
+        tokens[i] = acquired(gate);
+    turned_away(gate);
+    require_event(TRIP_EVENT_GATE_FULL, 4, 4);
+    ck_assert_int_eq(trip_token_release(tokens[0], TRIP_EFFECT_NOTHING), TRIP_OK); /* 3 of 4 */
+    ck_assert_int_eq(trip_token_release(tokens[1], TRIP_EFFECT_FAILURE), TRIP_OK); /* 2 of 2 */
     turned_away(gate);
     require_event(TRIP_EVENT_GATE_FULL, 2, 2);
 }
@@ -853,12 +960,15 @@ static Suite *gate_suite(void)
     tcase_add_test(ends, a_gate_begins_anew_whatever_was_in_its_place);
     tcase_add_test(ends, without_its_tracker_a_gate_gives_no_more_tokens);
     tcase_add_test(ends, in_the_child_of_a_fork_nothing_is_in_progress);
+    tcase_add_test(ends, a_thread_keeps_a_page_of_slots_at_most);
     tcase_add_test(ends, when_all_tokens_are_out_slots_that_are_lost_serve_again);
     suite_add_tcase(suite, ends);
     TCase *events = tcase_create("events");
     tcase_add_test(events, passing_the_soft_limit_is_told_once_each_time);
     tcase_add_test(events, being_full_is_told_once_until_there_was_room);
+    tcase_add_test(events, in_the_child_of_a_fork_being_full_is_told_anew);
     tcase_add_test(events, a_limit_that_has_fallen_makes_no_room);
+    tcase_add_test(events, room_that_nobody_took_was_room);
     tcase_add_test(events, a_gate_without_a_tracker_tells_nobody);
     tcase_add_test(events, an_earlier_caller_is_told_of_gates_too);
     suite_add_tcase(suite, events);

@@ -21,7 +21,7 @@ START_TEST(the_queue_is_the_whole_root_of_the_limit)
 {
     const trip_limit_sample slow = {.depth = LARGEST, .took_ns = 1000, .average_ns = 1};
     uint32_t wrong = 0;
-    for (uint32_t limit = 1; limit < LARGEST; limit++) {
+    for (uint32_t limit = 1; limit <= LARGEST; limit++) {
         double given = value_of(trip_limit_after(&gradient, WHOLE(limit), &slow));
         wrong += given < limit * 0.5 + floor(sqrt(limit)) || given > limit * 0.5 + floor(sqrt(limit));
     }
@@ -135,8 +135,7 @@ START_TEST(an_average_is_exact_for_what_is_always_the_same)
         ck_assert_uint_le(told, same[i]);
         ck_assert_uint_le(same[i] - told, same[i] >> 48); /* what a double knows of it, but for four bits */
     }
-    uint64_t longest = trip_latency_after(0, UINT64_MAX);
-    ck_assert_uint_le(trip_latency_ns(longest), 31536000 * SECOND);
+    ck_assert_uint_eq(trip_latency_after(0, UINT64_MAX), trip_latency_after(0, 31536000 * SECOND)); /* a year is all */
 }
 END_TEST
 
