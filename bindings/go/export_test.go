@@ -35,4 +35,7 @@ func Watches() int {
 }
 
 // Duplicate takes the descriptor of this number for that of the tracker.
-func (t *Tracker) Duplicate(number uintptr) (*os.File, error) { return t.duplicate(number) }
+func (t *Tracker) Duplicate(number uintptr) (*os.File, error) {
+	duplicate, err := t.duplicate(number)
+	return duplicate.file, err
+}

@@ -29,7 +29,7 @@ func NewTracker(config Config) (*Tracker, error) {
 	reason := C.trip_error{struct_size: C.sizeof_trip_error}
 	tracker := &Tracker{onError: config.OnError, clock: Clock(abi.clock), maxCircuits: uint32(abi.max_circuits)}
 	status := C.trip_tracker_create(&abi, &tracker.handle, &reason)
-	if err := reasoned(status, &reason); err != nil {
+	if err := reasoned(status, &reason, config.fields); err != nil {
 		return nil, err
 	}
 	if tracker.onError == nil {
