@@ -67,12 +67,17 @@ func ParseRetryHint(name, value string, now time.Time) (time.Duration, error) {
 	return time.Duration(wait), answer(status)
 }
 
-// settlement is how a permit is settled with the outcome. [ErrInvalid]: its class is none, or another member is out of
-// range; that is found before the permit is given up for it.
+// settlement is how a permit is settled with the outcome. [ErrInvalid] is found before the permit is given up for it.
 func (o CallOutcome) settlement() (settlement, error) {
+	told, err := o.abi()
+	return settlement{way: recordOutcome, outcome: told}, err
+}
+
+// abi is the outcome as the library reads it. [ErrInvalid]: its class is none, or another member is out of range.
+func (o CallOutcome) abi() (*C.trip_outcome, error) {
 	if o.RetryAfter < 0 || o.Duration < 0 || o.Errno != int(int32(o.Errno)) ||
 		o.HTTPStatus < 0 || uint64(o.HTTPStatus) > math.MaxUint32 {
-		return settlement{}, ErrInvalid
+		return nil, ErrInvalid
 	}
 	told := &C.trip_outcome{
 		struct_size:    C.sizeof_trip_outcome,
@@ -84,9 +89,9 @@ func (o CallOutcome) settlement() (settlement, error) {
 	}
 	// A class that is unknown here may be that of a newer library. With no permit it settles none.
 	if int(o.Class) >= len(classTexts) && C.trip_permit_record(0, told) == C.TRIP_E_INVALID {
-		return settlement{}, ErrInvalid
+		return nil, ErrInvalid
 	}
-	return settlement{way: recordOutcome, outcome: told}, nil
+	return told, nil
 }
 
 func said(text string) *C.char {

@@ -111,6 +111,17 @@ func (t *Tracker) find(tenant, provider string) (handle C.trip_circuit, status C
 	return handle, status
 }
 
+// orMachine is the tracker whose clock an object goes by; none of it is the machine's.
+func (t *Tracker) orMachine() (C.trip_tracker, error) {
+	if t == nil {
+		return 0, nil
+	}
+	if t.handle == 0 { // which would be the machine's
+		return 0, ErrHandle
+	}
+	return t.handle, nil
+}
+
 // bytesOf lends the library a string's own bytes: it reads them during the call only, so nothing need be copied.
 func bytesOf(text string) *C.char {
 	return (*C.char)(unsafe.Pointer(unsafe.StringData(text)))
