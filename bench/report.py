@@ -55,6 +55,17 @@ BLOCKS = (
         ("pair_full", "p.+s., full ring"),
     ),
     (
+        ("gate", "gate"),
+        ("gate_2t", "2 at one gate"),
+        ("gate_full", "shed"),
+        ("gate_gradient", "gradient gate"),
+        ("dedup_new", "new key"),
+        ("dedup_hit", "cached"),
+        ("route", "route"),
+        ("route_session", "route, session"),
+        ("retry", "one retry"),
+    ),
+    (
         ("swap", "compare-and-swap"),
         ("coarse_clock", "coarse clock"),
         ("precise_clock", "precise clock"),

@@ -65,7 +65,7 @@ def _build_c() -> None:
     BUILT.mkdir(parents=True, exist_ok=True)
     warnings = ("-Wall", "-Wextra", "-Wshadow", "-Wstrict-prototypes", "-Werror")
     library = ("-L", LIBRARY_FOLDER, "-ltrip", "-Wl,-rpath,$ORIGIN/..")
-    sources = ("stand.c", "libtrip.c", "uthash.c", "machine.c")
+    sources = ("stand.c", "libtrip.c", "policies.c", "uthash.c", "machine.c")
     compile_c = (os.environ.get("CC", "cc"), "-std=gnu11", "-O2", "-g", *warnings, "-pthread", "-I", ROOT / "include")
     run(*compile_c, *sources, "-o", BUILT / "stand-c", *library, cwd=BENCH / "c")
     run(*compile_c, "load.c", "-o", BUILT / "load", cwd=BENCH / "c")
@@ -133,7 +133,9 @@ C = Recipe(
 
 RECIPES = (
     C,
-    _rust("breakers", "libtrip", "two_empty_calls", "failsafe", "recloser", "tower-resilience-circuitbreaker"),
+    _rust(
+        "breakers", "libtrip", "two_empty_calls", "failsafe", "recloser", "tower-resilience-circuitbreaker", "tower"
+    ),
     _rust("heartbit-core", "heartbit-core"),
     _rust("llm-agent-runtime", "llm-agent-runtime"),
     _rust("brainwires-call-policy", "brainwires-call-policy"),

@@ -1,5 +1,5 @@
 /* libtrip, called from C through its shared library as any program calls it. Owns how each column uses it. */
-#include "stand.h"
+#include "policies.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -363,16 +363,27 @@ static const bench_column columns[] = {
     {"pair_2t_one", 2, 0, prepare_one, run_pair},
     {"pair_2t_many", 2, 0, prepare_many, run_pair},
     {"express_2t_one", 2, 0, prepare_one, run_express},
+    {"gate", 1, 0, prepare_gate, run_gate},
+    {"gate_2t", 2, 0, prepare_gate, run_gate},
+    {"gate_full", 1, 0, prepare_gate_full, run_gate_full},
+    {"gate_gradient", 1, 0, prepare_gate_gradient, run_gate},
+    {"dedup_new", 1, 0, prepare_dedup, run_dedup_new},
+    {"dedup_hit", 1, 0, prepare_dedup, run_dedup_hit},
+    {"route", 1, 0, prepare_route, run_route},
+    {"route_session", 1, 0, prepare_route, run_route_session},
+    {"retry", 1, 0, prepare_retry, run_retry},
 };
 
 const bench_peer bench_libtrip = {
     .name = "libtrip",
     .version = trip_version,
     .licence = "MIT",
-    .configuration = "5 failures in a row, 30 s; through libtrip.so. express: the lane inline, two loads, counted by "
-                     "the caller. failure: threshold 8388607. refusal: open for a day. create_evict: a tracker of "
-                     "1024, full. time_window: 10 s. count_window: of 100 calls; count_mixed: each eighth fails. "
-                     "cycle: on the manual clock, threshold 1; _full: a ring of events that nobody empties",
+    .configuration =
+        "5 failures in a row, 30 s; through libtrip.so. express: the lane inline, two loads, counted by "
+        "the caller. failure: threshold 8388607. refusal: open for a day. create_evict: a tracker of "
+        "1024, full. time_window: 10 s. count_window: of 100 calls; count_mixed: each eighth fails. "
+        "cycle: on the manual clock, threshold 1; _full: a ring of events that nobody empties. gate: of 64. "
+        "dedup: 1024 entries, values of 100 bytes. route: three providers",
     .columns = columns,
     .column_count = sizeof columns / sizeof *columns,
     .fill = fill,

@@ -251,6 +251,46 @@ static void *prepare_create(const bench_column *column, uint32_t thread)
     return on;
 }
 
+/* ---- Gates ------------------------------------------------------------------------------------------------------- */
+
+typedef struct gate {
+    pthread_mutex_t mutex;
+    uint32_t depth, capacity;
+} gate;
+
+static void *prepare_gate(const bench_column *column, uint32_t thread)
+{
+    static gate shared = {.mutex = PTHREAD_MUTEX_INITIALIZER, .capacity = 64};
+    (void)column, (void)thread;
+    return &shared;
+}
+
+static bool enter(gate *through)
+{
+    pthread_mutex_lock(&through->mutex);
+    bool has_room = through->depth < through->capacity;
+    through->depth += has_room;
+    pthread_mutex_unlock(&through->mutex);
+    return has_room;
+}
+
+static void leave(gate *through)
+{
+    pthread_mutex_lock(&through->mutex);
+    through->depth--;
+    pthread_mutex_unlock(&through->mutex);
+}
+
+static uint64_t run_gate(void *given, uint64_t calls)
+{
+    uint64_t wrong = 0;
+    for (uint64_t i = 0; i < calls; i++) {
+        wrong += !enter(given);
+        leave(given);
+    }
+    return wrong;
+}
+
 static void fill(uint64_t circuits)
 {
     registry_of(circuits);
@@ -276,6 +316,8 @@ static const bench_column columns[] = {
     {"create_evict", 1, 1024, prepare_create, run_create},
     {"pair_2t_one", 2, 0, prepare_one, run_pair},
     {"pair_2t_many", 2, 0, prepare_many, run_pair},
+    {"gate", 1, 0, prepare_gate, run_gate},
+    {"gate_2t", 2, 0, prepare_gate, run_gate},
 };
 
 const bench_peer bench_uthash = {
@@ -284,7 +326,7 @@ const bench_peer bench_uthash = {
     .licence = "BSD-1-Clause",
     .configuration = "a baseline, not a product: uthash under one rwlock, a mutex per breaker, nothing counted; 5 "
                      "failures in a row, 30 s. failure: no threshold. refusal: open for a day. create_evict: 1024 "
-                     "kept, the oldest goes",
+                     "kept, the oldest goes. gate: a counter to 64 under a mutex",
     .columns = columns,
     .column_count = sizeof columns / sizeof *columns,
     .fill = fill,

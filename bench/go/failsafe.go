@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/failsafe-go/failsafe-go"
+	"github.com/failsafe-go/failsafe-go/bulkhead"
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 )
 
@@ -56,14 +57,30 @@ func failsafeRefusals() run {
 	return repeat(func() bool { return !breaker.TryAcquirePermit() })
 }
 
+func failsafePasses(through bulkhead.Bulkhead[int]) run {
+	return repeat(func() bool {
+		is := through.TryAcquirePermit()
+		through.ReleasePermit()
+		return is
+	})
+}
+
+func failsafeSheds() run {
+	full := bulkhead.New[int](capacity)
+	for range capacity {
+		full.TryAcquirePermit()
+	}
+	return repeat(func() bool { return !full.TryAcquirePermit() })
+}
+
 func failsafePeer() peer {
 	usual := func() circuitbreaker.CircuitBreaker[int] { return failsafeBreaker(5, 30*time.Second) }
-	shared := usual()
+	shared, through := usual(), bulkhead.New[int](capacity)
 	return peer{
 		name: "failsafe-go", version: moduleVersion("github.com/failsafe-go/failsafe-go"), licence: "MIT",
 		configuration: "failure threshold 5, delay 30 s. pair: TryAcquirePermit, RecordSuccess. call: an executor's " +
-			"Get. failure: threshold 1000, every 1000th call a success. refusal: open for a day. It has no look-up by " +
-			"name",
+			"Get. failure: threshold 1000, every 1000th call a success. refusal: open for a day. gate: a bulkhead of " +
+			"64. It has no look-up by name",
 		columns: []column{
 			{"pair", 1, func(int) run { return failsafePairs(usual()) }},
 			{"call", 1, func(int) run { return failsafeExecutions() }},
@@ -71,6 +88,9 @@ func failsafePeer() peer {
 			{"refusal", 1, func(int) run { return failsafeRefusals() }},
 			{"pair_2t_one", 2, func(int) run { return failsafePairs(shared) }},
 			{"pair_2t_many", 2, func(int) run { return failsafePairs(usual()) }},
+			{"gate", 1, func(int) run { return failsafePasses(bulkhead.New[int](capacity)) }},
+			{"gate_2t", 2, func(int) run { return failsafePasses(through) }},
+			{"gate_full", 1, func(int) run { return failsafeSheds() }},
 		},
 	}
 }

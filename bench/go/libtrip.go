@@ -14,6 +14,8 @@ const (
 	kept = 1024
 	// So many names come round that each is long evicted when it does.
 	created = 16 * kept
+	// Calls in progress at once.
+	capacity = 64
 )
 
 func tracker(config trip.Config) *trip.Tracker {

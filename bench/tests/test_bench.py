@@ -525,7 +525,9 @@ def test_libtrip_has_every_column_with_its_ratios(quick: Path) -> None:
     windows = {"time_window", "count_window", "count_mixed"}
     two_threads = {"lookup_1k_2t", "pair_2t_one", "pair_2t_many", "express_2t_one", *(f"{one}_2t" for one in windows)}
     one_thread = {*windows, "pair", "express", "failure", "refusal", "lookup_8", "lookup_1k", "create_evict"}
-    one_thread |= {"cycle", "cycle_full", "pair_full"}
+    one_thread |= {"cycle", "cycle_full", "pair_full", "gate", "gate_full", "gate_gradient", "dedup_new", "dedup_hit"}
+    one_thread |= {"route", "route_session", "retry"}
+    two_threads |= {"gate_2t"}
     assert own["columns"].keys() == one_thread | two_threads
     assert own["bytes_per_circuit"] > 0
     assert own["circuits"] == 1_000_000

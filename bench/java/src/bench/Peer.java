@@ -9,6 +9,7 @@ import org.openjdk.jmh.annotations.Benchmark;
 record Peer(String name, String version, String licence, String configuration, Class<?> benchmarks) {
     static final int DAY_S = 24 * 3600;
     static final int ANSWER = 7;
+    static final int CAPACITY = 64;
 
     List<String> columns() {
         return Arrays.stream(benchmarks.getMethods())

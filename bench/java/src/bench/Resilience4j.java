@@ -1,5 +1,7 @@
 package bench;
 
+import io.github.resilience4j.bulkhead.Bulkhead;
+import io.github.resilience4j.bulkhead.BulkheadConfig;
 import io.github.resilience4j.circuitbreaker.CircuitBreaker;
 import io.github.resilience4j.circuitbreaker.CircuitBreakerConfig;
 import java.time.Duration;
@@ -17,7 +19,8 @@ public class Resilience4j {
             Peer.versionOf(CircuitBreaker.class, "resilience4j-circuitbreaker"),
             "Apache-2.0",
             "failure rate 100 % of the last 5 calls, 30 s. pair: tryAcquirePermission, onSuccess. call: a decorated "
-                    + "supplier. failure: the last 1000, every 1000th a success. refusal: open for a day",
+                    + "supplier. failure: the last 1000, every 1000th a success. refusal: open for a day. gate: a bulkhead "
+                    + "of 64 that lets nobody wait",
             Resilience4j.class);
 
     private static final int RING = 1000;
@@ -31,6 +34,18 @@ public class Resilience4j {
                 .waitDurationInOpenState(Duration.ofSeconds(openSeconds))
                 .permittedNumberOfCallsInHalfOpenState(1)
                 .build());
+    }
+
+    private static Bulkhead bulkhead() {
+        return Bulkhead.of("openai", BulkheadConfig.custom()
+                .maxConcurrentCalls(Peer.CAPACITY)
+                .maxWaitDuration(Duration.ZERO)
+                .build());
+    }
+
+    private static void pass(Bulkhead bulkhead) {
+        Peer.require(bulkhead.tryAcquirePermission());
+        bulkhead.onComplete();
     }
 
     private static void succeed(CircuitBreaker breaker) {
@@ -47,6 +62,7 @@ public class Resilience4j {
     @State(Scope.Benchmark)
     public static class Shared {
         final CircuitBreaker breaker = breaker(5, 30);
+        final Bulkhead bulkhead = bulkhead();
     }
 
     /** A breaker for each thread. */
@@ -70,6 +86,17 @@ public class Resilience4j {
         public Open() {
             for (int i = 0; i < 5; i++) {
                 fail(breaker);
+            }
+        }
+    }
+
+    @State(Scope.Thread)
+    public static class Full {
+        final Bulkhead bulkhead = bulkhead();
+
+        public Full() {
+            for (int i = 0; i < Peer.CAPACITY; i++) {
+                Peer.require(bulkhead.tryAcquirePermission());
             }
         }
     }
@@ -108,5 +135,21 @@ public class Resilience4j {
     @Threads(2)
     public void pair_2t_many(Own own) {
         succeed(own.breaker);
+    }
+
+    @Benchmark
+    public void gate(Shared shared) {
+        pass(shared.bulkhead);
+    }
+
+    @Benchmark
+    @Threads(2)
+    public void gate_2t(Shared shared) {
+        pass(shared.bulkhead);
+    }
+
+    @Benchmark
+    public void gate_full(Full full) {
+        Peer.require(!full.bulkhead.tryAcquirePermission());
     }
 }

@@ -4,6 +4,7 @@ mod failsafe;
 mod libtrip;
 mod recloser;
 mod tower;
+mod tower_limit;
 
 const LOCK: &str = include_str!("../Cargo.lock");
 
@@ -12,5 +13,12 @@ fn version(package: &str) -> String {
 }
 
 fn main() {
-    stand::serve(&[libtrip::peer(), libtrip::two_empty_calls(), failsafe::peer(), recloser::peer(), tower::peer()]);
+    stand::serve(&[
+        libtrip::peer(),
+        libtrip::two_empty_calls(),
+        failsafe::peer(),
+        recloser::peer(),
+        tower::peer(),
+        tower_limit::peer(),
+    ]);
 }
