@@ -238,10 +238,9 @@ enum {
 };
 
 enum {
-    TRIP_ADAPT_NONE = 0, /**< The limit of a gate is its capacity. */
-    TRIP_ADAPT_AIMD = 1, /**< It grows by one while calls succeed in time, and falls by a share when one does not. */
-    TRIP_ADAPT_GRADIENT =
-        2 /**< It falls as calls take longer than they did in the long run, and grows as they do not. */
+    TRIP_ADAPT_NONE = 0,    /**< The limit of a gate is its capacity. */
+    TRIP_ADAPT_AIMD = 1,    /**< It grows by one while calls succeed in time, and falls by a share when one does not. */
+    TRIP_ADAPT_GRADIENT = 2 /**< It falls as calls take longer than in the long run, and grows as they do not. */
 };
 
 enum {
@@ -475,7 +474,7 @@ typedef struct trip_retry_config {
                                       year, default 60 s; 0: what providers ask for is not heeded */
     uint64_t deadline_ns;  /**< [ns] no attempt begins later than so long after trip_retry_begin; at most one year;
                                       0, the default: it may */
-    uint64_t classes;      /**< [bits] which classes are worth a retry, 1 << TRIP_CLASS_...; default server error,
+    uint64_t classes;      /**< [bits] which classes are worth a retry, 1 << TRIP_CLASS_*; default server error,
                                       rate limited, overloaded, network, timeout */
     double budget_ratio;   /**< [ratio] retries that each call earns its provider; 0 to 1000, default 0.1 */
     uint32_t budget_burst; /**< [count] retries that may be saved up, and are there at first; 1 to 1000000,
@@ -520,18 +519,18 @@ typedef struct trip_dedup_info {
 
 /** How many calls may be in progress. Fill it with trip_gate_config_init, then change what you want changed. */
 typedef struct trip_gate_config {
-    uint32_t struct_size; /**< [bytes] sizeof(trip_gate_config) */
-    uint32_t capacity;    /**< [count] tokens out at once; 1 to 1048576, default 100 */
-    uint32_t soft_limit;  /**< [count] more than so many are an event; below capacity; 0, the default: none is */
-    uint32_t adapt;       /**< [TRIP_ADAPT_*] whether the limit follows the calls, up to capacity; default not */
-    uint32_t min_limit;   /**< [count] below which it never falls; 1 to capacity, default 1 */
-    uint32_t
-        initial_limit; /**< [count] where it begins; min_limit to capacity; 0, the default: 20, or as near as may be */
-    uint64_t latency_ns; /**< [ns] AIMD: a call that took longer has not succeeded in time; at most one year; 0, the
+    uint32_t struct_size;   /**< [bytes] sizeof(trip_gate_config) */
+    uint32_t capacity;      /**< [count] tokens out at once; 1 to 1048576, default 100 */
+    uint32_t soft_limit;    /**< [count] more than so many are an event; below capacity; 0, the default: none is */
+    uint32_t adapt;         /**< [TRIP_ADAPT_*] whether the limit follows the calls, up to capacity; default not */
+    uint32_t min_limit;     /**< [count] below which it never falls; 1 to capacity, default 1 */
+    uint32_t initial_limit; /**< [count] where it begins; min_limit to capacity; 0, the default: 20, or as near as
+                                    may be */
+    uint64_t latency_ns;    /**< [ns] AIMD: a call that took longer has not succeeded in time; at most one year; 0, the
                                  default: how long it took does not matter */
-    double decrease;     /**< [ratio] AIMD: what is left of the limit; 0.5 to below 1, default 0.9 */
-    double tolerance;    /**< [ratio] gradient: calls may take so many times what they did; 1 to 10, default 1.5 */
-    double smoothing;    /**< [ratio] gradient: weight of the newest limit; above 0, at most 1, default 0.2 */
+    double decrease;        /**< [ratio] AIMD: what is left of the limit; 0.5 to below 1, default 0.9 */
+    double tolerance;       /**< [ratio] gradient: calls may take so many times what they did; 1 to 10, default 1.5 */
+    double smoothing;       /**< [ratio] gradient: weight of the newest limit; above 0, at most 1, default 0.2 */
 } trip_gate_config;
 
 /** How full a gate was that turned a caller away. Written on TRIP_SHED, and only then. */
@@ -1651,7 +1650,7 @@ TRIP_API trip_status trip_route_add(trip_route route, const char *provider, size
  * @param out_rejection [trip_rejection] may be NULL; written on a rejection only: that of the circuit that says the
  *        soonest retry_after_ns
  * @return TRIP_OK;
- *         TRIP_REJECTED_OPEN, TRIP_REJECTED_PROBING, TRIP_REJECTED_RAMP, TRIP_REJECTED_FORCED: all refuse, and that circuit
+ *         TRIP_REJECTED_OPEN; TRIP_REJECTED_PROBING; TRIP_REJECTED_RAMP; TRIP_REJECTED_FORCED: all refuse, and that circuit
  *         for this reason;
  *         TRIP_E_INVALID: an output is NULL, session is longer than 255 bytes, or NULL with a length, the struct_size of
  *         out_rejection is out of range, or the route has no providers;
@@ -1857,7 +1856,7 @@ TRIP_API trip_status trip_guard_destroy(trip_guard guard);
  * @param out_result [pointer] room for the result, as wide as its type; NULL: it is not wanted
  * @param out_rejection [trip_rejection] may be NULL; written on a rejection only
  * @return TRIP_OK: the function was called, whatever it returned;
- *         TRIP_REJECTED_OPEN, TRIP_REJECTED_PROBING, TRIP_REJECTED_RAMP, TRIP_REJECTED_FORCED: it was not;
+ *         TRIP_REJECTED_OPEN; TRIP_REJECTED_PROBING; TRIP_REJECTED_RAMP; TRIP_REJECTED_FORCED: it was not;
  *         TRIP_E_INVALID: arguments or one of them is NULL, argument_count is not that of the signature, or the struct_size
  *         of out_rejection is out of range;
  *         TRIP_E_HANDLE: no such guard

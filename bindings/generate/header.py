@@ -22,9 +22,13 @@ from clang.cindex import (  # type: ignore[import-untyped]
 
 from . import comment
 from .model import (
+    ARGUMENTS,
     STATUS_GROUP,
+    USER_DATA,
     WORD_POINTER,
     Alias,
+    Argument,
+    Callback,
     Complaint,
     Constant,
     Contract,
@@ -58,8 +62,15 @@ UNITS = {
     "http": {"uint32_t"},
     "errno": {"int32_t"},
     "fd": {"int32_t"},
+    "code": {"int32_t", "int64_t"},
+    "pointer": {"void"},
 }
 
+# What a callback may return and get, beside handles. Only there is a text whose type the caller alone knows.
+CALLBACK_RESULTS = {"void", "int32_t", "uint32_t"}
+CALLBACK_POINTERS = {USER_DATA, "const void *", "const char *"}
+
+FUNCTIONS = (TypeKind.FUNCTIONPROTO, TypeKind.FUNCTIONNOPROTO)
 OUTSIDE = {
     TypeKind.BOOL: "is a bool; use uint32_t",
     TypeKind.ENUM: "is of an enum type; use uint32_t",
@@ -96,6 +107,7 @@ class Reader:
         self.source = path.read_bytes()
         self.complaints: list[Complaint] = []
         self.aliases: dict[str, Alias] = {}
+        self.callbacks: dict[str, Callback] = {}
         self.constants: list[Constant] = []
         self.structs: dict[str, Struct] = {}
         self.functions: list[Function] = []
@@ -106,7 +118,11 @@ class Reader:
                 self.declaration(cursor)
         self.check_words(unit)
         return Contract(
-            tuple(self.aliases.values()), tuple(self.constants), tuple(self.structs.values()), tuple(self.functions)
+            tuple(self.aliases.values()),
+            tuple(self.callbacks.values()),
+            tuple(self.constants),
+            tuple(self.structs.values()),
+            tuple(self.functions),
         )
 
     def declaration(self, cursor: Cursor) -> None:
@@ -153,10 +169,35 @@ class Reader:
                 self.complain(cursor, "names a struct differently from its tag")
             return
         raw, _ = self.raw_comment(cursor)
-        if target.spelling not in INTEGERS:
-            self.complain(cursor, f"is a name for {target.spelling}; only integers of fixed size have names")
         self.check_prefix(cursor, "trip_")
+        if target.kind == TypeKind.POINTER and target.get_pointee().get_canonical().kind in FUNCTIONS:
+            self.callback(cursor, target.get_pointee(), comment.prose(raw))
+            return
+        if target.spelling not in INTEGERS:
+            self.complain(
+                cursor, f"is a name for {target.spelling}; only integers of fixed size and callbacks have names"
+            )
         self.aliases[cursor.spelling] = Alias(cursor.spelling, target.spelling, comment.prose(raw))
+
+    def callback(self, cursor: Cursor, function: Type, doc: str) -> None:
+        name = cursor.spelling
+        self.check_prototype(cursor, function)
+        result = function.get_result().spelling
+        if result not in CALLBACK_RESULTS:
+            self.complain(cursor, f"returns {result}; a callback returns int32_t, uint32_t or nothing")
+        declared = [child for child in cursor.get_children() if child.kind == CursorKind.PARM_DECL]
+        arguments = tuple(Argument(child.spelling, child.type.spelling) for child in declared)
+        for child, argument, following in zip(declared, arguments, (*arguments[1:], None)):
+            shown = f"{name}({argument.name or '?'})"
+            fault = self.outside_callback(child.type)
+            if fault:
+                self.complain(child, fault, shown)
+            elif not argument.name:
+                self.complain(child, "has no name", shown)
+            elif argument.type == "const char *" and following != Argument(f"{argument.name}_len", "size_t"):
+                self.complain(child, f"has no size_t {argument.name}_len after it", shown)
+        place = Place(self.shown, cursor.location.line)
+        self.callbacks[name] = Callback(name, result, arguments, doc, place)
 
     def enum(self, cursor: Cursor) -> None:
         if not cursor.is_anonymous():
@@ -224,7 +265,7 @@ class Reader:
         self.check_parameter_names(cursor, said)
         parameters = tuple(self.parameters(cursor, said))
         self.check_order(cursor, parameters)
-        self.check_texts(cursor, parameters)
+        self.check_companions(cursor, parameters)
         tags, since = self.tags(cursor, said.tags)
         returns = self.returns(cursor, said, parameters)
         place = Place(self.shown, cursor.location.line)
@@ -233,12 +274,15 @@ class Reader:
     def check_form(self, cursor: Cursor) -> None:
         if cursor.is_definition():
             self.complain(cursor, "has a body; inline functions are in no library")
-        if cursor.type.kind == TypeKind.FUNCTIONNOPROTO:
-            self.complain(cursor, "has no parameter list; write (void)")
-        elif cursor.type.is_function_variadic():
-            self.complain(cursor, "has variable arguments; only C can call it")
+        self.check_prototype(cursor, cursor.type)
         if all(child.kind != CursorKind.VISIBILITY_ATTR for child in cursor.get_children()):
             self.complain(cursor, "is not TRIP_API; nobody can link to it")
+
+    def check_prototype(self, cursor: Cursor, function: Type) -> None:
+        if function.get_canonical().kind == TypeKind.FUNCTIONNOPROTO:
+            self.complain(cursor, "has no parameter list; write (void)")
+        elif function.is_function_variadic():
+            self.complain(cursor, "has variable arguments; only C can call it")
 
     def check_parameter_names(self, cursor: Cursor, said: comment.Comment) -> None:
         declared = [argument.spelling for argument in cursor.get_arguments()]
@@ -271,8 +315,9 @@ class Reader:
         for parameter in parameters:
             name = f"{cursor.spelling}({parameter.name})"
             writable = parameter.type.endswith("*") and not parameter.type.startswith("const ")
+            opaque = parameter.type == USER_DATA  # to be written or handed on: only its name tells
             room = parameter.type == "size_t" and previous is not None and previous.is_output
-            if writable and not parameter.is_output:
+            if writable and not parameter.is_output and not opaque:
                 self.complain(cursor, "is an output and is not named out_", name)
             elif parameter.is_output and not writable:
                 self.complain(cursor, "is named out_ and is no output", name)
@@ -281,14 +326,17 @@ class Reader:
             if not room:
                 previous = parameter
 
-    def check_texts(self, cursor: Cursor, parameters: tuple[Parameter, ...]) -> None:
-        following = (*parameters[1:], None)
-        for text, length in zip(parameters, following):
-            names = ("capacity", "text_capacity") if text.is_output else (f"{text.name}_len",)
-            expected = [("size_t", "bytes", name) for name in names]
-            if text.unit == "text" and (length is None or (length.type, length.unit, length.name) not in expected):
-                missing = f"has no size_t {names[0]} [bytes] after it"
-                self.complain(cursor, missing, f"{cursor.spelling}({text.name})")
+    def check_companions(self, cursor: Cursor, parameters: tuple[Parameter, ...]) -> None:
+        """A text has its length behind it, arguments their number; what is handed to a callback has that before it."""
+        for before, parameter, behind in zip((None, *parameters), parameters, (*parameters[1:], None)):
+            name = f"{cursor.spelling}({parameter.name})"
+            expected = companions(parameter)
+            if expected and (behind is None or (behind.type, behind.unit, behind.name) not in expected):
+                kind, unit, companion = expected[0]
+                self.complain(cursor, f"has no {kind} {companion} [{unit}] after it", name)
+            handed_on = parameter.type == USER_DATA and not parameter.is_output
+            if handed_on and (before is None or before.unit != "callback"):
+                self.complain(cursor, "is a void * that no callback before it gets", name)
 
     def returns(self, cursor: Cursor, said: comment.Comment, parameters: tuple[Parameter, ...]) -> Return:
         kind = cursor.result_type.spelling
@@ -317,7 +365,7 @@ class Reader:
         required = {"TRIP_OK"}
         if any(parameter.unit == "handle" and not parameter.is_output for parameter in parameters):
             required.add("TRIP_E_HANDLE")
-        if any(parameter.type.endswith("*") for parameter in parameters):
+        if any(parameter.is_pointer for parameter in parameters):
             required.add("TRIP_E_INVALID")
         for name in sorted(required - listed.keys()):
             self.complain(said.returns.line, f"@return lacks {name}", cursor.spelling)
@@ -359,12 +407,25 @@ class Reader:
             if canonical.kind == TypeKind.POINTER or kind.spelling == "size_t":
                 return f"is a {kind.spelling}, whose size is not the same everywhere; members have one layout"
         elif canonical.kind == TypeKind.POINTER:
-            if canonical.get_pointee().kind in (TypeKind.FUNCTIONPROTO, TypeKind.POINTER):
-                return f"is a {kind.spelling}, which is outside the vocabulary"
+            if kind.spelling in {USER_DATA, ARGUMENTS} | self.callbacks.keys():
+                return None
+            if base_of(kind.spelling) in self.callbacks and kind.get_pointee().spelling in self.callbacks:
+                return None
+            if canonical.get_pointee().kind in FUNCTIONS:
+                return f"is a {kind.spelling}; a callback has a type with a name"
             allowed = INTEGERS | self.aliases.keys() | self.structs.keys() | {"char", "size_t"}
-            if base_of(kind.spelling) in allowed:
+            if canonical.get_pointee().kind != TypeKind.POINTER and base_of(kind.spelling) in allowed:
                 return None
         elif kind.spelling in INTEGERS | self.aliases.keys() | {"size_t"}:
+            return None
+        return f"is a {kind.spelling}, which is outside the vocabulary"
+
+    def outside_callback(self, kind: Type) -> str | None:
+        """Why a type is outside the vocabulary of what callbacks get."""
+        canonical = kind.get_canonical().kind
+        if canonical in OUTSIDE:
+            return OUTSIDE[canonical]
+        if kind.spelling in INTEGERS | self.aliases.keys() | CALLBACK_POINTERS | {"size_t"}:
             return None
         return f"is a {kind.spelling}, which is outside the vocabulary"
 
@@ -385,6 +446,8 @@ class Reader:
     def types_of(self, unit: str) -> set[str] | None:
         if unit == "handle":
             return {alias.name for alias in self.aliases.values() if alias.type == "uint64_t"}
+        if unit == "callback":
+            return set(self.callbacks)
         if unit in self.structs:
             return {unit}
         if unit == STATUS_GROUP:
@@ -396,7 +459,8 @@ class Reader:
     def check_words(self, unit: TranslationUnit) -> None:
         """A comment that names something names something that exists; a quoted name may be any text."""
         known = {constant.name for constant in self.constants} | {c.group for c in self.constants} | MACROS
-        known |= self.aliases.keys() | self.structs.keys() | {function.name for function in self.functions}
+        known |= self.aliases.keys() | self.callbacks.keys() | self.structs.keys()
+        known |= {function.name for function in self.functions}
         for token in unit.get_tokens(extent=unit.cursor.extent):
             if token.kind.name != "COMMENT":
                 continue
@@ -404,6 +468,16 @@ class Reader:
                 for word in re.findall(r"(?<![\"\w])(?:trip|TRIP)_\w*\*?", line):
                     if word not in known:
                         self.complain(number, "is named here and does not exist", name=word)
+
+
+def companions(parameter: Parameter) -> list[tuple[str, str, str]]:
+    """Types, units and names of what may stand behind a parameter, where something must."""
+    if parameter.type == ARGUMENTS:
+        return [("size_t", "count", f"{parameter.name.removesuffix('s')}_count")]
+    if parameter.unit != "text":
+        return []
+    names = ("capacity", "text_capacity") if parameter.is_output else (f"{parameter.name}_len",)
+    return [("size_t", "bytes", name) for name in names]
 
 
 def group_of(name: str) -> str:

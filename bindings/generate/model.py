@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -41,6 +42,37 @@ class Alias:
     name: str
     type: str
     doc: str
+
+
+@dataclass(frozen=True)
+class Argument:
+    """What a callback gets."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Callback:
+    """A function of the caller's: a name of its own for a pointer to one."""
+
+    name: str
+    result: str  # "void" where it returns nothing
+    arguments: tuple[Argument, ...]
+    doc: str
+    place: Place
+
+    @property
+    def type(self) -> str:
+        """Without the names of its arguments, which may change."""
+        return self.pointer(argument.type for argument in self.arguments)
+
+    @property
+    def signature(self) -> str:
+        return self.pointer(declaration(argument.type, argument.name) for argument in self.arguments)
+
+    def pointer(self, arguments: Iterable[str]) -> str:
+        return f"{self.result} (*)({', '.join(arguments) or 'void'})"
 
 
 @dataclass(frozen=True)
@@ -89,8 +121,12 @@ class Parameter:
         return self.name.startswith("out_")
 
     @property
+    def is_pointer(self) -> bool:
+        return self.type.endswith("*") or self.unit == "callback"
+
+    @property
     def may_be_null(self) -> bool:
-        return self.type.endswith("*") and "NULL" in self.doc
+        return self.is_pointer and "NULL" in self.doc
 
 
 @dataclass(frozen=True)
@@ -125,6 +161,7 @@ class Function:
 @dataclass(frozen=True)
 class Contract:
     aliases: tuple[Alias, ...]
+    callbacks: tuple[Callback, ...]
     constants: tuple[Constant, ...]
     structs: tuple[Struct, ...]
     functions: tuple[Function, ...]
@@ -138,7 +175,12 @@ class Contract:
 
     @property
     def places(self) -> dict[str, Place]:
-        named: tuple[Constant | Struct | Function, ...] = (*self.constants, *self.structs, *self.functions)
+        named: tuple[Callback | Constant | Struct | Function, ...] = (
+            *self.callbacks,
+            *self.constants,
+            *self.structs,
+            *self.functions,
+        )
         return {one.name: one.place for one in named}
 
     @property
@@ -148,6 +190,8 @@ class Contract:
 
 STATUS_GROUP = "TRIP_*"
 WORD_POINTER = "const uint64_t *"  # the one pointer that a member may be: to a word of the library
+USER_DATA = "void *"  # handed to a callback as it is; as an output, room for what only the caller knows the type of
+ARGUMENTS = "const void *const *"  # the one pointer to pointers: to arguments that only the caller knows the types of
 
 
 def base_of(type_name: str) -> str:

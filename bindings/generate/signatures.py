@@ -20,7 +20,7 @@ def described(contract: Contract) -> dict[str, Any]:
     return {
         "about": NOTICE,
         "format": 1,
-        "types": {alias.name: {"type": alias.type, "doc": alias.doc} for alias in contract.aliases},
+        "types": {one.name: {"type": one.type, "doc": one.doc} for one in (*contract.aliases, *contract.callbacks)},
         "constants": {c.name: {"value": c.value, "group": c.group, "doc": c.doc} for c in contract.constants},
         "structs": {struct.name: structure(struct) for struct in contract.structs},
         "functions": {function.name: signature(function) for function in contract.functions},

@@ -22,12 +22,18 @@ def write(contract: Contract, page: str) -> str:
         "structs": "\n".join(map(structure, contract.structs)),
         "statuses": constants(contract.statuses),
         "constants": "\n".join(groups(contract)),
-        "types": table(["type", "is", "meaning"], [[code(a.name), code(a.type), a.doc] for a in contract.aliases]),
+        "types": types(contract),
     }
     asked = [name for _, name, _ in SECTION.findall(page)]
     if sorted(asked) != sorted(tables):
         raise NoSuchTable(f"{PATH}: has the tables {sorted(asked)}; they must be {sorted(tables)}, once each")
     return SECTION.sub(lambda m: f"{m[1]}<!-- {NOTICE} -->\n\n{tables[m[2]]}\n{m[3]}", page)
+
+
+def types(contract: Contract) -> str:
+    named = [(a.name, a.type, a.doc) for a in contract.aliases]
+    named += [(c.name, c.signature, c.doc) for c in contract.callbacks]
+    return table(["type", "is", "meaning"], [[code(name), code(kind), doc] for name, kind, doc in named])
 
 
 def functions(listed: tuple[Function, ...]) -> str:

@@ -97,6 +97,11 @@ typedef struct trip_more {{
     return Broken(before_the_end(text), declared, said)
 
 
+def callback(declared: str, said: str) -> Broken:
+    declared = f"typedef {declared};"
+    return Broken(before_the_end(f"/** Called. */\n{declared}"), declared, said)
+
+
 def before_the_end(text: str) -> str:
     end = "#ifdef __cplusplus\n}\n#endif"
     return replaced(end, f"{text}\n{end}")
@@ -305,7 +310,50 @@ BROKEN = {
     "callback": function(
         f"{MORE}, void (*call)(void));",
         " * @param call [none] what\n",
-        "trip_tracker_rest(call): is a void (*)(void), which is outside the vocabulary",
+        "trip_tracker_rest(call): is a void (*)(void); a callback has a type with a name",
+    ),
+    "callback of another unit": Broken(
+        function(f"{MORE}, trip_function call);", " * @param call [pointer] what\n").text,
+        "@param call",
+        "trip_tracker_rest(call): is a trip_function and has [pointer]",
+    ),
+    "output that is called": function(
+        f"{MORE}, trip_function *call);",
+        " * @param call [callback] what\n",
+        "trip_tracker_rest(call): is an output and is not named out_",
+    ),
+    "callback and no way to refuse it": Broken(
+        function(f"{MORE}, trip_function call);", " * @param call [callback] what\n").text.replace(
+            "TRIP_E_INVALID: no; TRIP_E_HANDLE: no such tracker\n",
+            "TRIP_E_HANDLE: no such tracker; TRIP_E_NOMEM: here\n",
+        ),
+        "TRIP_E_NOMEM: here",
+        "trip_tracker_rest: @return lacks TRIP_E_INVALID",
+    ),
+    "user data that nobody gets": function(
+        f"{MORE}, void *user_data);",
+        " * @param user_data [pointer] what\n",
+        "trip_tracker_rest(user_data): is a void * that no callback before it gets",
+    ),
+    "user data before its callback": function(
+        f"{MORE}, void *user_data, trip_finalizer finalizer);",
+        " * @param user_data [pointer] what\n * @param finalizer [callback] who\n",
+        "trip_tracker_rest(user_data): is a void * that no callback before it gets",
+    ),
+    "arguments without their number": function(
+        f"{MORE}, const void *const *arguments, uint32_t argument_count);",
+        " * @param arguments [pointer] what\n * @param argument_count [count] how many\n",
+        "trip_tracker_rest(arguments): has no size_t argument_count [count] after it",
+    ),
+    "pointer to pointers": function(
+        f"{MORE}, const char *const *texts);",
+        " * @param texts [text] what\n",
+        "trip_tracker_rest(texts): is a const char *const *, which is outside the vocabulary",
+    ),
+    "pointer to a pointer to a callback": function(
+        f"{MORE}, trip_function **out_call);",
+        " * @param out_call [callback] what\n",
+        "trip_tracker_rest(out_call): is a trip_function **, which is outside the vocabulary",
     ),
     "void pointer": function(
         f"{MORE}, const void *what);",
@@ -364,6 +412,54 @@ BROKEN = {
     ),
     "name of another library": Broken(
         HEADER.replace("trip_has_feature", "has_feature"), "has_feature(", "has_feature: does not begin with trip_"
+    ),
+    # Callbacks
+    "callback without comment": Broken(
+        before_the_end("typedef void (*trip_call)(void);"), "(*trip_call)", "trip_call: has no comment"
+    ),
+    "callback of another library": callback("void (*call)(void)", "call: does not begin with trip_"),
+    "callback that returns a pointer": callback(
+        "const char *(*trip_call)(void)",
+        "trip_call: returns const char *; a callback returns int32_t, uint32_t or nothing",
+    ),
+    "callback without parameter list": callback(
+        "void (*trip_call)()", "trip_call: has no parameter list; write (void)"
+    ),
+    "callback with variable arguments": callback(
+        "void (*trip_call)(uint32_t count, ...)", "trip_call: has variable arguments; only C can call it"
+    ),
+    "callback that gets a struct": callback(
+        "void (*trip_call)(trip_config config)",
+        "trip_call(config): is a struct or union by value; use a pointer to a struct",
+    ),
+    "callback that gets a bool": callback("void (*trip_call)(_Bool deep)", "trip_call(deep): is a bool; use uint32_t"),
+    "callback that gets an int": callback(
+        "void (*trip_call)(int depth)", "trip_call(depth): is a int, which is outside the vocabulary"
+    ),
+    "callback that gets an output": callback(
+        "void (*trip_call)(uint32_t *depth)", "trip_call(depth): is a uint32_t *, which is outside the vocabulary"
+    ),
+    "callback that gets a callback": callback(
+        "void (*trip_call)(trip_function next)",
+        "trip_call(next): is a trip_function, which is outside the vocabulary",
+    ),
+    "callback that gets something without a name": callback("void (*trip_call)(uint32_t)", "trip_call(?): has no name"),
+    "callback that gets a text without length": callback(
+        "void (*trip_call)(const char *text, uint32_t text_len)",
+        "trip_call(text): has no size_t text_len after it",
+    ),
+    "another name for a callback": callback(
+        "trip_function trip_call",
+        "trip_call: is a name for trip_function; only integers of fixed size and callbacks have names",
+    ),
+    "name for a function": callback(
+        "void trip_call(void)",
+        "trip_call: is a name for void (void); only integers of fixed size and callbacks have names",
+    ),
+    "callback member": member(
+        "uint32_t count; trip_function call;",
+        "trip_more.call: is a trip_function, whose size is not the same everywhere; members have one layout",
+        "callback",
     ),
     # Structs
     "bit-field": member("uint32_t deep : 32;", "trip_more.deep: is a bit-field; use a whole uint32_t"),
@@ -436,7 +532,7 @@ BROKEN = {
     "name for a pointer": Broken(
         before_the_end("/** Text. */\ntypedef const char *trip_text;"),
         "trip_text;",
-        "trip_text: is a name for const char *; only integers of fixed size have names",
+        "trip_text: is a name for const char *; only integers of fixed size and callbacks have names",
     ),
     "no C": instead(
         f"TRIP_API {FEATURE}",
@@ -590,6 +686,12 @@ PROMISES = {
         "uint32_t",
         "/*\n * libtrip",
         "trip_permit: has changed its type from uint32_t to uint64_t",
+    ),
+    "callback of another type": Promise(
+        ("types", "trip_finalizer"),
+        {"type": "void (*)(void *, int32_t)"},
+        "typedef void (*trip_finalizer)(void *user_data);",
+        "trip_finalizer: has changed its type from void (*)(void *, int32_t) to void (*)(void *)",
     ),
     "function gone": Promise(("functions", "trip_lost"), {}, "/*\n * libtrip", "trip_lost: is gone"),
     "parameter of another type": Promise(

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+CALLBACK = re.compile(r"(?P<result>\w+) \(\*\)\((?P<arguments>.*)\)")
+
 
 @pytest.fixture(scope="module")
 def abi(repository: Path) -> ModuleType:
@@ -46,6 +48,7 @@ def test_types_of_members_tell_signs_and_fractions_apart(abi: ModuleType, signat
     kinds: dict[str, type] = {"double": ctypes.c_double, "uint32_t": ctypes.c_uint32, "uint64_t": ctypes.c_uint64}
     kinds |= {
         "int32_t": ctypes.c_int32,
+        "int64_t": ctypes.c_int64,
         "trip_status": ctypes.c_int32,
         "trip_circuit": ctypes.c_uint64,
         "trip_permit": ctypes.c_uint64,
@@ -57,3 +60,14 @@ def test_types_of_members_tell_signs_and_fractions_apart(abi: ModuleType, signat
             array = re.fullmatch(r"char\[(\d+)\]", described["type"])
             expected = ctypes.c_char * int(array[1]) if array else kinds[described["type"]]
             assert declared[member] is expected, f"{name}.{member}"
+
+
+def test_callbacks_take_what_they_say(abi: ModuleType, signatures: dict[str, Any]) -> None:
+    kinds = {"void": None, "int32_t": ctypes.c_int32, "uint32_t": ctypes.c_uint32, "size_t": ctypes.c_size_t}
+    callbacks = {name: found for name, one in signatures["types"].items() if (found := CALLBACK.fullmatch(one["type"]))}
+    assert callbacks
+    for name, parts in callbacks.items():
+        declared = getattr(abi, name)
+        arguments = [] if parts["arguments"] == "void" else parts["arguments"].split(", ")
+        expected = [ctypes.c_void_p if kind.endswith("*") else kinds.get(kind, ctypes.c_uint64) for kind in arguments]
+        assert (declared._restype_, declared._argtypes_) == (kinds[parts["result"]], tuple(expected)), name

@@ -462,23 +462,18 @@ END_TEST
 
 START_TEST(versions_names_and_features_are_constants)
 {
-    ck_assert_uint_eq(trip_abi_version(), 1u << 16 | 3);
+    ck_assert_uint_eq(trip_abi_version(), 1u << 16 | 4);
     ck_assert_str_eq(trip_version(), TRIP_VERSION);
     ck_assert_str_eq(trip_status_name(TRIP_OK), "TRIP_OK");
     ck_assert_str_eq(trip_status_name(TRIP_E_SYSTEM), "TRIP_E_SYSTEM");
-    for (trip_status status = TRIP_E_SYSTEM; status <= TRIP_REJECTED_RAMP; status++)
+    for (trip_status status = TRIP_E_SYSTEM; status <= TRIP_STAGE_FAILED; status++)
         ck_assert_str_ne(trip_status_name(status), "TRIP_UNKNOWN");
     ck_assert_str_eq(trip_status_name(TRIP_E_SYSTEM - 1), "TRIP_UNKNOWN");
-    ck_assert_str_eq(trip_status_name(TRIP_REJECTED_RAMP + 1), "TRIP_UNKNOWN");
+    ck_assert_str_eq(trip_status_name(TRIP_STAGE_FAILED + 1), "TRIP_UNKNOWN");
     ck_assert_str_eq(trip_status_name(INT32_MIN), "TRIP_UNKNOWN");
-    ck_assert_uint_eq(trip_has_feature(TRIP_FEATURE_CIRCUITS), 1);
-    ck_assert_uint_eq(trip_has_feature(TRIP_FEATURE_EXPRESS), 1);
-    ck_assert_uint_eq(trip_has_feature(TRIP_FEATURE_OUTCOMES), 1);
-    ck_assert_uint_eq(trip_has_feature(TRIP_FEATURE_WINDOWS), 1);
-    ck_assert_uint_eq(trip_has_feature(TRIP_FEATURE_STEERING), 1);
-    ck_assert_uint_eq(trip_has_feature(TRIP_FEATURE_SEEING), 1);
-    ck_assert_uint_eq(trip_has_feature(TRIP_FEATURE_SNAPSHOTS), 1);
-    ck_assert_uint_eq(trip_has_feature(TRIP_FEATURE_SNAPSHOTS + 1), 0);
+    for (uint32_t feature = TRIP_FEATURE_CIRCUITS; feature <= TRIP_FEATURE_POLICIES; feature++)
+        ck_assert_uint_eq(trip_has_feature(feature), 1);
+    ck_assert_uint_eq(trip_has_feature(TRIP_FEATURE_GUARDS + 1), 0);
     ck_assert_uint_eq(trip_has_feature(0), 0);
     ck_assert_uint_eq(trip_has_feature(UINT32_MAX), 0);
 }

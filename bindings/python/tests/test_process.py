@@ -155,7 +155,7 @@ def test_another_library_is_an_import_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "loads"), [(0x10003, True), (0x10007, True), (0x10002, False), (0x20001, False), (0x0FFFF, False)]
+    ("version", "loads"), [(0x10004, True), (0x10007, True), (0x10003, False), (0x20001, False), (0x0FFFF, False)]
 )
 def test_a_library_of_another_abi_is_an_import_error(version: int, loads: bool) -> None:
     ended = python(

@@ -7,11 +7,24 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from ctypes import POINTER, c_char, c_char_p, c_double, c_int32, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import (
+    CFUNCTYPE,
+    POINTER,
+    c_char,
+    c_char_p,
+    c_double,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from ctypes import _CArgObject as Reference  # what ctypes.byref gives
+    from ctypes import _CFunctionType as Callback  # what the types of callbacks make; called with nothing, a NULL
 
 #: What a call came to: one of the TRIP_* values below. An unknown positive value is an answer other than yes; an
 #: unknown negative value is a failure.
@@ -27,6 +40,49 @@ trip_circuit = c_uint64
 #: express lane is the exception: it serves any number of calls, and settling it settles one of them.
 trip_permit = c_uint64
 
+#: A rule for when to try again, with the budgets of its providers. It belongs to whoever created it.
+trip_retry = c_uint64
+
+#: A memory of which calls are being made and what the last ones brought. It belongs to whoever created it.
+trip_dedup = c_uint64
+
+#: The duty to make a call that others wait for. It belongs to whoever got it, and is settled once, on any thread.
+trip_ticket = c_uint64
+
+#: A bound on the calls that are in progress at once. It belongs to whoever created it.
+trip_gate = c_uint64
+
+#: One of the places of a gate. It belongs to whoever acquired it, and is released once, on any thread.
+trip_token = c_uint64
+
+#: The providers that a tenant's calls may go to. It belongs to whoever created it.
+trip_route = c_uint64
+
+#: Named stages through which bytes pass. It belongs to whoever created it.
+trip_pipeline = c_uint64
+
+#: Bytes that a stage writes, and that are read when the pipeline has run. It belongs to whoever ran the pipeline.
+trip_output = c_uint64
+
+#: A function of the caller's, with a circuit before it. It belongs to whoever created it.
+trip_guard = c_uint64
+
+#: Any function. It is called as what its signature says, never as this.
+trip_function = CFUNCTYPE(None)
+
+#: (user_data, input, input_len, output): A stage of a pipeline: reads the input, which is its own only during the call,
+#: and writes its output with trip_output_write. Returns 0, or any other number to say that it failed. May call
+#: everything in this file.
+trip_stage = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_size_t, trip_output)
+
+#: (user_data, result, error_number): Judges what a guarded function returned: result points to it, as wide as its type;
+#: NULL where it returns nothing. error_number is errno after the call. Returns one of TRIP_CLASS_*; anything else
+#: counts as TRIP_CLASS_UNKNOWN.
+trip_classifier = CFUNCTYPE(c_uint32, c_void_p, c_void_p, c_int32)
+
+#: (user_data): Told once, when nobody will use this user_data again: free it. May be called on any thread.
+trip_finalizer = CFUNCTYPE(None, c_void_p)
+
 #: Done; for a permit: go ahead.
 TRIP_OK: Final = 0
 #: Refused: the circuit is open. Come back after retry_after_ns.
@@ -41,15 +97,31 @@ TRIP_STALE: Final = 4
 TRIP_NO_HINT: Final = 5
 #: Refused: the circuit has just closed and admits a growing share of the calls.
 TRIP_REJECTED_RAMP: Final = 6
+#: Do not try again: all attempts have been made.
+TRIP_NO_RETRY_ATTEMPTS: Final = 7
+#: Do not try again: it would go wrong again, or went right.
+TRIP_NO_RETRY_CLASS: Final = 8
+#: Do not try again: the deadline would be over, or the provider asks for too long.
+TRIP_NO_RETRY_LATE: Final = 9
+#: Do not try again: too many of the calls to this provider are retries.
+TRIP_NO_RETRY_BUDGET: Final = 10
+#: Somebody else is making this very call.
+TRIP_IN_PROGRESS: Final = 11
+#: This very call has been made, and its value is known.
+TRIP_CACHED: Final = 12
+#: Turned away: as many calls as are allowed at once are in progress.
+TRIP_SHED: Final = 13
+#: A stage of the pipeline has failed, and those behind it did not run.
+TRIP_STAGE_FAILED: Final = 14
 #: An argument is wrong: NULL, a text too long, a struct_size out of range.
 TRIP_E_INVALID: Final = -1
-#: No such tracker, circuit or permit: garbage, of the wrong kind, or destroyed.
+#: No such object: garbage, of the wrong kind, or destroyed.
 TRIP_E_HANDLE: Final = -2
-#: This permit has been settled before.
+#: This permit, ticket or token has been settled before.
 TRIP_E_CONSUMED: Final = -3
 #: Out of memory.
 TRIP_E_NOMEM: Final = -4
-#: A bound is reached: circuits, trackers, permits out, lease extensions, a buffer.
+#: A bound is reached: of objects, of permits out, of lease extensions, of a buffer.
 TRIP_E_CAPACITY: Final = -5
 #: A config field is out of range; trip_error says which and why.
 TRIP_E_CONFIG: Final = -6
@@ -121,6 +193,10 @@ TRIP_FEATURE_STEERING: Final = 5
 TRIP_FEATURE_SEEING: Final = 6
 #: trip_tracker_snapshot and trip_tracker_restore.
 TRIP_FEATURE_SNAPSHOTS: Final = 7
+#: trip_retry, trip_dedup, trip_gate, trip_route, trip_pipeline.
+TRIP_FEATURE_POLICIES: Final = 8
+#: trip_guard. A library that was built without libffi lacks it.
+TRIP_FEATURE_GUARDS: Final = 9
 
 #: A circuit has opened, or opened again.
 TRIP_EVENT_OPENED: Final = 1
@@ -142,6 +218,10 @@ TRIP_EVENT_DROPPED_LATE: Final = 8
 TRIP_EVENT_LOCK_WAITED: Final = 9
 #: The policy of the tracker, a provider, a tenant or a circuit was replaced.
 TRIP_EVENT_CONFIGURED: Final = 10
+#: A gate has passed its soft limit, for the first time since it was at most that.
+TRIP_EVENT_GATE_SOFT: Final = 11
+#: A gate has turned a caller away, for the first time since it had room.
+TRIP_EVENT_GATE_FULL: Final = 12
 
 #: The event says all there is to say.
 TRIP_CAUSE_NONE: Final = 0
@@ -165,6 +245,43 @@ TRIP_CAUSE_OPERATOR: Final = 8
 TRIP_CAUSE_RESTORED: Final = 9
 #: Another circuit needed the place.
 TRIP_CAUSE_CAPACITY: Final = 10
+
+#: The delay as it is.
+TRIP_JITTER_NONE: Final = 0
+#: Anything from 0 to the delay.
+TRIP_JITTER_FULL: Final = 1
+#: Anything from half of the delay to all of it.
+TRIP_JITTER_EQUAL: Final = 2
+#: Anything from the base delay to three times the last one, below the cap.
+TRIP_JITTER_DECORRELATED: Final = 3
+
+#: The limit of a gate is its capacity.
+TRIP_ADAPT_NONE: Final = 0
+#: It grows by one while calls succeed in time, and falls by a share when one does not.
+TRIP_ADAPT_AIMD: Final = 1
+#: It falls as calls take longer than in the long run, and grows as they do not.
+TRIP_ADAPT_GRADIENT: Final = 2
+
+#: The first provider of a route, and when that refuses the second.
+TRIP_ORDER_LISTED: Final = 0
+#: Drawn for each call, in proportion to the weights.
+TRIP_ORDER_WEIGHTED: Final = 1
+
+#: When all circuits of a route refuse, the call is refused.
+TRIP_FALLBACK_REFUSE: Final = 0
+#: It is let through to the one that would admit it soonest, unless such a call is out.
+TRIP_FALLBACK_ONE: Final = 1
+
+#: A result below 0 is a failure: for signed integers and floating point.
+TRIP_RULE_NEGATIVE_FAILS: Final = 0
+#: Any result but 0 is a failure.
+TRIP_RULE_ZERO_SUCCEEDS: Final = 1
+#: 0, or NULL, is a failure.
+TRIP_RULE_ZERO_FAILS: Final = 2
+#: A result below 0, or NULL, is what trip_classify_errno says of errno.
+TRIP_RULE_ERRNO: Final = 3
+#: The caller's trip_classifier says what it is.
+TRIP_RULE_CLASSIFIER: Final = 4
 
 #: Metrics are told per provider.
 TRIP_LABELS_PROVIDER: Final = 0
@@ -213,6 +330,14 @@ STATUS_NAMES: Final[dict[int, str]] = {
     TRIP_STALE: "TRIP_STALE",
     TRIP_NO_HINT: "TRIP_NO_HINT",
     TRIP_REJECTED_RAMP: "TRIP_REJECTED_RAMP",
+    TRIP_NO_RETRY_ATTEMPTS: "TRIP_NO_RETRY_ATTEMPTS",
+    TRIP_NO_RETRY_CLASS: "TRIP_NO_RETRY_CLASS",
+    TRIP_NO_RETRY_LATE: "TRIP_NO_RETRY_LATE",
+    TRIP_NO_RETRY_BUDGET: "TRIP_NO_RETRY_BUDGET",
+    TRIP_IN_PROGRESS: "TRIP_IN_PROGRESS",
+    TRIP_CACHED: "TRIP_CACHED",
+    TRIP_SHED: "TRIP_SHED",
+    TRIP_STAGE_FAILED: "TRIP_STAGE_FAILED",
     TRIP_E_INVALID: "TRIP_E_INVALID",
     TRIP_E_HANDLE: "TRIP_E_HANDLE",
     TRIP_E_CONSUMED: "TRIP_E_CONSUMED",
@@ -374,13 +499,13 @@ class trip_config(ctypes.Structure):
 
 
 class trip_error(ctypes.Structure):
-    """Why trip_tracker_create, _configure or _restore failed. Written on failure, and only then."""
+    """Why a function that takes a config, or trip_tracker_restore, failed. Written on failure, and only then."""
 
     #: [bytes] sizeof(trip_error)
     struct_size: int
     #: [TRIP_*] what the function returned
     status: int
-    #: [bytes] offset in trip_config of the field at fault; UINT32_MAX: none
+    #: [bytes] offset in the config of the field at fault; UINT32_MAX: none
     field_offset: int
     #: [none] always 0
     reserved: int
@@ -607,10 +732,14 @@ class trip_event(ctypes.Structure):
     provider_offset: int
     #: [bytes] its length
     provider_len: int
-    #: [bytes] where the operator's reason begins
+    #: [bytes] where the operator's reason begins, or the name of the gate
     reason_offset: int
     #: [bytes] its length
     reason_len: int
+    #: [count] of a gate: tokens out
+    depth: int
+    #: [count] of a gate: how many may be, now
+    limit: int
 
     _fields_ = [
         ("struct_size", c_uint32),
@@ -633,6 +762,331 @@ class trip_event(ctypes.Structure):
         ("provider_len", c_uint32),
         ("reason_offset", c_uint32),
         ("reason_len", c_uint32),
+        ("depth", c_uint32),
+        ("limit", c_uint32),
+    ]
+
+
+class trip_retry_config(ctypes.Structure):
+    """When to try a failed call again. Fill it with trip_retry_config_init, then change what you want changed."""
+
+    #: [bytes] sizeof(trip_retry_config)
+    struct_size: int
+    #: [count] of a call, the first included; 1 to 1000, default 3
+    max_attempts: int
+    #: [ns] before the second attempt; at most one year, default 500 ms
+    base_delay_ns: int
+    #: [ns] the cap on every delay; at most one year, default 60 s
+    max_delay_ns: int
+    #: [ratio] how delays grow; finite, at least 1, default 2
+    multiplier: float
+    #: [TRIP_JITTER_*] how delays are spread; default full
+    jitter: int
+    #: [count] with a budget of their own, the rest share one; 1 to 65536, default 1024
+    max_providers: int
+    #: [bits] of what is drawn for the jitter; 0, the default: another in each process
+    seed: int
+    #: [ns] a call is not tried again when its provider asks to wait longer; at most one year, default 60 s; 0: what
+    #: providers ask for is not heeded
+    max_retry_after_ns: int
+    #: [ns] no attempt begins later than so long after trip_retry_begin; at most one year; 0, the default: it may
+    deadline_ns: int
+    #: [bits] which classes are worth a retry, 1 << TRIP_CLASS_*; default server error, rate limited, overloaded,
+    #: network, timeout
+    classes: int
+    #: [ratio] retries that each call earns its provider; 0 to 1000, default 0.1
+    budget_ratio: float
+    #: [count] retries that may be saved up, and are there at first; 1 to 1000000, default 10
+    budget_burst: int
+    #: [none] must be 0
+    reserved: int
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("max_attempts", c_uint32),
+        ("base_delay_ns", c_uint64),
+        ("max_delay_ns", c_uint64),
+        ("multiplier", c_double),
+        ("jitter", c_uint32),
+        ("max_providers", c_uint32),
+        ("seed", c_uint64),
+        ("max_retry_after_ns", c_uint64),
+        ("deadline_ns", c_uint64),
+        ("classes", c_uint64),
+        ("budget_ratio", c_double),
+        ("budget_burst", c_uint32),
+        ("reserved", c_uint32),
+    ]
+
+
+class trip_retry_info(ctypes.Structure):
+    """The retries of a provider seen from outside."""
+
+    #: [bytes] sizeof(trip_retry_info)
+    struct_size: int
+    #: [count] retries that are left now, whole ones
+    budget: int
+    #: [count] trip_retry_begin
+    calls: int
+    #: [count] trip_retry_next that said TRIP_OK
+    retries: int
+    #: [count] that said TRIP_NO_RETRY_BUDGET
+    refused: int
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("budget", c_uint32),
+        ("calls", c_uint64),
+        ("retries", c_uint64),
+        ("refused", c_uint64),
+    ]
+
+
+class trip_dedup_config(ctypes.Structure):
+    """How long calls are remembered. Fill it with trip_dedup_config_init, then change what you want changed."""
+
+    #: [bytes] sizeof(trip_dedup_config)
+    struct_size: int
+    #: [count] calls in progress and values that are kept; 1 to 16777216, default 65536
+    max_entries: int
+    #: [count] bytes of keys and values that are kept; at least 1, default 64 MiB
+    max_bytes: int
+    #: [ns] a call is in progress for so long at most, then its key is free; above 0, at most one year, default 600 s
+    lease_ns: int
+    #: [ns] a value is kept for so long; at most one year, default 300 s; 0: never
+    ttl_ns: int
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("max_entries", c_uint32),
+        ("max_bytes", c_uint64),
+        ("lease_ns", c_uint64),
+        ("ttl_ns", c_uint64),
+    ]
+
+
+class trip_dedup_info(ctypes.Structure):
+    """A deduplicator seen from outside."""
+
+    #: [bytes] sizeof(trip_dedup_info)
+    struct_size: int
+    #: [count] tickets out
+    in_progress: int
+    #: [count] values kept; one whose time is over may count until somebody comes by
+    cached: int
+    #: [count] callers in trip_dedup_wait
+    waiting: int
+    #: [count] bytes of keys and values kept
+    bytes: int
+    #: [count] tickets given
+    started: int
+    #: [count] answers TRIP_CACHED
+    hits: int
+    #: [count] answers TRIP_IN_PROGRESS
+    joined: int
+    #: [count] tickets settled with a value
+    completed: int
+    #: [count] tickets settled without one
+    failed: int
+    #: [count] tickets whose lease ran out
+    expired: int
+    #: [count] values that went before their time, to make room
+    evicted: int
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("in_progress", c_uint32),
+        ("cached", c_uint32),
+        ("waiting", c_uint32),
+        ("bytes", c_uint64),
+        ("started", c_uint64),
+        ("hits", c_uint64),
+        ("joined", c_uint64),
+        ("completed", c_uint64),
+        ("failed", c_uint64),
+        ("expired", c_uint64),
+        ("evicted", c_uint64),
+    ]
+
+
+class trip_gate_config(ctypes.Structure):
+    """How many calls may be in progress. Fill it with trip_gate_config_init, then change what you want changed."""
+
+    #: [bytes] sizeof(trip_gate_config)
+    struct_size: int
+    #: [count] tokens out at once; 1 to 1048576, default 100
+    capacity: int
+    #: [count] more than so many are an event; below capacity; 0, the default: none is
+    soft_limit: int
+    #: [TRIP_ADAPT_*] whether the limit follows the calls, up to capacity; default not
+    adapt: int
+    #: [count] below which it never falls; 1 to capacity, default 1
+    min_limit: int
+    #: [count] where it begins; min_limit to capacity; 0, the default: 20, or as near as may be
+    initial_limit: int
+    #: [ns] AIMD: a call that took longer has not succeeded in time; at most one year; 0, the default: how long it took
+    #: does not matter
+    latency_ns: int
+    #: [ratio] AIMD: what is left of the limit; 0.5 to below 1, default 0.9
+    decrease: float
+    #: [ratio] gradient: calls may take so many times what they did; 1 to 10, default 1.5
+    tolerance: float
+    #: [ratio] gradient: weight of the newest limit; above 0, at most 1, default 0.2
+    smoothing: float
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("capacity", c_uint32),
+        ("soft_limit", c_uint32),
+        ("adapt", c_uint32),
+        ("min_limit", c_uint32),
+        ("initial_limit", c_uint32),
+        ("latency_ns", c_uint64),
+        ("decrease", c_double),
+        ("tolerance", c_double),
+        ("smoothing", c_double),
+    ]
+
+
+class trip_shed(ctypes.Structure):
+    """How full a gate was that turned a caller away. Written on TRIP_SHED, and only then."""
+
+    #: [bytes] sizeof(trip_shed)
+    struct_size: int
+    #: [TRIP_*] TRIP_SHED
+    status: int
+    #: [count] tokens out
+    depth: int
+    #: [count] how many may be, now
+    limit: int
+    #: [count] how many may ever be
+    capacity: int
+    #: [none] always 0
+    reserved: int
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("status", trip_status),
+        ("depth", c_uint32),
+        ("limit", c_uint32),
+        ("capacity", c_uint32),
+        ("reserved", c_uint32),
+    ]
+
+
+class trip_gate_info(ctypes.Structure):
+    """A gate seen from outside. acquired = released + depth, when no call is in progress."""
+
+    #: [bytes] sizeof(trip_gate_info)
+    struct_size: int
+    #: [count] tokens out
+    depth: int
+    #: [count] how many may be, now
+    limit: int
+    #: [count] how many may ever be
+    capacity: int
+    #: [count] more than so many are an event; 0: none is
+    soft_limit: int
+    #: [none] always 0
+    reserved: int
+    #: [ratio] depth to soft_limit; above 1 it is passed; 0 without a soft limit
+    soft_depth_ratio: float
+    #: [count] tokens given
+    acquired: int
+    #: [count] tokens released
+    released: int
+    #: [count] callers turned away
+    shed: int
+    #: [ns] gradient: how long calls take in the long run; else 0
+    latency_ns: int
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("depth", c_uint32),
+        ("limit", c_uint32),
+        ("capacity", c_uint32),
+        ("soft_limit", c_uint32),
+        ("reserved", c_uint32),
+        ("soft_depth_ratio", c_double),
+        ("acquired", c_uint64),
+        ("released", c_uint64),
+        ("shed", c_uint64),
+        ("latency_ns", c_uint64),
+    ]
+
+
+class trip_route_config(ctypes.Structure):
+    """How a route chooses. Fill it with trip_route_config_init, then change what you want changed."""
+
+    #: [bytes] sizeof(trip_route_config)
+    struct_size: int
+    #: [TRIP_ORDER_*] which provider comes first; default as listed
+    order: int
+    #: [TRIP_FALLBACK_*] what becomes of a call that all refuse; default it is refused
+    fallback: int
+    #: [none] must be 0
+    reserved: int
+    #: [bits] of what is drawn; 0, the default: another in each process
+    seed: int
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("order", c_uint32),
+        ("fallback", c_uint32),
+        ("reserved", c_uint32),
+        ("seed", c_uint64),
+    ]
+
+
+class trip_stage_failure(ctypes.Structure):
+    """Which stage of a pipeline failed. Written on TRIP_STAGE_FAILED, and only then."""
+
+    #: [bytes] sizeof(trip_stage_failure)
+    struct_size: int
+    #: [code] what the stage returned
+    code: int
+    #: [count] how many ran before it
+    stage: int
+    #: [bytes] length of name
+    name_len: int
+    #: [text] its name, NUL-terminated
+    name: bytes
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("code", c_int32),
+        ("stage", c_uint32),
+        ("name_len", c_uint32),
+        ("name", c_char * 256),
+    ]
+
+
+class trip_guard_config(ctypes.Structure):
+    """What a guard makes of results, and what its caller gets when it does not call. trip_guard_config_init fills
+    it.
+    """
+
+    #: [bytes] sizeof(trip_guard_config)
+    struct_size: int
+    #: [TRIP_RULE_*] what a failure is; default a negative result
+    rule: int
+    #: [code] what trip_guard_pointer's function returns when the circuit refuses: cut to its type, as a pointer too;
+    #: default -1
+    refused_result: int
+    #: [ratio] the same where it returns floating point; any; default -1
+    refused_double: float
+    #: [errno] errno then; default EAGAIN; 0: it is left alone
+    refused_errno: int
+    #: [none] must be 0
+    reserved: int
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("rule", c_uint32),
+        ("refused_result", c_int64),
+        ("refused_double", c_double),
+        ("refused_errno", c_int32),
+        ("reserved", c_uint32),
     ]
 
 
@@ -932,4 +1386,340 @@ class Library:
             c_char_p,
             c_size_t,
             POINTER(trip_error),
+        )
+
+        #: (out_config, struct_size): Fill a config with the defaults.
+        self.trip_retry_config_init: Callable[[Reference, int], int] = _bound(
+            keeping_gil.trip_retry_config_init, trip_status, POINTER(trip_retry_config), c_size_t
+        )
+
+        #: (tracker, config, out_retry, out_error): Create a rule for retries.
+        self.trip_retry_create: Callable[[int, Reference | None, Reference, Reference | None], int] = _bound(
+            releasing_gil.trip_retry_create,
+            trip_status,
+            trip_tracker,
+            POINTER(trip_retry_config),
+            POINTER(trip_retry),
+            POINTER(trip_error),
+        )
+
+        #: (retry): Destroy a rule for retries with its budgets.
+        self.trip_retry_destroy: Callable[[int], int] = _bound(
+            releasing_gil.trip_retry_destroy, trip_status, trip_retry
+        )
+
+        #: (retry, attempt, out_delay_ns): How long to wait after an attempt, before jitter: min(base_delay_ns *
+        #: multiplier^(attempt - 1), max_delay_ns).
+        self.trip_retry_delay_for: Callable[[int, int, Reference], int] = _bound(
+            keeping_gil.trip_retry_delay_for, trip_status, trip_retry, c_uint32, POINTER(c_uint64)
+        )
+
+        #: (retry, provider, provider_len, out_began_ns): Begin a call: it earns its provider budget_ratio retries, and
+        #: its deadline begins.
+        self.trip_retry_begin: Callable[[int, bytes | None, int, Reference], int] = _bound(
+            releasing_gil.trip_retry_begin, trip_status, trip_retry, c_char_p, c_size_t, POINTER(c_uint64)
+        )
+
+        #: (retry, provider, provider_len, attempt, began_ns, last_delay_ns, outcome, out_delay_ns): Whether, and when,
+        #: to try again after an attempt that failed.
+        self.trip_retry_next: Callable[[int, bytes | None, int, int, int, int, Reference, Reference], int] = _bound(
+            releasing_gil.trip_retry_next,
+            trip_status,
+            trip_retry,
+            c_char_p,
+            c_size_t,
+            c_uint32,
+            c_uint64,
+            c_uint64,
+            POINTER(trip_outcome),
+            POINTER(c_uint64),
+        )
+
+        #: (retry, provider, provider_len, out_info): The budget and the counters of a provider.
+        self.trip_retry_inspect: Callable[[int, bytes | None, int, Reference], int] = _bound(
+            releasing_gil.trip_retry_inspect, trip_status, trip_retry, c_char_p, c_size_t, POINTER(trip_retry_info)
+        )
+
+        #: (out_config, struct_size): Fill a config with the defaults.
+        self.trip_dedup_config_init: Callable[[Reference, int], int] = _bound(
+            keeping_gil.trip_dedup_config_init, trip_status, POINTER(trip_dedup_config), c_size_t
+        )
+
+        #: (tracker, config, out_dedup, out_error): Create a deduplicator.
+        self.trip_dedup_create: Callable[[int, Reference | None, Reference, Reference | None], int] = _bound(
+            releasing_gil.trip_dedup_create,
+            trip_status,
+            trip_tracker,
+            POINTER(trip_dedup_config),
+            POINTER(trip_dedup),
+            POINTER(trip_error),
+        )
+
+        #: (dedup): Destroy a deduplicator with its values and tickets: a ticket that is out gets TRIP_E_HANDLE from
+        #: then on, and who waits is woken and gets it too.
+        self.trip_dedup_destroy: Callable[[int], int] = _bound(
+            releasing_gil.trip_dedup_destroy, trip_status, trip_dedup
+        )
+
+        #: (dedup, key, key_len, out_ticket, out_value, capacity, out_len): Ask whether a call must be made.
+        self.trip_dedup_check: Callable[
+            [int, bytes | None, int, Reference, ctypes.Array[c_char] | None, int, Reference], int
+        ] = _bound(
+            releasing_gil.trip_dedup_check,
+            trip_status,
+            trip_dedup,
+            c_char_p,
+            c_size_t,
+            POINTER(trip_ticket),
+            c_char_p,
+            c_size_t,
+            POINTER(c_size_t),
+        )
+
+        #: (dedup, key, key_len, timeout_ns, out_ticket, out_value, capacity, out_len): As trip_dedup_check, but while
+        #: somebody else is making the call wait for its end.
+        self.trip_dedup_wait: Callable[
+            [int, bytes | None, int, int, Reference, ctypes.Array[c_char] | None, int, Reference], int
+        ] = _bound(
+            releasing_gil.trip_dedup_wait,
+            trip_status,
+            trip_dedup,
+            c_char_p,
+            c_size_t,
+            c_uint64,
+            POINTER(trip_ticket),
+            c_char_p,
+            c_size_t,
+            POINTER(c_size_t),
+        )
+
+        #: (dedup, key, key_len, out_fd): A descriptor that becomes readable when trip_dedup_check has something else to
+        #: say of a key than TRIP_IN_PROGRESS, for poll, epoll and what is built on them.
+        self.trip_dedup_watch: Callable[[int, bytes | None, int, Reference], int] = _bound(
+            releasing_gil.trip_dedup_watch, trip_status, trip_dedup, c_char_p, c_size_t, POINTER(c_int32)
+        )
+
+        #: (dedup, key, key_len): Forget the value of a key.
+        self.trip_dedup_forget: Callable[[int, bytes | None, int], int] = _bound(
+            releasing_gil.trip_dedup_forget, trip_status, trip_dedup, c_char_p, c_size_t
+        )
+
+        #: (dedup, out_info): What a deduplicator holds, and its counters.
+        self.trip_dedup_inspect: Callable[[int, Reference], int] = _bound(
+            releasing_gil.trip_dedup_inspect, trip_status, trip_dedup, POINTER(trip_dedup_info)
+        )
+
+        #: (ticket, value, value_len): The call has brought a value: whoever waits for it gets it, and so does who asks
+        #: within ttl_ns.
+        self.trip_ticket_complete: Callable[[int, bytes | None, int], int] = _bound(
+            releasing_gil.trip_ticket_complete, trip_status, trip_ticket, c_char_p, c_size_t
+        )
+
+        #: (ticket): The call has failed: its key is free at once, and one of those who wait gets the next ticket.
+        self.trip_ticket_fail: Callable[[int], int] = _bound(releasing_gil.trip_ticket_fail, trip_status, trip_ticket)
+
+        #: (ticket): Nobody has settled the ticket, or the call was given up: what a destructor calls.
+        self.trip_ticket_drop: Callable[[int], int] = _bound(releasing_gil.trip_ticket_drop, trip_status, trip_ticket)
+
+        #: (ticket): The call takes longer: its lease begins again.
+        self.trip_ticket_renew: Callable[[int], int] = _bound(releasing_gil.trip_ticket_renew, trip_status, trip_ticket)
+
+        #: (out_config, struct_size): Fill a config with the defaults.
+        self.trip_gate_config_init: Callable[[Reference, int], int] = _bound(
+            keeping_gil.trip_gate_config_init, trip_status, POINTER(trip_gate_config), c_size_t
+        )
+
+        #: (tracker, name, name_len, config, out_gate, out_error): Create a gate.
+        self.trip_gate_create: Callable[
+            [int, bytes | None, int, Reference | None, Reference, Reference | None], int
+        ] = _bound(
+            releasing_gil.trip_gate_create,
+            trip_status,
+            trip_tracker,
+            c_char_p,
+            c_size_t,
+            POINTER(trip_gate_config),
+            POINTER(trip_gate),
+            POINTER(trip_error),
+        )
+
+        #: (gate): Destroy a gate: its tokens get TRIP_E_HANDLE from then on.
+        self.trip_gate_destroy: Callable[[int], int] = _bound(releasing_gil.trip_gate_destroy, trip_status, trip_gate)
+
+        #: (gate, out_token, out_shed): Ask for one of the places.
+        self.trip_gate_acquire: Callable[[int, Reference, Reference | None], int] = _bound(
+            keeping_gil.trip_gate_acquire, trip_status, trip_gate, POINTER(trip_token), POINTER(trip_shed)
+        )
+
+        #: (token, effect): The call is over: give its place back.
+        self.trip_token_release: Callable[[int, int], int] = _bound(
+            keeping_gil.trip_token_release, trip_status, trip_token, c_uint32
+        )
+
+        #: (gate, out_info): How full a gate is, and its counters.
+        self.trip_gate_inspect: Callable[[int, Reference], int] = _bound(
+            keeping_gil.trip_gate_inspect, trip_status, trip_gate, POINTER(trip_gate_info)
+        )
+
+        #: (out_config, struct_size): Fill a config with the defaults.
+        self.trip_route_config_init: Callable[[Reference, int], int] = _bound(
+            keeping_gil.trip_route_config_init, trip_status, POINTER(trip_route_config), c_size_t
+        )
+
+        #: (tracker, tenant, tenant_len, config, out_route, out_error): Create a route, which has no providers yet.
+        self.trip_route_create: Callable[
+            [int, bytes | None, int, Reference | None, Reference, Reference | None], int
+        ] = _bound(
+            releasing_gil.trip_route_create,
+            trip_status,
+            trip_tracker,
+            c_char_p,
+            c_size_t,
+            POINTER(trip_route_config),
+            POINTER(trip_route),
+            POINTER(trip_error),
+        )
+
+        #: (route): Destroy a route.
+        self.trip_route_destroy: Callable[[int], int] = _bound(
+            releasing_gil.trip_route_destroy, trip_status, trip_route
+        )
+
+        #: (route, provider, provider_len, weight): Add a provider, behind those that are there.
+        self.trip_route_add: Callable[[int, bytes | None, int, int], int] = _bound(
+            releasing_gil.trip_route_add, trip_status, trip_route, c_char_p, c_size_t, c_uint32
+        )
+
+        #: (route, session, session_len, avoid, out_permit, out_index, out_rejection): A permit of the first provider
+        #: whose circuit admits the call.
+        self.trip_route_permit: Callable[[int, bytes | None, int, int, Reference, Reference, Reference | None], int] = (
+            _bound(
+                releasing_gil.trip_route_permit,
+                trip_status,
+                trip_route,
+                c_char_p,
+                c_size_t,
+                c_uint64,
+                POINTER(trip_permit),
+                POINTER(c_uint32),
+                POINTER(trip_rejection),
+            )
+        )
+
+        #: (route, index, out_circuit): The circuit of a provider on a route.
+        self.trip_route_circuit: Callable[[int, int, Reference], int] = _bound(
+            releasing_gil.trip_route_circuit, trip_status, trip_route, c_uint32, POINTER(trip_circuit)
+        )
+
+        #: (out_pipeline): Create a pipeline, which has no stages yet.
+        self.trip_pipeline_create: Callable[[Reference], int] = _bound(
+            releasing_gil.trip_pipeline_create, trip_status, POINTER(trip_pipeline)
+        )
+
+        #: (pipeline): Destroy a pipeline.
+        self.trip_pipeline_destroy: Callable[[int], int] = _bound(
+            releasing_gil.trip_pipeline_destroy, trip_status, trip_pipeline
+        )
+
+        #: (pipeline, name, name_len, stage, user_data, finalizer): Add a stage, behind those that are there.
+        self.trip_pipeline_add: Callable[[int, bytes | None, int, Callback, int | None, Callback], int] = _bound(
+            releasing_gil.trip_pipeline_add,
+            trip_status,
+            trip_pipeline,
+            c_char_p,
+            c_size_t,
+            trip_stage,
+            c_void_p,
+            trip_finalizer,
+        )
+
+        #: (pipeline, out_stages): How many stages a pipeline has.
+        self.trip_pipeline_count: Callable[[int, Reference], int] = _bound(
+            releasing_gil.trip_pipeline_count, trip_status, trip_pipeline, POINTER(c_uint32)
+        )
+
+        #: (pipeline, input, input_len, out_output, out_failure): Pass bytes through the stages, in order: the output of
+        #: one is the input of the next.
+        self.trip_pipeline_run: Callable[[int, bytes | None, int, Reference, Reference | None], int] = _bound(
+            releasing_gil.trip_pipeline_run,
+            trip_status,
+            trip_pipeline,
+            c_char_p,
+            c_size_t,
+            POINTER(trip_output),
+            POINTER(trip_stage_failure),
+        )
+
+        #: (output, bytes, bytes_len): Append bytes to an output: for a stage, while it runs, on any thread.
+        self.trip_output_write: Callable[[int, bytes | None, int], int] = _bound(
+            releasing_gil.trip_output_write, trip_status, trip_output, c_char_p, c_size_t
+        )
+
+        #: (output, out_bytes, capacity, out_len): Read an output.
+        self.trip_output_read: Callable[[int, ctypes.Array[c_char] | None, int, Reference], int] = _bound(
+            releasing_gil.trip_output_read, trip_status, trip_output, c_char_p, c_size_t, POINTER(c_size_t)
+        )
+
+        #: (output): Free an output that trip_pipeline_run gave.
+        self.trip_output_free: Callable[[int], int] = _bound(releasing_gil.trip_output_free, trip_status, trip_output)
+
+        #: (out_config, struct_size): Fill a config with the defaults.
+        self.trip_guard_config_init: Callable[[Reference, int], int] = _bound(
+            keeping_gil.trip_guard_config_init, trip_status, POINTER(trip_guard_config), c_size_t
+        )
+
+        #: (circuit, function, signature, signature_len, config, classifier, user_data, finalizer, out_guard,
+        #: out_error): Put a circuit before a function.
+        self.trip_guard_create: Callable[
+            [
+                int,
+                Callback,
+                bytes | None,
+                int,
+                Reference | None,
+                Callback,
+                int | None,
+                Callback,
+                Reference,
+                Reference | None,
+            ],
+            int,
+        ] = _bound(
+            releasing_gil.trip_guard_create,
+            trip_status,
+            trip_circuit,
+            trip_function,
+            c_char_p,
+            c_size_t,
+            POINTER(trip_guard_config),
+            trip_classifier,
+            c_void_p,
+            trip_finalizer,
+            POINTER(trip_guard),
+            POINTER(trip_error),
+        )
+
+        #: (guard): Destroy a guard.
+        self.trip_guard_destroy: Callable[[int], int] = _bound(
+            releasing_gil.trip_guard_destroy, trip_status, trip_guard
+        )
+
+        #: (guard, arguments, argument_count, out_result, out_rejection): Call the function, if its circuit admits the
+        #: call, and record how it went.
+        self.trip_guard_call: Callable[
+            [int, ctypes.Array[c_void_p] | None, int, Reference | None, Reference | None], int
+        ] = _bound(
+            releasing_gil.trip_guard_call,
+            trip_status,
+            trip_guard,
+            POINTER(c_void_p),
+            c_size_t,
+            c_void_p,
+            POINTER(trip_rejection),
+        )
+
+        #: (guard, out_function): A function of the same signature that does what trip_guard_call does, and returns
+        #: refused_result when the circuit refuses: to be put where a program keeps a pointer to the function itself.
+        self.trip_guard_pointer: Callable[[int, Reference], int] = _bound(
+            releasing_gil.trip_guard_pointer, trip_status, trip_guard, POINTER(trip_function)
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from . import _abi
 
 SONAME = "libtrip.so.1"
-ABI_MAJOR, ABI_MINOR = 1, 3
+ABI_MAJOR, ABI_MINOR = 1, 4
 
 
 def candidate() -> str:

@@ -17,15 +17,31 @@ pub const TRIP_STALE: trip_status = 4;
 pub const TRIP_NO_HINT: trip_status = 5;
 /// Refused: the circuit has just closed and admits a growing share of the calls.
 pub const TRIP_REJECTED_RAMP: trip_status = 6;
+/// Do not try again: all attempts have been made.
+pub const TRIP_NO_RETRY_ATTEMPTS: trip_status = 7;
+/// Do not try again: it would go wrong again, or went right.
+pub const TRIP_NO_RETRY_CLASS: trip_status = 8;
+/// Do not try again: the deadline would be over, or the provider asks for too long.
+pub const TRIP_NO_RETRY_LATE: trip_status = 9;
+/// Do not try again: too many of the calls to this provider are retries.
+pub const TRIP_NO_RETRY_BUDGET: trip_status = 10;
+/// Somebody else is making this very call.
+pub const TRIP_IN_PROGRESS: trip_status = 11;
+/// This very call has been made, and its value is known.
+pub const TRIP_CACHED: trip_status = 12;
+/// Turned away: as many calls as are allowed at once are in progress.
+pub const TRIP_SHED: trip_status = 13;
+/// A stage of the pipeline has failed, and those behind it did not run.
+pub const TRIP_STAGE_FAILED: trip_status = 14;
 /// An argument is wrong: NULL, a text too long, a struct_size out of range.
 pub const TRIP_E_INVALID: trip_status = -1;
-/// No such tracker, circuit or permit: garbage, of the wrong kind, or destroyed.
+/// No such object: garbage, of the wrong kind, or destroyed.
 pub const TRIP_E_HANDLE: trip_status = -2;
-/// This permit has been settled before.
+/// This permit, ticket or token has been settled before.
 pub const TRIP_E_CONSUMED: trip_status = -3;
 /// Out of memory.
 pub const TRIP_E_NOMEM: trip_status = -4;
-/// A bound is reached: circuits, trackers, permits out, lease extensions, a buffer.
+/// A bound is reached: of objects, of permits out, of lease extensions, of a buffer.
 pub const TRIP_E_CAPACITY: trip_status = -5;
 /// A config field is out of range; trip_error says which and why.
 pub const TRIP_E_CONFIG: trip_status = -6;
@@ -42,6 +58,47 @@ pub type trip_circuit = u64;
 /// The right to make one call. It belongs to whoever was granted it, and is settled once, on any thread. That of an
 /// express lane is the exception: it serves any number of calls, and settling it settles one of them.
 pub type trip_permit = u64;
+/// A rule for when to try again, with the budgets of its providers. It belongs to whoever created it.
+pub type trip_retry = u64;
+/// A memory of which calls are being made and what the last ones brought. It belongs to whoever created it.
+pub type trip_dedup = u64;
+/// The duty to make a call that others wait for. It belongs to whoever got it, and is settled once, on any thread.
+pub type trip_ticket = u64;
+/// A bound on the calls that are in progress at once. It belongs to whoever created it.
+pub type trip_gate = u64;
+/// One of the places of a gate. It belongs to whoever acquired it, and is released once, on any thread.
+pub type trip_token = u64;
+/// The providers that a tenant's calls may go to. It belongs to whoever created it.
+pub type trip_route = u64;
+/// Named stages through which bytes pass. It belongs to whoever created it.
+pub type trip_pipeline = u64;
+/// Bytes that a stage writes, and that are read when the pipeline has run. It belongs to whoever ran the pipeline.
+pub type trip_output = u64;
+/// A function of the caller's, with a circuit before it. It belongs to whoever created it.
+pub type trip_guard = u64;
+/// Any function. It is called as what its signature says, never as this.
+pub type trip_function = ::core::option::Option<unsafe extern "C" fn()>;
+/// A stage of a pipeline: reads the input, which is its own only during the call, and writes its output with
+/// trip_output_write. Returns 0, or any other number to say that it failed. May call everything in this file.
+pub type trip_stage = ::core::option::Option<
+    unsafe extern "C" fn(
+        user_data: *mut ::core::ffi::c_void,
+        input: *const ::core::ffi::c_char,
+        input_len: usize,
+        output: trip_output,
+    ) -> i32,
+>;
+/// Judges what a guarded function returned: result points to it, as wide as its type; NULL where it returns nothing.
+/// error_number is errno after the call. Returns one of TRIP_CLASS_*; anything else counts as TRIP_CLASS_UNKNOWN.
+pub type trip_classifier = ::core::option::Option<
+    unsafe extern "C" fn(
+        user_data: *mut ::core::ffi::c_void,
+        result: *const ::core::ffi::c_void,
+        error_number: i32,
+    ) -> u32,
+>;
+/// Told once, when nobody will use this user_data again: free it. May be called on any thread.
+pub type trip_finalizer = ::core::option::Option<unsafe extern "C" fn(user_data: *mut ::core::ffi::c_void)>;
 /// Calls pass; failures in a row are counted.
 pub const TRIP_STATE_CLOSED: u32 = 0;
 /// Calls are refused until the open period is over.
@@ -96,6 +153,10 @@ pub const TRIP_FEATURE_STEERING: u32 = 5;
 pub const TRIP_FEATURE_SEEING: u32 = 6;
 /// trip_tracker_snapshot and trip_tracker_restore.
 pub const TRIP_FEATURE_SNAPSHOTS: u32 = 7;
+/// trip_retry, trip_dedup, trip_gate, trip_route, trip_pipeline.
+pub const TRIP_FEATURE_POLICIES: u32 = 8;
+/// trip_guard. A library that was built without libffi lacks it.
+pub const TRIP_FEATURE_GUARDS: u32 = 9;
 /// A circuit has opened, or opened again.
 pub const TRIP_EVENT_OPENED: u32 = 1;
 /// An open circuit has let its first probe through.
@@ -116,6 +177,10 @@ pub const TRIP_EVENT_DROPPED_LATE: u32 = 8;
 pub const TRIP_EVENT_LOCK_WAITED: u32 = 9;
 /// The policy of the tracker, a provider, a tenant or a circuit was replaced.
 pub const TRIP_EVENT_CONFIGURED: u32 = 10;
+/// A gate has passed its soft limit, for the first time since it was at most that.
+pub const TRIP_EVENT_GATE_SOFT: u32 = 11;
+/// A gate has turned a caller away, for the first time since it had room.
+pub const TRIP_EVENT_GATE_FULL: u32 = 12;
 /// The event says all there is to say.
 pub const TRIP_CAUSE_NONE: u32 = 0;
 /// Failures in a row.
@@ -138,6 +203,38 @@ pub const TRIP_CAUSE_OPERATOR: u32 = 8;
 pub const TRIP_CAUSE_RESTORED: u32 = 9;
 /// Another circuit needed the place.
 pub const TRIP_CAUSE_CAPACITY: u32 = 10;
+/// The delay as it is.
+pub const TRIP_JITTER_NONE: u32 = 0;
+/// Anything from 0 to the delay.
+pub const TRIP_JITTER_FULL: u32 = 1;
+/// Anything from half of the delay to all of it.
+pub const TRIP_JITTER_EQUAL: u32 = 2;
+/// Anything from the base delay to three times the last one, below the cap.
+pub const TRIP_JITTER_DECORRELATED: u32 = 3;
+/// The limit of a gate is its capacity.
+pub const TRIP_ADAPT_NONE: u32 = 0;
+/// It grows by one while calls succeed in time, and falls by a share when one does not.
+pub const TRIP_ADAPT_AIMD: u32 = 1;
+/// It falls as calls take longer than in the long run, and grows as they do not.
+pub const TRIP_ADAPT_GRADIENT: u32 = 2;
+/// The first provider of a route, and when that refuses the second.
+pub const TRIP_ORDER_LISTED: u32 = 0;
+/// Drawn for each call, in proportion to the weights.
+pub const TRIP_ORDER_WEIGHTED: u32 = 1;
+/// When all circuits of a route refuse, the call is refused.
+pub const TRIP_FALLBACK_REFUSE: u32 = 0;
+/// It is let through to the one that would admit it soonest, unless such a call is out.
+pub const TRIP_FALLBACK_ONE: u32 = 1;
+/// A result below 0 is a failure: for signed integers and floating point.
+pub const TRIP_RULE_NEGATIVE_FAILS: u32 = 0;
+/// Any result but 0 is a failure.
+pub const TRIP_RULE_ZERO_SUCCEEDS: u32 = 1;
+/// 0, or NULL, is a failure.
+pub const TRIP_RULE_ZERO_FAILS: u32 = 2;
+/// A result below 0, or NULL, is what trip_classify_errno says of errno.
+pub const TRIP_RULE_ERRNO: u32 = 3;
+/// The caller's trip_classifier says what it is.
+pub const TRIP_RULE_CLASSIFIER: u32 = 4;
 /// Metrics are told per provider.
 pub const TRIP_LABELS_PROVIDER: u32 = 0;
 /// Metrics are told per tenant and provider.
@@ -335,7 +432,7 @@ const _: () = {
     ["Offset of field: trip_config::ramp_ns"][::core::mem::offset_of!(trip_config, ramp_ns) - 232usize];
     ["Offset of field: trip_config::stall_ns"][::core::mem::offset_of!(trip_config, stall_ns) - 240usize];
 };
-/// Why trip_tracker_create, _configure or _restore failed. Written on failure, and only then.
+/// Why a function that takes a config, or trip_tracker_restore, failed. Written on failure, and only then.
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct trip_error {
@@ -343,7 +440,7 @@ pub struct trip_error {
     pub struct_size: u32,
     /// \[TRIP_*\] what the function returned
     pub status: trip_status,
-    /// \[bytes\] offset in trip_config of the field at fault; UINT32_MAX: none
+    /// \[bytes\] offset in the config of the field at fault; UINT32_MAX: none
     pub field_offset: u32,
     /// \[none\] always 0
     pub reserved: u32,
@@ -608,14 +705,18 @@ pub struct trip_event {
     pub provider_offset: u32,
     /// \[bytes\] its length
     pub provider_len: u32,
-    /// \[bytes\] where the operator's reason begins
+    /// \[bytes\] where the operator's reason begins, or the name of the gate
     pub reason_offset: u32,
     /// \[bytes\] its length
     pub reason_len: u32,
+    /// \[count\] of a gate: tokens out
+    pub depth: u32,
+    /// \[count\] of a gate: how many may be, now
+    pub limit: u32,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of trip_event"][::core::mem::size_of::<trip_event>() - 104usize];
+    ["Size of trip_event"][::core::mem::size_of::<trip_event>() - 112usize];
     ["Alignment of trip_event"][::core::mem::align_of::<trip_event>() - 8usize];
     ["Offset of field: trip_event::struct_size"][::core::mem::offset_of!(trip_event, struct_size) - 0usize];
     ["Offset of field: trip_event::kind"][::core::mem::offset_of!(trip_event, kind) - 4usize];
@@ -637,6 +738,378 @@ const _: () = {
     ["Offset of field: trip_event::provider_len"][::core::mem::offset_of!(trip_event, provider_len) - 92usize];
     ["Offset of field: trip_event::reason_offset"][::core::mem::offset_of!(trip_event, reason_offset) - 96usize];
     ["Offset of field: trip_event::reason_len"][::core::mem::offset_of!(trip_event, reason_len) - 100usize];
+    ["Offset of field: trip_event::depth"][::core::mem::offset_of!(trip_event, depth) - 104usize];
+    ["Offset of field: trip_event::limit"][::core::mem::offset_of!(trip_event, limit) - 108usize];
+};
+/// When to try a failed call again. Fill it with trip_retry_config_init, then change what you want changed.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone)]
+pub struct trip_retry_config {
+    /// \[bytes\] sizeof(trip_retry_config)
+    pub struct_size: u32,
+    /// \[count\] of a call, the first included; 1 to 1000, default 3
+    pub max_attempts: u32,
+    /// \[ns\] before the second attempt; at most one year, default 500 ms
+    pub base_delay_ns: u64,
+    /// \[ns\] the cap on every delay; at most one year, default 60 s
+    pub max_delay_ns: u64,
+    /// \[ratio\] how delays grow; finite, at least 1, default 2
+    pub multiplier: f64,
+    /// \[TRIP_JITTER_*\] how delays are spread; default full
+    pub jitter: u32,
+    /// \[count\] with a budget of their own, the rest share one; 1 to 65536, default 1024
+    pub max_providers: u32,
+    /// \[bits\] of what is drawn for the jitter; 0, the default: another in each process
+    pub seed: u64,
+    /// \[ns\] a call is not tried again when its provider asks to wait longer; at most one year, default 60 s; 0: what
+    /// providers ask for is not heeded
+    pub max_retry_after_ns: u64,
+    /// \[ns\] no attempt begins later than so long after trip_retry_begin; at most one year; 0, the default: it may
+    pub deadline_ns: u64,
+    /// \[bits\] which classes are worth a retry, 1 << TRIP_CLASS_*; default server error, rate limited, overloaded,
+    /// network, timeout
+    pub classes: u64,
+    /// \[ratio\] retries that each call earns its provider; 0 to 1000, default 0.1
+    pub budget_ratio: f64,
+    /// \[count\] retries that may be saved up, and are there at first; 1 to 1000000, default 10
+    pub budget_burst: u32,
+    /// \[none\] must be 0
+    pub reserved: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of trip_retry_config"][::core::mem::size_of::<trip_retry_config>() - 88usize];
+    ["Alignment of trip_retry_config"][::core::mem::align_of::<trip_retry_config>() - 8usize];
+    ["Offset of field: trip_retry_config::struct_size"]
+        [::core::mem::offset_of!(trip_retry_config, struct_size) - 0usize];
+    ["Offset of field: trip_retry_config::max_attempts"]
+        [::core::mem::offset_of!(trip_retry_config, max_attempts) - 4usize];
+    ["Offset of field: trip_retry_config::base_delay_ns"]
+        [::core::mem::offset_of!(trip_retry_config, base_delay_ns) - 8usize];
+    ["Offset of field: trip_retry_config::max_delay_ns"]
+        [::core::mem::offset_of!(trip_retry_config, max_delay_ns) - 16usize];
+    ["Offset of field: trip_retry_config::multiplier"]
+        [::core::mem::offset_of!(trip_retry_config, multiplier) - 24usize];
+    ["Offset of field: trip_retry_config::jitter"][::core::mem::offset_of!(trip_retry_config, jitter) - 32usize];
+    ["Offset of field: trip_retry_config::max_providers"]
+        [::core::mem::offset_of!(trip_retry_config, max_providers) - 36usize];
+    ["Offset of field: trip_retry_config::seed"][::core::mem::offset_of!(trip_retry_config, seed) - 40usize];
+    ["Offset of field: trip_retry_config::max_retry_after_ns"]
+        [::core::mem::offset_of!(trip_retry_config, max_retry_after_ns) - 48usize];
+    ["Offset of field: trip_retry_config::deadline_ns"]
+        [::core::mem::offset_of!(trip_retry_config, deadline_ns) - 56usize];
+    ["Offset of field: trip_retry_config::classes"][::core::mem::offset_of!(trip_retry_config, classes) - 64usize];
+    ["Offset of field: trip_retry_config::budget_ratio"]
+        [::core::mem::offset_of!(trip_retry_config, budget_ratio) - 72usize];
+    ["Offset of field: trip_retry_config::budget_burst"]
+        [::core::mem::offset_of!(trip_retry_config, budget_burst) - 80usize];
+    ["Offset of field: trip_retry_config::reserved"][::core::mem::offset_of!(trip_retry_config, reserved) - 84usize];
+};
+/// The retries of a provider seen from outside.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone)]
+pub struct trip_retry_info {
+    /// \[bytes\] sizeof(trip_retry_info)
+    pub struct_size: u32,
+    /// \[count\] retries that are left now, whole ones
+    pub budget: u32,
+    /// \[count\] trip_retry_begin
+    pub calls: u64,
+    /// \[count\] trip_retry_next that said TRIP_OK
+    pub retries: u64,
+    /// \[count\] that said TRIP_NO_RETRY_BUDGET
+    pub refused: u64,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of trip_retry_info"][::core::mem::size_of::<trip_retry_info>() - 32usize];
+    ["Alignment of trip_retry_info"][::core::mem::align_of::<trip_retry_info>() - 8usize];
+    ["Offset of field: trip_retry_info::struct_size"][::core::mem::offset_of!(trip_retry_info, struct_size) - 0usize];
+    ["Offset of field: trip_retry_info::budget"][::core::mem::offset_of!(trip_retry_info, budget) - 4usize];
+    ["Offset of field: trip_retry_info::calls"][::core::mem::offset_of!(trip_retry_info, calls) - 8usize];
+    ["Offset of field: trip_retry_info::retries"][::core::mem::offset_of!(trip_retry_info, retries) - 16usize];
+    ["Offset of field: trip_retry_info::refused"][::core::mem::offset_of!(trip_retry_info, refused) - 24usize];
+};
+/// How long calls are remembered. Fill it with trip_dedup_config_init, then change what you want changed.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone)]
+pub struct trip_dedup_config {
+    /// \[bytes\] sizeof(trip_dedup_config)
+    pub struct_size: u32,
+    /// \[count\] calls in progress and values that are kept; 1 to 16777216, default 65536
+    pub max_entries: u32,
+    /// \[count\] bytes of keys and values that are kept; at least 1, default 64 MiB
+    pub max_bytes: u64,
+    /// \[ns\] a call is in progress for so long at most, then its key is free; above 0, at most one year, default 600 s
+    pub lease_ns: u64,
+    /// \[ns\] a value is kept for so long; at most one year, default 300 s; 0: never
+    pub ttl_ns: u64,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of trip_dedup_config"][::core::mem::size_of::<trip_dedup_config>() - 32usize];
+    ["Alignment of trip_dedup_config"][::core::mem::align_of::<trip_dedup_config>() - 8usize];
+    ["Offset of field: trip_dedup_config::struct_size"]
+        [::core::mem::offset_of!(trip_dedup_config, struct_size) - 0usize];
+    ["Offset of field: trip_dedup_config::max_entries"]
+        [::core::mem::offset_of!(trip_dedup_config, max_entries) - 4usize];
+    ["Offset of field: trip_dedup_config::max_bytes"][::core::mem::offset_of!(trip_dedup_config, max_bytes) - 8usize];
+    ["Offset of field: trip_dedup_config::lease_ns"][::core::mem::offset_of!(trip_dedup_config, lease_ns) - 16usize];
+    ["Offset of field: trip_dedup_config::ttl_ns"][::core::mem::offset_of!(trip_dedup_config, ttl_ns) - 24usize];
+};
+/// A deduplicator seen from outside.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone)]
+pub struct trip_dedup_info {
+    /// \[bytes\] sizeof(trip_dedup_info)
+    pub struct_size: u32,
+    /// \[count\] tickets out
+    pub in_progress: u32,
+    /// \[count\] values kept; one whose time is over may count until somebody comes by
+    pub cached: u32,
+    /// \[count\] callers in trip_dedup_wait
+    pub waiting: u32,
+    /// \[count\] bytes of keys and values kept
+    pub bytes: u64,
+    /// \[count\] tickets given
+    pub started: u64,
+    /// \[count\] answers TRIP_CACHED
+    pub hits: u64,
+    /// \[count\] answers TRIP_IN_PROGRESS
+    pub joined: u64,
+    /// \[count\] tickets settled with a value
+    pub completed: u64,
+    /// \[count\] tickets settled without one
+    pub failed: u64,
+    /// \[count\] tickets whose lease ran out
+    pub expired: u64,
+    /// \[count\] values that went before their time, to make room
+    pub evicted: u64,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of trip_dedup_info"][::core::mem::size_of::<trip_dedup_info>() - 80usize];
+    ["Alignment of trip_dedup_info"][::core::mem::align_of::<trip_dedup_info>() - 8usize];
+    ["Offset of field: trip_dedup_info::struct_size"][::core::mem::offset_of!(trip_dedup_info, struct_size) - 0usize];
+    ["Offset of field: trip_dedup_info::in_progress"][::core::mem::offset_of!(trip_dedup_info, in_progress) - 4usize];
+    ["Offset of field: trip_dedup_info::cached"][::core::mem::offset_of!(trip_dedup_info, cached) - 8usize];
+    ["Offset of field: trip_dedup_info::waiting"][::core::mem::offset_of!(trip_dedup_info, waiting) - 12usize];
+    ["Offset of field: trip_dedup_info::bytes"][::core::mem::offset_of!(trip_dedup_info, bytes) - 16usize];
+    ["Offset of field: trip_dedup_info::started"][::core::mem::offset_of!(trip_dedup_info, started) - 24usize];
+    ["Offset of field: trip_dedup_info::hits"][::core::mem::offset_of!(trip_dedup_info, hits) - 32usize];
+    ["Offset of field: trip_dedup_info::joined"][::core::mem::offset_of!(trip_dedup_info, joined) - 40usize];
+    ["Offset of field: trip_dedup_info::completed"][::core::mem::offset_of!(trip_dedup_info, completed) - 48usize];
+    ["Offset of field: trip_dedup_info::failed"][::core::mem::offset_of!(trip_dedup_info, failed) - 56usize];
+    ["Offset of field: trip_dedup_info::expired"][::core::mem::offset_of!(trip_dedup_info, expired) - 64usize];
+    ["Offset of field: trip_dedup_info::evicted"][::core::mem::offset_of!(trip_dedup_info, evicted) - 72usize];
+};
+/// How many calls may be in progress. Fill it with trip_gate_config_init, then change what you want changed.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone)]
+pub struct trip_gate_config {
+    /// \[bytes\] sizeof(trip_gate_config)
+    pub struct_size: u32,
+    /// \[count\] tokens out at once; 1 to 1048576, default 100
+    pub capacity: u32,
+    /// \[count\] more than so many are an event; below capacity; 0, the default: none is
+    pub soft_limit: u32,
+    /// \[TRIP_ADAPT_*\] whether the limit follows the calls, up to capacity; default not
+    pub adapt: u32,
+    /// \[count\] below which it never falls; 1 to capacity, default 1
+    pub min_limit: u32,
+    /// \[count\] where it begins; min_limit to capacity; 0, the default: 20, or as near as may be
+    pub initial_limit: u32,
+    /// \[ns\] AIMD: a call that took longer has not succeeded in time; at most one year; 0, the default: how long it
+    /// took does not matter
+    pub latency_ns: u64,
+    /// \[ratio\] AIMD: what is left of the limit; 0.5 to below 1, default 0.9
+    pub decrease: f64,
+    /// \[ratio\] gradient: calls may take so many times what they did; 1 to 10, default 1.5
+    pub tolerance: f64,
+    /// \[ratio\] gradient: weight of the newest limit; above 0, at most 1, default 0.2
+    pub smoothing: f64,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of trip_gate_config"][::core::mem::size_of::<trip_gate_config>() - 56usize];
+    ["Alignment of trip_gate_config"][::core::mem::align_of::<trip_gate_config>() - 8usize];
+    ["Offset of field: trip_gate_config::struct_size"][::core::mem::offset_of!(trip_gate_config, struct_size) - 0usize];
+    ["Offset of field: trip_gate_config::capacity"][::core::mem::offset_of!(trip_gate_config, capacity) - 4usize];
+    ["Offset of field: trip_gate_config::soft_limit"][::core::mem::offset_of!(trip_gate_config, soft_limit) - 8usize];
+    ["Offset of field: trip_gate_config::adapt"][::core::mem::offset_of!(trip_gate_config, adapt) - 12usize];
+    ["Offset of field: trip_gate_config::min_limit"][::core::mem::offset_of!(trip_gate_config, min_limit) - 16usize];
+    ["Offset of field: trip_gate_config::initial_limit"]
+        [::core::mem::offset_of!(trip_gate_config, initial_limit) - 20usize];
+    ["Offset of field: trip_gate_config::latency_ns"][::core::mem::offset_of!(trip_gate_config, latency_ns) - 24usize];
+    ["Offset of field: trip_gate_config::decrease"][::core::mem::offset_of!(trip_gate_config, decrease) - 32usize];
+    ["Offset of field: trip_gate_config::tolerance"][::core::mem::offset_of!(trip_gate_config, tolerance) - 40usize];
+    ["Offset of field: trip_gate_config::smoothing"][::core::mem::offset_of!(trip_gate_config, smoothing) - 48usize];
+};
+/// How full a gate was that turned a caller away. Written on TRIP_SHED, and only then.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone)]
+pub struct trip_shed {
+    /// \[bytes\] sizeof(trip_shed)
+    pub struct_size: u32,
+    /// \[TRIP_*\] TRIP_SHED
+    pub status: trip_status,
+    /// \[count\] tokens out
+    pub depth: u32,
+    /// \[count\] how many may be, now
+    pub limit: u32,
+    /// \[count\] how many may ever be
+    pub capacity: u32,
+    /// \[none\] always 0
+    pub reserved: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of trip_shed"][::core::mem::size_of::<trip_shed>() - 24usize];
+    ["Alignment of trip_shed"][::core::mem::align_of::<trip_shed>() - 4usize];
+    ["Offset of field: trip_shed::struct_size"][::core::mem::offset_of!(trip_shed, struct_size) - 0usize];
+    ["Offset of field: trip_shed::status"][::core::mem::offset_of!(trip_shed, status) - 4usize];
+    ["Offset of field: trip_shed::depth"][::core::mem::offset_of!(trip_shed, depth) - 8usize];
+    ["Offset of field: trip_shed::limit"][::core::mem::offset_of!(trip_shed, limit) - 12usize];
+    ["Offset of field: trip_shed::capacity"][::core::mem::offset_of!(trip_shed, capacity) - 16usize];
+    ["Offset of field: trip_shed::reserved"][::core::mem::offset_of!(trip_shed, reserved) - 20usize];
+};
+/// A gate seen from outside. acquired = released + depth, when no call is in progress.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone)]
+pub struct trip_gate_info {
+    /// \[bytes\] sizeof(trip_gate_info)
+    pub struct_size: u32,
+    /// \[count\] tokens out
+    pub depth: u32,
+    /// \[count\] how many may be, now
+    pub limit: u32,
+    /// \[count\] how many may ever be
+    pub capacity: u32,
+    /// \[count\] more than so many are an event; 0: none is
+    pub soft_limit: u32,
+    /// \[none\] always 0
+    pub reserved: u32,
+    /// \[ratio\] depth to soft_limit; above 1 it is passed; 0 without a soft limit
+    pub soft_depth_ratio: f64,
+    /// \[count\] tokens given
+    pub acquired: u64,
+    /// \[count\] tokens released
+    pub released: u64,
+    /// \[count\] callers turned away
+    pub shed: u64,
+    /// \[ns\] gradient: how long calls take in the long run; else 0
+    pub latency_ns: u64,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of trip_gate_info"][::core::mem::size_of::<trip_gate_info>() - 64usize];
+    ["Alignment of trip_gate_info"][::core::mem::align_of::<trip_gate_info>() - 8usize];
+    ["Offset of field: trip_gate_info::struct_size"][::core::mem::offset_of!(trip_gate_info, struct_size) - 0usize];
+    ["Offset of field: trip_gate_info::depth"][::core::mem::offset_of!(trip_gate_info, depth) - 4usize];
+    ["Offset of field: trip_gate_info::limit"][::core::mem::offset_of!(trip_gate_info, limit) - 8usize];
+    ["Offset of field: trip_gate_info::capacity"][::core::mem::offset_of!(trip_gate_info, capacity) - 12usize];
+    ["Offset of field: trip_gate_info::soft_limit"][::core::mem::offset_of!(trip_gate_info, soft_limit) - 16usize];
+    ["Offset of field: trip_gate_info::reserved"][::core::mem::offset_of!(trip_gate_info, reserved) - 20usize];
+    ["Offset of field: trip_gate_info::soft_depth_ratio"]
+        [::core::mem::offset_of!(trip_gate_info, soft_depth_ratio) - 24usize];
+    ["Offset of field: trip_gate_info::acquired"][::core::mem::offset_of!(trip_gate_info, acquired) - 32usize];
+    ["Offset of field: trip_gate_info::released"][::core::mem::offset_of!(trip_gate_info, released) - 40usize];
+    ["Offset of field: trip_gate_info::shed"][::core::mem::offset_of!(trip_gate_info, shed) - 48usize];
+    ["Offset of field: trip_gate_info::latency_ns"][::core::mem::offset_of!(trip_gate_info, latency_ns) - 56usize];
+};
+/// How a route chooses. Fill it with trip_route_config_init, then change what you want changed.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone)]
+pub struct trip_route_config {
+    /// \[bytes\] sizeof(trip_route_config)
+    pub struct_size: u32,
+    /// \[TRIP_ORDER_*\] which provider comes first; default as listed
+    pub order: u32,
+    /// \[TRIP_FALLBACK_*\] what becomes of a call that all refuse; default it is refused
+    pub fallback: u32,
+    /// \[none\] must be 0
+    pub reserved: u32,
+    /// \[bits\] of what is drawn; 0, the default: another in each process
+    pub seed: u64,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of trip_route_config"][::core::mem::size_of::<trip_route_config>() - 24usize];
+    ["Alignment of trip_route_config"][::core::mem::align_of::<trip_route_config>() - 8usize];
+    ["Offset of field: trip_route_config::struct_size"]
+        [::core::mem::offset_of!(trip_route_config, struct_size) - 0usize];
+    ["Offset of field: trip_route_config::order"][::core::mem::offset_of!(trip_route_config, order) - 4usize];
+    ["Offset of field: trip_route_config::fallback"][::core::mem::offset_of!(trip_route_config, fallback) - 8usize];
+    ["Offset of field: trip_route_config::reserved"][::core::mem::offset_of!(trip_route_config, reserved) - 12usize];
+    ["Offset of field: trip_route_config::seed"][::core::mem::offset_of!(trip_route_config, seed) - 16usize];
+};
+/// Which stage of a pipeline failed. Written on TRIP_STAGE_FAILED, and only then.
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct trip_stage_failure {
+    /// \[bytes\] sizeof(trip_stage_failure)
+    pub struct_size: u32,
+    /// \[code\] what the stage returned
+    pub code: i32,
+    /// \[count\] how many ran before it
+    pub stage: u32,
+    /// \[bytes\] length of name
+    pub name_len: u32,
+    /// \[text\] its name, NUL-terminated
+    pub name: [::core::ffi::c_char; 256usize],
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of trip_stage_failure"][::core::mem::size_of::<trip_stage_failure>() - 272usize];
+    ["Alignment of trip_stage_failure"][::core::mem::align_of::<trip_stage_failure>() - 4usize];
+    ["Offset of field: trip_stage_failure::struct_size"]
+        [::core::mem::offset_of!(trip_stage_failure, struct_size) - 0usize];
+    ["Offset of field: trip_stage_failure::code"][::core::mem::offset_of!(trip_stage_failure, code) - 4usize];
+    ["Offset of field: trip_stage_failure::stage"][::core::mem::offset_of!(trip_stage_failure, stage) - 8usize];
+    ["Offset of field: trip_stage_failure::name_len"][::core::mem::offset_of!(trip_stage_failure, name_len) - 12usize];
+    ["Offset of field: trip_stage_failure::name"][::core::mem::offset_of!(trip_stage_failure, name) - 16usize];
+};
+impl Default for trip_stage_failure {
+    fn default() -> Self {
+        let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::core::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+/// What a guard makes of results, and what its caller gets when it does not call. trip_guard_config_init fills it.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone)]
+pub struct trip_guard_config {
+    /// \[bytes\] sizeof(trip_guard_config)
+    pub struct_size: u32,
+    /// \[TRIP_RULE_*\] what a failure is; default a negative result
+    pub rule: u32,
+    /// \[code\] what trip_guard_pointer's function returns when the circuit refuses: cut to its type, as a pointer too;
+    /// default -1
+    pub refused_result: i64,
+    /// \[ratio\] the same where it returns floating point; any; default -1
+    pub refused_double: f64,
+    /// \[errno\] errno then; default EAGAIN; 0: it is left alone
+    pub refused_errno: i32,
+    /// \[none\] must be 0
+    pub reserved: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of trip_guard_config"][::core::mem::size_of::<trip_guard_config>() - 32usize];
+    ["Alignment of trip_guard_config"][::core::mem::align_of::<trip_guard_config>() - 8usize];
+    ["Offset of field: trip_guard_config::struct_size"]
+        [::core::mem::offset_of!(trip_guard_config, struct_size) - 0usize];
+    ["Offset of field: trip_guard_config::rule"][::core::mem::offset_of!(trip_guard_config, rule) - 4usize];
+    ["Offset of field: trip_guard_config::refused_result"]
+        [::core::mem::offset_of!(trip_guard_config, refused_result) - 8usize];
+    ["Offset of field: trip_guard_config::refused_double"]
+        [::core::mem::offset_of!(trip_guard_config, refused_double) - 16usize];
+    ["Offset of field: trip_guard_config::refused_errno"]
+        [::core::mem::offset_of!(trip_guard_config, refused_errno) - 24usize];
+    ["Offset of field: trip_guard_config::reserved"][::core::mem::offset_of!(trip_guard_config, reserved) - 28usize];
 };
 extern "C" {
     /// The version of the ABI that this library has: major << 16 | minor. A library with the same major and a minor at
@@ -1251,4 +1724,702 @@ extern "C" {
         bytes_len: usize,
         out_error: *mut trip_error,
     ) -> trip_status;
+    /// Fill a config with the defaults.
+    ///
+    /// - out_config \[trip_retry_config\] written whole; members that this library does not know become 0
+    /// - struct_size \[bytes\] sizeof(trip_retry_config)
+    /// - returns TRIP_OK; TRIP_E_INVALID: out_config is NULL, or struct_size below the first released size or above
+    ///   4096
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\] \[non-blocking\] \[signal-safe\]
+    pub fn trip_retry_config_init(out_config: *mut trip_retry_config, struct_size: usize) -> trip_status;
+    /// Create a rule for retries. The caller owns it and destroys it with trip_retry_destroy.
+    ///
+    /// - tracker \[handle\] whose clock it goes by; when that is destroyed, it can only be destroyed too. 0: the
+    ///   machine's
+    /// - config \[trip_retry_config\] read during the call only; NULL: the defaults
+    /// - out_retry \[handle\] the new rule
+    /// - out_error \[trip_error\] may be NULL; written on failure: which field, and why
+    /// - returns TRIP_OK;
+    ///   - TRIP_E_INVALID: out_retry is NULL, or a struct_size is out of range;
+    ///   - TRIP_E_HANDLE: no such tracker;
+    ///   - TRIP_E_TOO_NEW: config has members that this library does not know, and they are not zero;
+    ///   - TRIP_E_CONFIG: a field is out of range;
+    ///   - TRIP_E_NOMEM: out of memory;
+    ///   - TRIP_E_CAPACITY: 65535 of them exist;
+    ///   - TRIP_E_SYSTEM: the system gave no random numbers
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_retry_create(
+        tracker: trip_tracker,
+        config: *const trip_retry_config,
+        out_retry: *mut trip_retry,
+        out_error: *mut trip_error,
+    ) -> trip_status;
+    /// Destroy a rule for retries with its budgets. Safe while other threads use it.
+    ///
+    /// - retry \[handle\] the rule
+    /// - returns TRIP_OK; TRIP_E_HANDLE: no such rule
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_retry_destroy(retry: trip_retry) -> trip_status;
+    /// How long to wait after an attempt, before jitter: min(base_delay_ns * multiplier^(attempt - 1), max_delay_ns).
+    /// Depends on nothing else and changes nothing.
+    ///
+    /// - retry \[handle\] the rule
+    /// - attempt \[count\] which attempt failed: 1 for the first; 0 is taken as 1
+    /// - out_delay_ns \[ns\] the delay
+    /// - returns TRIP_OK; TRIP_E_INVALID: out_delay_ns is NULL; TRIP_E_HANDLE: no such rule
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\] \[non-blocking\]
+    pub fn trip_retry_delay_for(retry: trip_retry, attempt: u32, out_delay_ns: *mut u64) -> trip_status;
+    /// Begin a call: it earns its provider budget_ratio retries, and its deadline begins.
+    ///
+    /// - retry \[handle\] the rule
+    /// - provider \[text\] who is called; the empty text is a provider too
+    /// - provider_len \[bytes\] length of provider
+    /// - out_began_ns \[ns\] when the call began; trip_retry_next wants it
+    /// - returns TRIP_OK;
+    ///   - TRIP_E_INVALID: out_began_ns is NULL, provider is longer than 255 bytes, or NULL with a length;
+    ///   - TRIP_E_HANDLE: no such rule, or its tracker is destroyed
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_retry_begin(
+        retry: trip_retry,
+        provider: *const ::core::ffi::c_char,
+        provider_len: usize,
+        out_began_ns: *mut u64,
+    ) -> trip_status;
+    /// Whether, and when, to try again after an attempt that failed. TRIP_OK takes one retry from the budget of the
+    /// provider. A refused permit is no failed attempt: nobody was called, and to ask this would take retries from
+    /// those who were.
+    ///
+    /// - retry \[handle\] the rule
+    /// - provider \[text\] who was called in this attempt
+    /// - provider_len \[bytes\] length of provider
+    /// - attempt \[count\] which attempt failed: 1 for the first; 0 is taken as 1
+    /// - began_ns \[ns\] what trip_retry_begin said
+    /// - last_delay_ns \[ns\] the delay before this attempt; 0 before the first. TRIP_JITTER_DECORRELATED goes by it
+    /// - outcome \[trip_outcome\] how the attempt went: its status_class, and its retry_after_ns, below which no delay
+    ///   is
+    /// - out_delay_ns \[ns\] how long to wait before the next attempt; written on TRIP_OK only
+    /// - returns TRIP_OK: try again after out_delay_ns;
+    ///   - TRIP_NO_RETRY_CLASS: its class is not worth a retry;
+    ///   - TRIP_NO_RETRY_ATTEMPTS: max_attempts have been made;
+    ///   - TRIP_NO_RETRY_LATE: the next attempt would begin after the deadline, or the provider asks for more than
+    ///     max_retry_after_ns;
+    ///   - TRIP_NO_RETRY_BUDGET: the budget of the provider is used up;
+    ///   - TRIP_E_INVALID: outcome or out_delay_ns is NULL, the struct_size of outcome is out of range, its class is
+    ///     none, or provider is longer than 255 bytes, or NULL with a length;
+    ///   - TRIP_E_HANDLE: no such rule, or its tracker is destroyed;
+    ///   - TRIP_E_TOO_NEW: outcome has members that this library does not know, and they are not zero
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_retry_next(
+        retry: trip_retry,
+        provider: *const ::core::ffi::c_char,
+        provider_len: usize,
+        attempt: u32,
+        began_ns: u64,
+        last_delay_ns: u64,
+        outcome: *const trip_outcome,
+        out_delay_ns: *mut u64,
+    ) -> trip_status;
+    /// The budget and the counters of a provider. One that has no budget of its own is told the shared one.
+    ///
+    /// - retry \[handle\] the rule
+    /// - provider \[text\] whose
+    /// - provider_len \[bytes\] length of provider
+    /// - out_info \[trip_retry_info\] the answer
+    /// - returns TRIP_OK;
+    ///   - TRIP_E_INVALID: out_info is NULL, its struct_size is out of range, provider is longer than 255 bytes, or
+    ///     NULL with a length;
+    ///   - TRIP_E_HANDLE: no such rule
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_retry_inspect(
+        retry: trip_retry,
+        provider: *const ::core::ffi::c_char,
+        provider_len: usize,
+        out_info: *mut trip_retry_info,
+    ) -> trip_status;
+    /// Fill a config with the defaults.
+    ///
+    /// - out_config \[trip_dedup_config\] written whole; members that this library does not know become 0
+    /// - struct_size \[bytes\] sizeof(trip_dedup_config)
+    /// - returns TRIP_OK; TRIP_E_INVALID: out_config is NULL, or struct_size below the first released size or above
+    ///   4096
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\] \[non-blocking\] \[signal-safe\]
+    pub fn trip_dedup_config_init(out_config: *mut trip_dedup_config, struct_size: usize) -> trip_status;
+    /// Create a deduplicator. The caller owns it and destroys it with trip_dedup_destroy.
+    ///
+    /// - tracker \[handle\] whose clock it goes by; when that is destroyed, it can only be destroyed too. 0: the
+    ///   machine's
+    /// - config \[trip_dedup_config\] read during the call only; NULL: the defaults
+    /// - out_dedup \[handle\] the new deduplicator
+    /// - out_error \[trip_error\] may be NULL; written on failure: which field, and why
+    /// - returns TRIP_OK;
+    ///   - TRIP_E_INVALID: out_dedup is NULL, or a struct_size is out of range;
+    ///   - TRIP_E_HANDLE: no such tracker;
+    ///   - TRIP_E_TOO_NEW: config has members that this library does not know, and they are not zero;
+    ///   - TRIP_E_CONFIG: a field is out of range;
+    ///   - TRIP_E_NOMEM: out of memory;
+    ///   - TRIP_E_CAPACITY: 65535 of them exist;
+    ///   - TRIP_E_SYSTEM: the system gave no random numbers
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_dedup_create(
+        tracker: trip_tracker,
+        config: *const trip_dedup_config,
+        out_dedup: *mut trip_dedup,
+        out_error: *mut trip_error,
+    ) -> trip_status;
+    /// Destroy a deduplicator with its values and tickets: a ticket that is out gets TRIP_E_HANDLE from then on, and
+    /// who waits is woken and gets it too. Safe while other threads use it.
+    ///
+    /// - dedup \[handle\] the deduplicator
+    /// - returns TRIP_OK; TRIP_E_HANDLE: no such deduplicator
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_dedup_destroy(dedup: trip_dedup) -> trip_status;
+    /// Ask whether a call must be made. Of all who ask for a key at once, one gets the ticket, and has to settle it by
+    /// trip_ticket_complete, _fail or _drop within lease_ns.
+    ///
+    /// - dedup \[handle\] the deduplicator
+    /// - key \[text\] which call this is: at most 65536 bytes
+    /// - key_len \[bytes\] length of key
+    /// - out_ticket \[handle\] the duty to make the call; written on TRIP_OK only
+    /// - out_value \[text\] where the value goes, without a NUL; may be NULL when capacity is 0; written on TRIP_CACHED
+    ///   only
+    /// - capacity \[bytes\] room in out_value
+    /// - out_len \[bytes\] length of the value; written on TRIP_CACHED only. More than capacity: nothing was written
+    ///   into out_value, ask again with more room
+    /// - returns TRIP_OK: nobody has made the call: make it;
+    ///   - TRIP_IN_PROGRESS: somebody is making it;
+    ///   - TRIP_CACHED: it has been made;
+    ///   - TRIP_E_INVALID: an output is NULL, key is longer than 65536 bytes, or NULL with a length;
+    ///   - TRIP_E_HANDLE: no such deduplicator, or its tracker is destroyed;
+    ///   - TRIP_E_NOMEM: out of memory;
+    ///   - TRIP_E_CAPACITY: max_entries calls are in progress, or their keys are more than max_bytes
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_dedup_check(
+        dedup: trip_dedup,
+        key: *const ::core::ffi::c_char,
+        key_len: usize,
+        out_ticket: *mut trip_ticket,
+        out_value: *mut ::core::ffi::c_char,
+        capacity: usize,
+        out_len: *mut usize,
+    ) -> trip_status;
+    /// As trip_dedup_check, but while somebody else is making the call wait for its end.
+    ///
+    /// - dedup \[handle\] the deduplicator
+    /// - key \[text\] which call this is: at most 65536 bytes
+    /// - key_len \[bytes\] length of key
+    /// - timeout_ns \[ns\] how long at most, by the machine's clock; UINT64_MAX: as long as it takes
+    /// - out_ticket \[handle\] as in trip_dedup_check
+    /// - out_value \[text\] as in trip_dedup_check
+    /// - capacity \[bytes\] room in out_value
+    /// - out_len \[bytes\] as in trip_dedup_check
+    /// - returns TRIP_OK: nobody has made the call, or whoever did it failed: make it;
+    ///   - TRIP_IN_PROGRESS: the time is over and somebody is still making it;
+    ///   - TRIP_CACHED: it has been made;
+    ///   - TRIP_E_INVALID: as in trip_dedup_check;
+    ///   - TRIP_E_HANDLE: no such deduplicator, it was destroyed meanwhile, or its tracker is destroyed;
+    ///   - TRIP_E_NOMEM: out of memory;
+    ///   - TRIP_E_CAPACITY: as in trip_dedup_check
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_dedup_wait(
+        dedup: trip_dedup,
+        key: *const ::core::ffi::c_char,
+        key_len: usize,
+        timeout_ns: u64,
+        out_ticket: *mut trip_ticket,
+        out_value: *mut ::core::ffi::c_char,
+        capacity: usize,
+        out_len: *mut usize,
+    ) -> trip_status;
+    /// A descriptor that becomes readable when trip_dedup_check has something else to say of a key than
+    /// TRIP_IN_PROGRESS, for poll, epoll and what is built on them. It belongs to the caller, who closes it: that is
+    /// all that giving up takes. Do not read it; ask trip_dedup_check when it is readable. A lease on a manual clock
+    /// does not make it readable.
+    ///
+    /// - dedup \[handle\] the deduplicator
+    /// - key \[text\] which call: at most 65536 bytes
+    /// - key_len \[bytes\] length of key
+    /// - out_fd \[fd\] the descriptor: non-blocking, closed on exec
+    /// - returns TRIP_OK: it may be readable already;
+    ///   - TRIP_E_INVALID: out_fd is NULL, key is longer than 65536 bytes, or NULL with a length;
+    ///   - TRIP_E_HANDLE: no such deduplicator, or its tracker is destroyed;
+    ///   - TRIP_E_SYSTEM: the system gave no descriptor
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_dedup_watch(
+        dedup: trip_dedup,
+        key: *const ::core::ffi::c_char,
+        key_len: usize,
+        out_fd: *mut i32,
+    ) -> trip_status;
+    /// Forget the value of a key. A call in progress goes on.
+    ///
+    /// - dedup \[handle\] the deduplicator
+    /// - key \[text\] which call: at most 65536 bytes
+    /// - key_len \[bytes\] length of key
+    /// - returns TRIP_OK: be it that there was none;
+    ///   - TRIP_E_INVALID: key is longer than 65536 bytes, or NULL with a length;
+    ///   - TRIP_E_HANDLE: no such deduplicator
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_dedup_forget(dedup: trip_dedup, key: *const ::core::ffi::c_char, key_len: usize) -> trip_status;
+    /// What a deduplicator holds, and its counters.
+    ///
+    /// - dedup \[handle\] the deduplicator
+    /// - out_info \[trip_dedup_info\] the answer
+    /// - returns TRIP_OK; TRIP_E_INVALID: out_info is NULL, or its struct_size is out of range; TRIP_E_HANDLE: no such
+    ///   deduplicator
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_dedup_inspect(dedup: trip_dedup, out_info: *mut trip_dedup_info) -> trip_status;
+    /// The call has brought a value: whoever waits for it gets it, and so does who asks within ttl_ns. With a ttl_ns of
+    /// 0, or when it is larger than max_bytes, nobody gets it: those who wait get the next ticket.
+    ///
+    /// - ticket \[handle\] the ticket
+    /// - value \[text\] any bytes, which are copied
+    /// - value_len \[bytes\] length of value
+    /// - returns TRIP_OK;
+    ///   - TRIP_STALE: the lease is over, and nothing has changed;
+    ///   - TRIP_E_INVALID: value is NULL with a length;
+    ///   - TRIP_E_HANDLE: no such ticket, or its deduplicator is destroyed;
+    ///   - TRIP_E_CONSUMED: it was settled before;
+    ///   - TRIP_E_NOMEM: out of memory; the ticket is settled as by trip_ticket_fail
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_ticket_complete(
+        ticket: trip_ticket,
+        value: *const ::core::ffi::c_char,
+        value_len: usize,
+    ) -> trip_status;
+    /// The call has failed: its key is free at once, and one of those who wait gets the next ticket.
+    ///
+    /// - ticket \[handle\] the ticket
+    /// - returns TRIP_OK; TRIP_STALE: the lease is over, and nothing has changed; TRIP_E_HANDLE: no such ticket, or its
+    ///   deduplicator is destroyed; TRIP_E_CONSUMED: it was settled before
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_ticket_fail(ticket: trip_ticket) -> trip_status;
+    /// Nobody has settled the ticket, or the call was given up: what a destructor calls. Acts as trip_ticket_fail.
+    ///
+    /// - ticket \[handle\] the ticket
+    /// - returns TRIP_OK; TRIP_STALE: the lease is over, and nothing has changed; TRIP_E_HANDLE: no such ticket, or its
+    ///   deduplicator is destroyed; TRIP_E_CONSUMED: it was settled before
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_ticket_drop(ticket: trip_ticket) -> trip_status;
+    /// The call takes longer: its lease begins again.
+    ///
+    /// - ticket \[handle\] the ticket
+    /// - returns TRIP_OK; TRIP_STALE: the lease is over, and nothing has changed; TRIP_E_HANDLE: no such ticket, or its
+    ///   deduplicator is destroyed; TRIP_E_CONSUMED: it was settled before
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_ticket_renew(ticket: trip_ticket) -> trip_status;
+    /// Fill a config with the defaults.
+    ///
+    /// - out_config \[trip_gate_config\] written whole; members that this library does not know become 0
+    /// - struct_size \[bytes\] sizeof(trip_gate_config)
+    /// - returns TRIP_OK; TRIP_E_INVALID: out_config is NULL, or struct_size below the first released size or above
+    ///   4096
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\] \[non-blocking\] \[signal-safe\]
+    pub fn trip_gate_config_init(out_config: *mut trip_gate_config, struct_size: usize) -> trip_status;
+    /// Create a gate. The caller owns it and destroys it with trip_gate_destroy.
+    ///
+    /// - tracker \[handle\] whose clock it goes by and where its events are told; when that is destroyed, the gate
+    ///   gives no more tokens. 0: the machine's clock, and no events
+    /// - name \[text\] what its events call it
+    /// - name_len \[bytes\] length of name
+    /// - config \[trip_gate_config\] read during the call only; NULL: the defaults
+    /// - out_gate \[handle\] the new gate
+    /// - out_error \[trip_error\] may be NULL; written on failure: which field, and why
+    /// - returns TRIP_OK;
+    ///   - TRIP_E_INVALID: out_gate is NULL, name is longer than 255 bytes, or NULL with a length, or a struct_size is
+    ///     out of range;
+    ///   - TRIP_E_HANDLE: no such tracker;
+    ///   - TRIP_E_TOO_NEW: config has members that this library does not know, and they are not zero;
+    ///   - TRIP_E_CONFIG: a field is out of range;
+    ///   - TRIP_E_NOMEM: out of memory;
+    ///   - TRIP_E_CAPACITY: 65535 of them exist;
+    ///   - TRIP_E_SYSTEM: the system gave no random numbers
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_gate_create(
+        tracker: trip_tracker,
+        name: *const ::core::ffi::c_char,
+        name_len: usize,
+        config: *const trip_gate_config,
+        out_gate: *mut trip_gate,
+        out_error: *mut trip_error,
+    ) -> trip_status;
+    /// Destroy a gate: its tokens get TRIP_E_HANDLE from then on. Safe while other threads use it.
+    ///
+    /// - gate \[handle\] the gate
+    /// - returns TRIP_OK; TRIP_E_HANDLE: no such gate
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_gate_destroy(gate: trip_gate) -> trip_status;
+    /// Ask for one of the places. Whoever gets a token releases it with trip_token_release when the call is over.
+    ///
+    /// - gate \[handle\] the gate
+    /// - out_token \[handle\] the token; written on TRIP_OK only
+    /// - out_shed \[trip_shed\] may be NULL; written on TRIP_SHED only
+    /// - returns TRIP_OK;
+    ///   - TRIP_SHED: as many tokens are out as may be;
+    ///   - TRIP_E_INVALID: out_token is NULL, or the struct_size of out_shed is out of range;
+    ///   - TRIP_E_HANDLE: no such gate, or its tracker is destroyed;
+    ///   - TRIP_E_NOMEM: out of memory;
+    ///   - TRIP_E_CAPACITY: 1048576 tokens of all gates are out
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\] \[non-blocking\]
+    pub fn trip_gate_acquire(gate: trip_gate, out_token: *mut trip_token, out_shed: *mut trip_shed) -> trip_status;
+    /// The call is over: give its place back. How it went is for gates that adapt.
+    ///
+    /// - token \[handle\] the token
+    /// - effect \[TRIP_EFFECT_*\] success: it tells how long calls take; failure: so it does, and that there are too
+    ///   many; nothing: it tells nothing, as one that was given up
+    /// - returns TRIP_OK;
+    ///   - TRIP_STALE: the token was acquired before a fork, by the parent;
+    ///   - TRIP_E_INVALID: no such effect; the token is still out;
+    ///   - TRIP_E_HANDLE: no such token, or its gate is destroyed;
+    ///   - TRIP_E_CONSUMED: it was released before, and nothing has changed
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\] \[non-blocking\]
+    pub fn trip_token_release(token: trip_token, effect: u32) -> trip_status;
+    /// How full a gate is, and its counters.
+    ///
+    /// - gate \[handle\] the gate
+    /// - out_info \[trip_gate_info\] the answer
+    /// - returns TRIP_OK; TRIP_E_INVALID: out_info is NULL, or its struct_size is out of range; TRIP_E_HANDLE: no such
+    ///   gate
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\] \[non-blocking\]
+    pub fn trip_gate_inspect(gate: trip_gate, out_info: *mut trip_gate_info) -> trip_status;
+    /// Fill a config with the defaults.
+    ///
+    /// - out_config \[trip_route_config\] written whole; members that this library does not know become 0
+    /// - struct_size \[bytes\] sizeof(trip_route_config)
+    /// - returns TRIP_OK; TRIP_E_INVALID: out_config is NULL, or struct_size below the first released size or above
+    ///   4096
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\] \[non-blocking\] \[signal-safe\]
+    pub fn trip_route_config_init(out_config: *mut trip_route_config, struct_size: usize) -> trip_status;
+    /// Create a route, which has no providers yet. The caller owns it and destroys it with trip_route_destroy.
+    ///
+    /// - tracker \[handle\] whose circuits it asks
+    /// - tenant \[text\] whose calls these are
+    /// - tenant_len \[bytes\] length of tenant
+    /// - config \[trip_route_config\] read during the call only; NULL: the defaults
+    /// - out_route \[handle\] the new route
+    /// - out_error \[trip_error\] may be NULL; written on failure: which field, and why
+    /// - returns TRIP_OK;
+    ///   - TRIP_E_INVALID: out_route is NULL, tenant is longer than 255 bytes, or NULL with a length, or a struct_size
+    ///     is out of range;
+    ///   - TRIP_E_HANDLE: no such tracker;
+    ///   - TRIP_E_TOO_NEW: config has members that this library does not know, and they are not zero;
+    ///   - TRIP_E_CONFIG: a field is out of range;
+    ///   - TRIP_E_NOMEM: out of memory;
+    ///   - TRIP_E_CAPACITY: 65535 of them exist;
+    ///   - TRIP_E_SYSTEM: the system gave no random numbers
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_route_create(
+        tracker: trip_tracker,
+        tenant: *const ::core::ffi::c_char,
+        tenant_len: usize,
+        config: *const trip_route_config,
+        out_route: *mut trip_route,
+        out_error: *mut trip_error,
+    ) -> trip_status;
+    /// Destroy a route. Its circuits and the permits that it gave stay. Safe while other threads use it.
+    ///
+    /// - route \[handle\] the route
+    /// - returns TRIP_OK; TRIP_E_HANDLE: no such route
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_route_destroy(route: trip_route) -> trip_status;
+    /// Add a provider, behind those that are there.
+    ///
+    /// - route \[handle\] the route
+    /// - provider \[text\] who may be called
+    /// - provider_len \[bytes\] length of provider
+    /// - weight \[count\] its share of the calls, to those of the others; 1 to 1000000. It counts where providers are
+    ///   drawn or sessions are spread over them
+    /// - returns TRIP_OK;
+    ///   - TRIP_E_INVALID: weight is out of range, provider is longer than 255 bytes, or NULL with a length, or is on
+    ///     the route already;
+    ///   - TRIP_E_HANDLE: no such route;
+    ///   - TRIP_E_NOMEM: out of memory;
+    ///   - TRIP_E_CAPACITY: 64 providers are on the route
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_route_add(
+        route: trip_route,
+        provider: *const ::core::ffi::c_char,
+        provider_len: usize,
+        weight: u32,
+    ) -> trip_status;
+    /// A permit of the first provider whose circuit admits the call. Calls of a session go to the same provider as long
+    /// as it admits them, in every process and on every machine (rendezvous hashing; ABI.md says how), whatever the
+    /// order is.
+    ///
+    /// - route \[handle\] the route
+    /// - session \[text\] what keeps calls together; empty: nothing does
+    /// - session_len \[bytes\] length of session
+    /// - avoid \[bits\] providers that are asked last, as those that have just failed: 1 << their index
+    /// - out_permit \[handle\] the permit; written on TRIP_OK only
+    /// - out_index \[count\] whose it is: 0 for the provider that was added first; written on TRIP_OK only
+    /// - out_rejection \[trip_rejection\] may be NULL; written on a rejection only: that of the circuit that says the
+    ///   soonest retry_after_ns
+    /// - returns TRIP_OK;
+    ///   - TRIP_REJECTED_OPEN; TRIP_REJECTED_PROBING; TRIP_REJECTED_RAMP; TRIP_REJECTED_FORCED: all refuse, and that
+    ///     circuit for this reason;
+    ///   - TRIP_E_INVALID: an output is NULL, session is longer than 255 bytes, or NULL with a length, the struct_size
+    ///     of out_rejection is out of range, or the route has no providers;
+    ///   - TRIP_E_HANDLE: no such route, or its tracker is destroyed;
+    ///   - TRIP_E_NOMEM: out of memory;
+    ///   - TRIP_E_CAPACITY: 1048576 permits are out, or no circuit could be made
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_route_permit(
+        route: trip_route,
+        session: *const ::core::ffi::c_char,
+        session_len: usize,
+        avoid: u64,
+        out_permit: *mut trip_permit,
+        out_index: *mut u32,
+        out_rejection: *mut trip_rejection,
+    ) -> trip_status;
+    /// The circuit of a provider on a route.
+    ///
+    /// - route \[handle\] the route
+    /// - index \[count\] 0 for the provider that was added first
+    /// - out_circuit \[handle\] the circuit, which the tracker owns
+    /// - returns TRIP_OK;
+    ///   - TRIP_E_INVALID: out_circuit is NULL, or so many providers are not on the route;
+    ///   - TRIP_E_HANDLE: no such route, or its tracker is destroyed;
+    ///   - TRIP_E_NOMEM: out of memory;
+    ///   - TRIP_E_CAPACITY: no circuit could be made
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_route_circuit(route: trip_route, index: u32, out_circuit: *mut trip_circuit) -> trip_status;
+    /// Create a pipeline, which has no stages yet. The caller owns it and destroys it with trip_pipeline_destroy.
+    ///
+    /// - out_pipeline \[handle\] the new pipeline
+    /// - returns TRIP_OK; TRIP_E_INVALID: out_pipeline is NULL; TRIP_E_NOMEM: out of memory; TRIP_E_CAPACITY: 65535 of
+    ///   them exist; TRIP_E_SYSTEM: the system gave no random numbers
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_pipeline_create(out_pipeline: *mut trip_pipeline) -> trip_status;
+    /// Destroy a pipeline. Runs that are in it go on to their end, then their stages are released.
+    ///
+    /// - pipeline \[handle\] the pipeline
+    /// - returns TRIP_OK; TRIP_E_HANDLE: no such pipeline
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_pipeline_destroy(pipeline: trip_pipeline) -> trip_status;
+    /// Add a stage, behind those that are there. Runs that are in the pipeline go on without it.
+    ///
+    /// - pipeline \[handle\] the pipeline
+    /// - name \[text\] what a failure calls it
+    /// - name_len \[bytes\] length of name
+    /// - stage \[callback\] what it does; called with no lock held, by any number of threads at once
+    /// - user_data \[pointer\] its first argument; any, NULL too
+    /// - finalizer \[callback\] told when the stage is over for good; may be NULL. On an error it is not: user_data
+    ///   stays the caller's
+    /// - returns TRIP_OK;
+    ///   - TRIP_E_INVALID: stage is NULL, name is longer than 255 bytes, or NULL with a length;
+    ///   - TRIP_E_HANDLE: no such pipeline;
+    ///   - TRIP_E_NOMEM: out of memory;
+    ///   - TRIP_E_CAPACITY: it has 1024 stages
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_pipeline_add(
+        pipeline: trip_pipeline,
+        name: *const ::core::ffi::c_char,
+        name_len: usize,
+        stage: trip_stage,
+        user_data: *mut ::core::ffi::c_void,
+        finalizer: trip_finalizer,
+    ) -> trip_status;
+    /// How many stages a pipeline has.
+    ///
+    /// - pipeline \[handle\] the pipeline
+    /// - out_stages \[count\] how many
+    /// - returns TRIP_OK; TRIP_E_INVALID: out_stages is NULL; TRIP_E_HANDLE: no such pipeline
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_pipeline_count(pipeline: trip_pipeline, out_stages: *mut u32) -> trip_status;
+    /// Pass bytes through the stages, in order: the output of one is the input of the next. Without stages the output
+    /// is the input. The first that fails is the last that runs. A stage may run this or another pipeline.
+    ///
+    /// - pipeline \[handle\] the pipeline
+    /// - input \[text\] any bytes, of any length, which are only read
+    /// - input_len \[bytes\] length of input
+    /// - out_output \[handle\] what the last stage wrote; the caller frees it with trip_output_free. Written on TRIP_OK
+    ///   only
+    /// - out_failure \[trip_stage_failure\] may be NULL; written on TRIP_STAGE_FAILED only
+    /// - returns TRIP_OK;
+    ///   - TRIP_STAGE_FAILED: out_failure says which, and how;
+    ///   - TRIP_E_INVALID: out_output is NULL, input is NULL with a length, or the struct_size of out_failure is out of
+    ///     range;
+    ///   - TRIP_E_HANDLE: no such pipeline;
+    ///   - TRIP_E_NOMEM: out of memory, a stage's output included, whatever the stage made of that;
+    ///   - TRIP_E_CAPACITY: 65535 outputs exist
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_pipeline_run(
+        pipeline: trip_pipeline,
+        input: *const ::core::ffi::c_char,
+        input_len: usize,
+        out_output: *mut trip_output,
+        out_failure: *mut trip_stage_failure,
+    ) -> trip_status;
+    /// Append bytes to an output: for a stage, while it runs, on any thread.
+    ///
+    /// - output \[handle\] what the stage was given
+    /// - bytes \[text\] any bytes, of any length, which are copied
+    /// - bytes_len \[bytes\] how many
+    /// - returns TRIP_OK;
+    ///   - TRIP_E_INVALID: bytes is NULL with a length;
+    ///   - TRIP_E_HANDLE: no such output;
+    ///   - TRIP_E_NOMEM: out of memory;
+    ///   - TRIP_E_UNSUPPORTED: the stage is over, the output can only be read
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_output_write(output: trip_output, bytes: *const ::core::ffi::c_char, bytes_len: usize) -> trip_status;
+    /// Read an output. It may be read any number of times.
+    ///
+    /// - output \[handle\] the output
+    /// - out_bytes \[text\] where the bytes go, without a NUL; may be NULL when capacity is 0
+    /// - capacity \[bytes\] room in out_bytes
+    /// - out_len \[bytes\] how many there are; written with TRIP_E_CAPACITY too
+    /// - returns TRIP_OK;
+    ///   - TRIP_E_INVALID: out_len is NULL, or out_bytes is NULL and capacity is not 0;
+    ///   - TRIP_E_HANDLE: no such output;
+    ///   - TRIP_E_CAPACITY: there are more than capacity; nothing else was written
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_output_read(
+        output: trip_output,
+        out_bytes: *mut ::core::ffi::c_char,
+        capacity: usize,
+        out_len: *mut usize,
+    ) -> trip_status;
+    /// Free an output that trip_pipeline_run gave.
+    ///
+    /// - output \[handle\] the output
+    /// - returns TRIP_OK; TRIP_E_HANDLE: no such output; TRIP_E_UNSUPPORTED: its stage runs, and it is not the caller's
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_output_free(output: trip_output) -> trip_status;
+    /// Fill a config with the defaults.
+    ///
+    /// - out_config \[trip_guard_config\] written whole; members that this library does not know become 0
+    /// - struct_size \[bytes\] sizeof(trip_guard_config)
+    /// - returns TRIP_OK; TRIP_E_INVALID: out_config is NULL, or struct_size below the first released size or above
+    ///   4096
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\] \[non-blocking\] \[signal-safe\]
+    pub fn trip_guard_config_init(out_config: *mut trip_guard_config, struct_size: usize) -> trip_status;
+    /// Put a circuit before a function. The signature is the type of its result and, in parentheses, those of its
+    /// parameters: void, int8, uint8, int16, uint16, int32, uint32, int64, uint64, float, double, pointer. "int32
+    /// (pointer, uint64)" is int f(void *, size_t) where these have 32 and 64 bits. The guard remembers whose circuit
+    /// it is: when that is evicted or removed it is made anew. The caller owns the guard and destroys it with
+    /// trip_guard_destroy.
+    ///
+    /// - circuit \[handle\] who is asked before each call
+    /// - function \[callback\] the function; must stay loaded while the guard, or what trip_guard_pointer gave, is used
+    /// - signature \[text\] its types; at most 64 parameters
+    /// - signature_len \[bytes\] length of signature
+    /// - config \[trip_guard_config\] read during the call only; NULL: the defaults
+    /// - classifier \[callback\] judges results where the rule is TRIP_RULE_CLASSIFIER, else NULL; called with no lock
+    ///   held, by any number of threads at once
+    /// - user_data \[pointer\] its first argument; any, NULL too
+    /// - finalizer \[callback\] told when the classifier will not be called again; may be NULL. On an error it is not:
+    ///   user_data stays the caller's
+    /// - out_guard \[handle\] the new guard
+    /// - out_error \[trip_error\] may be NULL; written on failure: which field, or what of the signature, and why
+    /// - returns TRIP_OK;
+    ///   - TRIP_E_INVALID: function or out_guard is NULL, signature is none, is longer than 255 bytes, or NULL with a
+    ///     length, or a struct_size is out of range;
+    ///   - TRIP_E_HANDLE: no such circuit;
+    ///   - TRIP_E_TOO_NEW: config has members that this library does not know, and they are not zero;
+    ///   - TRIP_E_CONFIG: a field is out of range, the rule does not fit the type of the result, or there is a
+    ///     classifier without TRIP_RULE_CLASSIFIER, or the other way round;
+    ///   - TRIP_E_UNSUPPORTED: the function is variadic, has structs by value, or the library was built without libffi;
+    ///   - TRIP_E_NOMEM: out of memory;
+    ///   - TRIP_E_CAPACITY: 65535 of them exist
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_guard_create(
+        circuit: trip_circuit,
+        function: trip_function,
+        signature: *const ::core::ffi::c_char,
+        signature_len: usize,
+        config: *const trip_guard_config,
+        classifier: trip_classifier,
+        user_data: *mut ::core::ffi::c_void,
+        finalizer: trip_finalizer,
+        out_guard: *mut trip_guard,
+        out_error: *mut trip_error,
+    ) -> trip_status;
+    /// Destroy a guard. Calls that are in it go on to their end. What trip_guard_pointer gave may be called as before:
+    /// it calls the function without asking anybody.
+    ///
+    /// - guard \[handle\] the guard
+    /// - returns TRIP_OK; TRIP_E_HANDLE: no such guard
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_guard_destroy(guard: trip_guard) -> trip_status;
+    /// Call the function, if its circuit admits the call, and record how it went. The permit is asked for and settled
+    /// here; where there is none for want of memory or places, the function is called all the same. errno is the
+    /// function's. A function that never comes back, as by longjmp or an exception, leaves the permit out and the guard
+    /// in use.
+    ///
+    /// - guard \[handle\] the guard
+    /// - arguments \[pointer\] the arguments: each points to one, of the type in the signature; NULL where there are
+    ///   none
+    /// - argument_count \[count\] how many
+    /// - out_result \[pointer\] room for the result, as wide as its type; NULL: it is not wanted
+    /// - out_rejection \[trip_rejection\] may be NULL; written on a rejection only
+    /// - returns TRIP_OK: the function was called, whatever it returned;
+    ///   - TRIP_REJECTED_OPEN; TRIP_REJECTED_PROBING; TRIP_REJECTED_RAMP; TRIP_REJECTED_FORCED: it was not;
+    ///   - TRIP_E_INVALID: arguments or one of them is NULL, argument_count is not that of the signature, or the
+    ///     struct_size of out_rejection is out of range;
+    ///   - TRIP_E_HANDLE: no such guard
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_guard_call(
+        guard: trip_guard,
+        arguments: *const *const ::core::ffi::c_void,
+        argument_count: usize,
+        out_result: *mut ::core::ffi::c_void,
+        out_rejection: *mut trip_rejection,
+    ) -> trip_status;
+    /// A function of the same signature that does what trip_guard_call does, and returns refused_result when the
+    /// circuit refuses: to be put where a program keeps a pointer to the function itself. It is never freed, so that no
+    /// call can come too late: each guard has one, and each takes some 200 bytes for as long as the process lives.
+    ///
+    /// - guard \[handle\] the guard
+    /// - out_function \[callback\] the function; the same for every caller
+    /// - returns TRIP_OK;
+    ///   - TRIP_E_INVALID: out_function is NULL;
+    ///   - TRIP_E_HANDLE: no such guard;
+    ///   - TRIP_E_UNSUPPORTED: the system allows no functions that are made at run time;
+    ///   - TRIP_E_NOMEM: out of memory
+    ///
+    /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
+    pub fn trip_guard_pointer(guard: trip_guard, out_function: *mut trip_function) -> trip_status;
 }
