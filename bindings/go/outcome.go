@@ -9,7 +9,10 @@ package trip
 import "C"
 
 import (
+	"context"
+	"errors"
 	"math"
+	"syscall"
 	"time"
 	"unsafe"
 )
@@ -53,6 +56,44 @@ func ClassifyErrno(errno int) CallOutcome {
 func ClassifyText(text string) CallOutcome {
 	outcome := C.trip_outcome{struct_size: C.sizeof_trip_outcome}
 	return callOutcome(C.trip_classify_text(said(text), C.size_t(len(text)), &outcome), &outcome)
+}
+
+// OutcomeError is an error of a call that says how the call went, for [ClassifyError].
+type OutcomeError struct {
+	Outcome CallOutcome
+	Err     error // what went wrong; may be nil
+}
+
+// Error is that of what went wrong.
+func (e *OutcomeError) Error() string {
+	if e.Err == nil {
+		return e.Outcome.Class.String()
+	}
+	return e.Err.Error()
+}
+
+// Unwrap is what went wrong.
+func (e *OutcomeError) Unwrap() error { return e.Err }
+
+// ClassifyError is the class of an error: what an [*OutcomeError] in it says; else that of the system's error number in
+// it; [ClassCancelled] and [ClassTimeout] where a context or a deadline has ended the call; else that of its text.
+func ClassifyError(err error) CallOutcome {
+	var told *OutcomeError
+	var number syscall.Errno
+	var late interface{ Timeout() bool }
+	switch {
+	case err == nil:
+		return CallOutcome{Class: ClassSuccess}
+	case errors.As(err, &told):
+		return told.Outcome
+	case errors.As(err, &number):
+		return ClassifyErrno(int(number))
+	case errors.Is(err, context.Canceled):
+		return CallOutcome{Class: ClassCancelled}
+	case errors.As(err, &late) && late.Timeout():
+		return CallOutcome{Class: ClassTimeout}
+	}
+	return ClassifyText(err.Error())
 }
 
 // ParseRetryHint is the wait that a header asks for, such as Retry-After or x-ratelimit-reset-tokens, or that a text

@@ -20,6 +20,7 @@ type Route struct {
 	handle   C.trip_route
 	tracker  *Tracker                              // kept alive; nil: the route is known by its handle alone
 	circuits [maxProviders]atomic.Pointer[Circuit] // as they were last seen
+	first    atomic.Pointer[string]                // the provider that was added first here
 }
 
 // RouteConfig says how a route chooses. The zero RouteConfig has the defaults.
@@ -91,7 +92,11 @@ func (r *Route) Add(provider string, weight uint32) error {
 		return ErrHandle
 	}
 	defer runtime.KeepAlive(r)
-	return answer(C.trip_route_add(r.handle, bytesOf(provider), C.size_t(len(provider)), C.uint32_t(weight)))
+	status := C.trip_route_add(r.handle, bytesOf(provider), C.size_t(len(provider)), C.uint32_t(weight))
+	if status == C.TRIP_OK {
+		r.first.CompareAndSwap(nil, &provider)
+	}
+	return answer(status)
 }
 
 // Permit asks for a permit of the first provider whose circuit admits the call. Calls of a session go to the same
