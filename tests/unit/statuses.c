@@ -3,7 +3,7 @@
  * what each call answered, and compares the two as sets, both ways. What the header lists it reads from the generated
  * signatures.
  */
-#include "fixture.h"
+#include "telling.h"
 
 #include "handle.h"
 #include "seams.h"
@@ -15,7 +15,7 @@
 
 static json_t *told; /* {function: {status: true}} */
 
-static trip_status note(const char *function, trip_status status)
+trip_status note(const char *function, trip_status status)
 {
     json_t *statuses = json_object_get(told, function);
     if (statuses == NULL) {
@@ -25,9 +25,6 @@ static trip_status note(const char *function, trip_status status)
     json_object_set_new(statuses, trip_status_name(status), json_true());
     return status;
 }
-
-/* Call, note the answer, and require it. */
-#define TELL(expected, function, ...) ck_assert_int_eq(note(#function, function(__VA_ARGS__)), expected)
 
 static trip_tracker breaker; /* opens at the first failure, for a second */
 static trip_tracker other_clock;
@@ -428,9 +425,8 @@ static void require_subset(const char *function, json_t *one, json_t *other, con
         ck_assert_msg(json_object_get(other, status) != NULL, "%s: %s %s", function, status, complaint);
 }
 
-START_TEST(every_listed_status_happens_and_every_status_that_happens_is_listed)
+static void tell_circuits(void)
 {
-    told = json_object();
     tell_config_init();
     tell_first_tracker();
     breaker = fragile_tracker();
@@ -450,6 +446,34 @@ START_TEST(every_listed_status_happens_and_every_status_that_happens_is_listed)
     tell_outcomes();
     tell_circuit_permit();
     tell_tracker_create();
+}
+
+/* Whose functions are named how. The first has those that no other claims. */
+static const struct part {
+    void (*tell)(void);
+    const char *prefixes[2];
+} parts[] = {
+    {tell_circuits, {NULL, NULL}},
+};
+#define PARTS (int)(sizeof parts / sizeof *parts)
+
+static bool is_named(const char *function, const char *prefix)
+{
+    return prefix != NULL && strncmp(function, prefix, strlen(prefix)) == 0;
+}
+
+static int part_of(const char *function)
+{
+    for (int i = 1; i < PARTS; i++)
+        if (is_named(function, parts[i].prefixes[0]) || is_named(function, parts[i].prefixes[1]))
+            return i;
+    return 0;
+}
+
+START_TEST(every_listed_status_happens_and_every_status_that_happens_is_listed)
+{
+    told = json_object();
+    parts[_i].tell();
 
     json_error_t where;
     json_t *signatures = json_load_file(TRIP_SIGNATURES, 0, &where);
@@ -459,7 +483,7 @@ START_TEST(every_listed_status_happens_and_every_status_that_happens_is_listed)
     json_object_foreach(json_object_get(signatures, "functions"), function, signature) {
         json_t *listed = json_object_get(signature, "statuses");
         json_t *happened = json_object_get(told, function);
-        if (json_object_size(listed) == 0)
+        if (json_object_size(listed) == 0 || part_of(function) != _i)
             continue;
         require_subset(function, listed, happened, "is listed in trip.h but never happened here");
         require_subset(function, happened, listed, "happened but is not listed in trip.h");
@@ -474,7 +498,7 @@ static Suite *statuses_suite(void)
     Suite *suite = suite_create("statuses");
     TCase *listed = tcase_create("listed");
     tcase_set_timeout(listed, 300);
-    tcase_add_test(listed, every_listed_status_happens_and_every_status_that_happens_is_listed);
+    tcase_add_loop_test(listed, every_listed_status_happens_and_every_status_that_happens_is_listed, 0, PARTS);
     suite_add_tcase(suite, listed);
     return suite;
 }
