@@ -17,7 +17,7 @@ static uint64_t greater(uint64_t a, uint64_t b)
 uint64_t trip_backoff_delay(const trip_retry_config *rule, uint32_t attempt)
 {
     uint64_t base = rule->base_delay_ns, max = rule->max_delay_ns;
-    if (base == 0 || base >= max)
+    if (base == 0 || base >= max || rule->multiplier <= 1)
         return lesser(base, max);
     double most = (double)max / (double)base, power = 1, factor = rule->multiplier;
     for (uint32_t times = attempt == 0 ? 0 : attempt - 1; times != 0; times >>= 1) {
@@ -28,8 +28,8 @@ uint64_t trip_backoff_delay(const trip_retry_config *rule, uint32_t attempt)
         factor *= factor;
     }
     double delay = (double)base * power;
-    if (delay >= (double)max)
-        return max;
+    if (power <= 1 || delay >= (double)max)
+        return power <= 1 ? base : max;
     uint64_t whole = (uint64_t)delay;
     return greater(whole + (delay - (double)whole >= 0.5), base); /* of which a double knows 53 bits */
 }

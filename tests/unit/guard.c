@@ -1,18 +1,14 @@
 /* Guards: types, rules, errno, refusals, what becomes of them when circuits, trackers and guards go, threads and forks. */
 #include "fixture.h"
 
+#include "forbid.h"
 #include "seams.h"
 
 #include <errno.h>
 #include <float.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -906,28 +902,6 @@ END_TEST
 
 /* ---- Systems that allow no functions that are made --------------------------------------------------------------- */
 
-/* From now on this thread can map nothing that may be executed; nor, where it has no memory, as much as a megabyte. */
-static int forbid(bool has_memory)
-{
-    uint32_t much = has_memory ? UINT32_MAX : 1 << 20;
-    uint32_t refusal = SECCOMP_RET_ERRNO | (has_memory ? EPERM : ENOMEM);
-    struct sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_mmap, 1, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_mprotect, 0, 4),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
-        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 3, 0),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
-        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, much, 1, 0),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-        BPF_STMT(BPF_RET | BPF_K, refusal),
-    };
-    struct sock_fprog program = {.len = sizeof filter / sizeof *filter, .filter = filter};
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-        return -1;
-    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
-}
-
 typedef struct forbidden {
     trip_guard guard;
     bool has_memory;
@@ -939,7 +913,7 @@ typedef struct forbidden {
 static void *ask_where_it_is_forbidden(void *argument)
 {
     forbidden *f = argument;
-    f->filter = forbid(f->has_memory);
+    f->filter = forbid_executable_memory(f->has_memory);
     trip_function function = NULL;
     errno = ENOTTY;
     f->status = trip_guard_pointer(f->guard, &function);

@@ -209,7 +209,7 @@ pub const TRIP_JITTER_NONE: u32 = 0;
 pub const TRIP_JITTER_FULL: u32 = 1;
 /// Anything from half of the delay to all of it.
 pub const TRIP_JITTER_EQUAL: u32 = 2;
-/// Anything from the base delay to three times the last one, below the cap.
+/// Anything from the base delay to three times the last one, at most the cap.
 pub const TRIP_JITTER_DECORRELATED: u32 = 3;
 /// The limit of a gate is its capacity.
 pub const TRIP_ADAPT_NONE: u32 = 0;
@@ -223,7 +223,9 @@ pub const TRIP_ORDER_LISTED: u32 = 0;
 pub const TRIP_ORDER_WEIGHTED: u32 = 1;
 /// When all circuits of a route refuse, the call is refused.
 pub const TRIP_FALLBACK_REFUSE: u32 = 0;
-/// It is let through to the one that would admit it soonest, unless such a call is out.
+/// It is let through to the one that would admit it soonest, unless such a call is out: its circuit counts it, and
+/// changes no state for it. It counts as out until it is settled, but no longer than a probe may be. Never to one that
+/// an operator has forced open.
 pub const TRIP_FALLBACK_ONE: u32 = 1;
 /// A result below 0 is a failure: for signed integers and floating point.
 pub const TRIP_RULE_NEGATIVE_FAILS: u32 = 0;
@@ -766,8 +768,8 @@ pub struct trip_retry_config {
     pub max_retry_after_ns: u64,
     /// \[ns\] no attempt begins later than so long after trip_retry_begin; at most one year; 0, the default: it may
     pub deadline_ns: u64,
-    /// \[bits\] which classes are worth a retry, 1 << TRIP_CLASS_*; default server error, rate limited, overloaded,
-    /// network, timeout
+    /// \[bits\] which classes are worth a retry, 1 << TRIP_CLASS_*, success none of them; default server error, rate
+    /// limited, overloaded, network, timeout
     pub classes: u64,
     /// \[ratio\] retries that each call earns its provider; 0 to 1000, default 0.1
     pub budget_ratio: f64,
@@ -857,7 +859,8 @@ const _: () = {
     ["Offset of field: trip_dedup_config::lease_ns"][::core::mem::offset_of!(trip_dedup_config, lease_ns) - 16usize];
     ["Offset of field: trip_dedup_config::ttl_ns"][::core::mem::offset_of!(trip_dedup_config, ttl_ns) - 24usize];
 };
-/// A deduplicator seen from outside.
+/// A deduplicator seen from outside. started = completed + failed + expired + in_progress. What has ended by itself may
+/// count as before until somebody comes by; each call sees to a few.
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone)]
 pub struct trip_dedup_info {
@@ -865,11 +868,11 @@ pub struct trip_dedup_info {
     pub struct_size: u32,
     /// \[count\] tickets out
     pub in_progress: u32,
-    /// \[count\] values kept; one whose time is over may count until somebody comes by
+    /// \[count\] values kept
     pub cached: u32,
     /// \[count\] callers in trip_dedup_wait
     pub waiting: u32,
-    /// \[count\] bytes of keys and values kept
+    /// \[count\] bytes of keys, those of calls in progress too, and of values
     pub bytes: u64,
     /// \[count\] tickets given
     pub started: u64,
@@ -879,7 +882,7 @@ pub struct trip_dedup_info {
     pub joined: u64,
     /// \[count\] tickets settled with a value
     pub completed: u64,
-    /// \[count\] tickets settled without one
+    /// \[count\] tickets settled without one, or left behind by a fork
     pub failed: u64,
     /// \[count\] tickets whose lease ran out
     pub expired: u64,
@@ -1735,7 +1738,7 @@ extern "C" {
     pub fn trip_retry_config_init(out_config: *mut trip_retry_config, struct_size: usize) -> trip_status;
     /// Create a rule for retries. The caller owns it and destroys it with trip_retry_destroy.
     ///
-    /// - tracker \[handle\] whose clock it goes by; when that is destroyed, it can only be destroyed too. 0: the
+    /// - tracker \[handle\] whose clock it goes by; when that is destroyed, no call can begin or be tried again. 0: the
     ///   machine's
     /// - config \[trip_retry_config\] read during the call only; NULL: the defaults
     /// - out_retry \[handle\] the new rule
@@ -1801,7 +1804,7 @@ extern "C" {
     /// - began_ns \[ns\] what trip_retry_begin said
     /// - last_delay_ns \[ns\] the delay before this attempt; 0 before the first. TRIP_JITTER_DECORRELATED goes by it
     /// - outcome \[trip_outcome\] how the attempt went: its status_class, and its retry_after_ns, below which no delay
-    ///   is
+    ///   is, be it above max_delay_ns
     /// - out_delay_ns \[ns\] how long to wait before the next attempt; written on TRIP_OK only
     /// - returns TRIP_OK: try again after out_delay_ns;
     ///   - TRIP_NO_RETRY_CLASS: its class is not worth a retry;
@@ -1852,7 +1855,8 @@ extern "C" {
     ///
     /// \[since 1.4\] \[thread-safe\] \[fork-safe\] \[non-blocking\] \[signal-safe\]
     pub fn trip_dedup_config_init(out_config: *mut trip_dedup_config, struct_size: usize) -> trip_status;
-    /// Create a deduplicator. The caller owns it and destroys it with trip_dedup_destroy.
+    /// Create a deduplicator. The caller owns it and destroys it with trip_dedup_destroy. In the child of a fork its
+    /// values are there, but calls in progress are the parent's: their keys are free, and their tickets TRIP_STALE.
     ///
     /// - tracker \[handle\] whose clock it goes by; when that is destroyed, it can only be destroyed too. 0: the
     ///   machine's
@@ -1901,7 +1905,8 @@ extern "C" {
     ///   - TRIP_E_INVALID: an output is NULL, key is longer than 65536 bytes, or NULL with a length;
     ///   - TRIP_E_HANDLE: no such deduplicator, or its tracker is destroyed;
     ///   - TRIP_E_NOMEM: out of memory;
-    ///   - TRIP_E_CAPACITY: max_entries calls are in progress, or their keys are more than max_bytes
+    ///   - TRIP_E_CAPACITY: max_entries calls are in progress, or their keys with this one are more than max_bytes; or
+    ///     1048576 tickets are out in the process
     ///
     /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
     pub fn trip_dedup_check(
@@ -1913,7 +1918,9 @@ extern "C" {
         capacity: usize,
         out_len: *mut usize,
     ) -> trip_status;
-    /// As trip_dedup_check, but while somebody else is making the call wait for its end.
+    /// As trip_dedup_check, but while somebody else is making the call wait for its end. When that brings nothing, who
+    /// has waited longest gets the next ticket, and the others go on waiting. That a lease on a manual clock is over is
+    /// noticed when somebody next works with the deduplicator, or when the timeout is over.
     ///
     /// - dedup \[handle\] the deduplicator
     /// - key \[text\] which call this is: at most 65536 bytes
@@ -1945,7 +1952,7 @@ extern "C" {
     /// A descriptor that becomes readable when trip_dedup_check has something else to say of a key than
     /// TRIP_IN_PROGRESS, for poll, epoll and what is built on them. It belongs to the caller, who closes it: that is
     /// all that giving up takes. Do not read it; ask trip_dedup_check when it is readable. A lease on a manual clock
-    /// does not make it readable.
+    /// does not make it readable. In the child of a fork it goes on telling of the parent's call.
     ///
     /// - dedup \[handle\] the deduplicator
     /// - key \[text\] which call: at most 65536 bytes
@@ -1984,7 +1991,8 @@ extern "C" {
     /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
     pub fn trip_dedup_inspect(dedup: trip_dedup, out_info: *mut trip_dedup_info) -> trip_status;
     /// The call has brought a value: whoever waits for it gets it, and so does who asks within ttl_ns. With a ttl_ns of
-    /// 0, or when it is larger than max_bytes, nobody gets it: those who wait get the next ticket.
+    /// 0, or when max_bytes has no room for it beside its key and those of the calls in progress, nobody gets it, and
+    /// those who wait get the next ticket.
     ///
     /// - ticket \[handle\] the ticket
     /// - value \[text\] any bytes, which are copied
@@ -1992,7 +2000,7 @@ extern "C" {
     /// - returns TRIP_OK;
     ///   - TRIP_STALE: the lease is over, and nothing has changed;
     ///   - TRIP_E_INVALID: value is NULL with a length;
-    ///   - TRIP_E_HANDLE: no such ticket, or its deduplicator is destroyed;
+    ///   - TRIP_E_HANDLE: no such ticket, or its deduplicator or the tracker of that is destroyed;
     ///   - TRIP_E_CONSUMED: it was settled before;
     ///   - TRIP_E_NOMEM: out of memory; the ticket is settled as by trip_ticket_fail
     ///
@@ -2006,7 +2014,7 @@ extern "C" {
     ///
     /// - ticket \[handle\] the ticket
     /// - returns TRIP_OK; TRIP_STALE: the lease is over, and nothing has changed; TRIP_E_HANDLE: no such ticket, or its
-    ///   deduplicator is destroyed; TRIP_E_CONSUMED: it was settled before
+    ///   deduplicator or the tracker of that is destroyed; TRIP_E_CONSUMED: it was settled before
     ///
     /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
     pub fn trip_ticket_fail(ticket: trip_ticket) -> trip_status;
@@ -2014,7 +2022,7 @@ extern "C" {
     ///
     /// - ticket \[handle\] the ticket
     /// - returns TRIP_OK; TRIP_STALE: the lease is over, and nothing has changed; TRIP_E_HANDLE: no such ticket, or its
-    ///   deduplicator is destroyed; TRIP_E_CONSUMED: it was settled before
+    ///   deduplicator or the tracker of that is destroyed; TRIP_E_CONSUMED: it was settled before
     ///
     /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
     pub fn trip_ticket_drop(ticket: trip_ticket) -> trip_status;
@@ -2022,7 +2030,7 @@ extern "C" {
     ///
     /// - ticket \[handle\] the ticket
     /// - returns TRIP_OK; TRIP_STALE: the lease is over, and nothing has changed; TRIP_E_HANDLE: no such ticket, or its
-    ///   deduplicator is destroyed; TRIP_E_CONSUMED: it was settled before
+    ///   deduplicator or the tracker of that is destroyed; TRIP_E_CONSUMED: it was settled before
     ///
     /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
     pub fn trip_ticket_renew(ticket: trip_ticket) -> trip_status;
@@ -2341,7 +2349,7 @@ extern "C" {
     ///
     /// - circuit \[handle\] who is asked before each call
     /// - function \[callback\] the function; must stay loaded while the guard, or what trip_guard_pointer gave, is used
-    /// - signature \[text\] its types; at most 64 parameters
+    /// - signature \[text\] its types; at most 64 parameters, and 1024 bytes
     /// - signature_len \[bytes\] length of signature
     /// - config \[trip_guard_config\] read during the call only; NULL: the defaults
     /// - classifier \[callback\] judges results where the rule is TRIP_RULE_CLASSIFIER, else NULL; called with no lock
@@ -2352,8 +2360,8 @@ extern "C" {
     /// - out_guard \[handle\] the new guard
     /// - out_error \[trip_error\] may be NULL; written on failure: which field, or what of the signature, and why
     /// - returns TRIP_OK;
-    ///   - TRIP_E_INVALID: function or out_guard is NULL, signature is none, is longer than 255 bytes, or NULL with a
-    ///     length, or a struct_size is out of range;
+    ///   - TRIP_E_INVALID: function or out_guard is NULL, signature is none, or is longer than 1024 bytes, or a
+    ///     struct_size is out of range;
     ///   - TRIP_E_HANDLE: no such circuit;
     ///   - TRIP_E_TOO_NEW: config has members that this library does not know, and they are not zero;
     ///   - TRIP_E_CONFIG: a field is out of range, the rule does not fit the type of the result, or there is a
