@@ -142,15 +142,17 @@ func (u *undertaking[T]) deduplicated(ctx context.Context) (result T, err error)
 	return u.gated(ctx)
 }
 
-// withTicket makes the call for all who wait for it.
-func (u *undertaking[T]) withTicket(ctx context.Context, ticket C.trip_ticket, codec codec[T]) (T, error) {
+// withTicket makes the call for all who wait for it, unless who got the ticket has given up meanwhile.
+func (u *undertaking[T]) withTicket(ctx context.Context, ticket C.trip_ticket, codec codec[T]) (result T, err error) {
 	settle := func() C.trip_status { return C.trip_ticket_drop(ticket) } // unless there is a value
 	defer func() {
 		u.settled(settle())
 		runtime.KeepAlive(u.Dedup)
 	}()
-	result, err := u.gated(ctx)
-	if err != nil {
+	if err := ctx.Err(); err != nil {
+		return result, err
+	}
+	if result, err = u.gated(ctx); err != nil {
 		return result, err
 	}
 	value, unwritten := codec.encode(result)

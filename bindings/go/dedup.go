@@ -102,7 +102,7 @@ func NewDedup(config DedupConfig) (*Dedup, error) {
 func DedupFromHandle(handle uint64) *Dedup { return &Dedup{handle: C.trip_dedup(handle)} }
 
 // Close destroys the deduplicator with its values and tickets: they answer [ErrHandle] from then on, and so do those who
-// wait. It is safe while others use it.
+// wait; those that a closed Tracker has left waiting, too. It is safe while others use it.
 func (d *Dedup) Close() error {
 	if d == nil {
 		return ErrHandle
