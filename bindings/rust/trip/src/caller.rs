@@ -39,7 +39,8 @@ use std::thread;
 /// error. Where permits are per attempt, providers of a route that have failed in this call are asked last.
 ///
 /// A part that has an error of its own, such as being out of memory, is passed over: it is told to the tracker's reporter,
-/// and the call goes on without that part. One that is destroyed, or a key that is too long, is [`CallerError::Failed`].
+/// and the call goes on without that part; so is a circuit that has any, as by [`Circuit::call`]. Another part that is
+/// destroyed, or a key that is too long, is [`CallerError::Failed`].
 ///
 /// Whatever ends a call, a panic or a future that is dropped included, it leaves nothing held: the ticket is dropped, the
 /// token released, the permit cancelled or, in a panic, dropped.
@@ -95,8 +96,8 @@ pub enum CallerError<E> {
     Rejected(Rejected),
     /// The gate is full: the function was not called.
     Shed(Shed),
-    /// A part cannot be used so, and the function was not called: [`Error::Handle`], it is destroyed; [`Error::Invalid`], the
-    /// key or the session is too long, or the route has no providers.
+    /// A part cannot be used so, and the function was not called: [`Error::Handle`], it or its tracker is destroyed;
+    /// [`Error::Invalid`], the key or the session is too long, or the route has no providers.
     Failed(Error),
     /// The function's own error, of the last attempt.
     Inner(E),

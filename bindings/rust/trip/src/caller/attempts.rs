@@ -130,7 +130,10 @@ impl Caller {
                 let permit = match circuit.permit() {
                     Ok(permit) => Some(permit),
                     Err(PermitError::Rejected(rejected)) => return Err(Refusal::Rejected(rejected)),
-                    Err(PermitError::Failed(error)) => self.pass_over(error).map(|()| None)?,
+                    Err(PermitError::Failed(error)) => {
+                        self.report(&error); // as `Circuit::call` does
+                        None
+                    }
                 };
                 Ok(Admitted { permit, provider: Arc::clone(provider), bit: 0 })
             }
