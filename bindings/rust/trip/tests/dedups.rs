@@ -217,7 +217,7 @@ fn what_is_none_says_so() {
         assert_eq!(dedup.watch(&long).map(drop), Err(Error::Invalid));
         assert_eq!(dedup.forget(&long), Err(Error::Invalid));
     }
-    for key in [&b""[..], b"\0", &[b'x'; 65536]] {
+    for key in [&b""[..], b"\0", &vec![b'x'; 65536]] {
         drop(ticket(dedup.check(key)));
     }
     dedup.destroy().unwrap();

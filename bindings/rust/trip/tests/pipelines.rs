@@ -11,10 +11,12 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use trip::{Error, Pipeline, RunError, StageError, StageFailure};
 
+#[allow(clippy::unnecessary_wraps)] // as all stages
 fn upper(input: &[u8]) -> Result<Vec<u8>, StageError> {
     Ok(input.to_ascii_uppercase())
 }
 
+#[allow(clippy::unnecessary_wraps)] // as all stages
 fn reverse(input: &[u8]) -> Result<Vec<u8>, StageError> {
     Ok(input.iter().rev().copied().collect())
 }

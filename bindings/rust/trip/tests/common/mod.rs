@@ -1,6 +1,8 @@
 //! What every test begins with: a tracker on the manual clock, and a circuit in the state that the test is about.
 #![allow(dead_code)] // every test takes what it needs
 
+pub mod parts;
+
 use std::time::Duration;
 use trip::{Circuit, Clock, Config, PermitError, Rejected, State, Tracker};
 
