@@ -234,7 +234,7 @@ enum {
     TRIP_JITTER_NONE = 0,        /**< The delay as it is. */
     TRIP_JITTER_FULL = 1,        /**< Anything from 0 to the delay. */
     TRIP_JITTER_EQUAL = 2,       /**< Anything from half of the delay to all of it. */
-    TRIP_JITTER_DECORRELATED = 3 /**< Anything from the base delay to three times the last one, below the cap. */
+    TRIP_JITTER_DECORRELATED = 3 /**< Anything from the base delay to three times the last one, at most the cap. */
 };
 
 enum {
@@ -250,7 +250,9 @@ enum {
 
 enum {
     TRIP_FALLBACK_REFUSE = 0, /**< When all circuits of a route refuse, the call is refused. */
-    TRIP_FALLBACK_ONE = 1 /**< It is let through to the one that would admit it soonest, unless such a call is out. */
+    TRIP_FALLBACK_ONE = 1 /**< It is let through to the one that would admit it soonest, unless such a call is out:
+                               its circuit counts it, and changes no state for it. It counts as out until it is settled,
+                               but no longer than a probe may be. Never to one that an operator has forced open. */
 };
 
 enum {
@@ -474,8 +476,8 @@ typedef struct trip_retry_config {
                                       year, default 60 s; 0: what providers ask for is not heeded */
     uint64_t deadline_ns;  /**< [ns] no attempt begins later than so long after trip_retry_begin; at most one year;
                                       0, the default: it may */
-    uint64_t classes;      /**< [bits] which classes are worth a retry, 1 << TRIP_CLASS_*; default server error,
-                                      rate limited, overloaded, network, timeout */
+    uint64_t classes;      /**< [bits] which classes are worth a retry, 1 << TRIP_CLASS_*, success none of them;
+                                      default server error, rate limited, overloaded, network, timeout */
     double budget_ratio;   /**< [ratio] retries that each call earns its provider; 0 to 1000, default 0.1 */
     uint32_t budget_burst; /**< [count] retries that may be saved up, and are there at first; 1 to 1000000,
                                       default 10 */
@@ -1215,7 +1217,8 @@ TRIP_API trip_status trip_retry_config_init(trip_retry_config *out_config, size_
 /**
  * Create a rule for retries. The caller owns it and destroys it with trip_retry_destroy.
  *
- * @param tracker [handle] whose clock it goes by; when that is destroyed, it can only be destroyed too. 0: the machine's
+ * @param tracker [handle] whose clock it goes by; when that is destroyed, no call can begin or be tried again. 0: the
+ *        machine's
  * @param config [trip_retry_config] read during the call only; NULL: the defaults
  * @param out_retry [handle] the new rule
  * @param out_error [trip_error] may be NULL; written on failure: which field, and why
@@ -1278,7 +1281,8 @@ TRIP_API trip_status trip_retry_begin(trip_retry retry, const char *provider, si
  * @param attempt [count] which attempt failed: 1 for the first; 0 is taken as 1
  * @param began_ns [ns] what trip_retry_begin said
  * @param last_delay_ns [ns] the delay before this attempt; 0 before the first. TRIP_JITTER_DECORRELATED goes by it
- * @param outcome [trip_outcome] how the attempt went: its status_class, and its retry_after_ns, below which no delay is
+ * @param outcome [trip_outcome] how the attempt went: its status_class, and its retry_after_ns, below which no delay is,
+ *        be it above max_delay_ns
  * @param out_delay_ns [ns] how long to wait before the next attempt; written on TRIP_OK only
  * @return TRIP_OK: try again after out_delay_ns;
  *         TRIP_NO_RETRY_CLASS: its class is not worth a retry;
@@ -1808,7 +1812,7 @@ TRIP_API trip_status trip_guard_config_init(trip_guard_config *out_config, size_
  *
  * @param circuit [handle] who is asked before each call
  * @param function [callback] the function; must stay loaded while the guard, or what trip_guard_pointer gave, is used
- * @param signature [text] its types; at most 64 parameters
+ * @param signature [text] its types; at most 64 parameters, and 1024 bytes
  * @param signature_len [bytes] length of signature
  * @param config [trip_guard_config] read during the call only; NULL: the defaults
  * @param classifier [callback] judges results where the rule is TRIP_RULE_CLASSIFIER, else NULL; called with no lock held,
@@ -1819,8 +1823,8 @@ TRIP_API trip_status trip_guard_config_init(trip_guard_config *out_config, size_
  * @param out_guard [handle] the new guard
  * @param out_error [trip_error] may be NULL; written on failure: which field, or what of the signature, and why
  * @return TRIP_OK;
- *         TRIP_E_INVALID: function or out_guard is NULL, signature is none, is longer than 255 bytes, or NULL with a
- *         length, or a struct_size is out of range;
+ *         TRIP_E_INVALID: function or out_guard is NULL, signature is none, or is longer than 1024 bytes, or a struct_size
+ *         is out of range;
  *         TRIP_E_HANDLE: no such circuit;
  *         TRIP_E_TOO_NEW: config has members that this library does not know, and they are not zero;
  *         TRIP_E_CONFIG: a field is out of range, the rule does not fit the type of the result, or there is a classifier

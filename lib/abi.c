@@ -51,7 +51,12 @@ const char *trip_status_name(trip_status status)
 
 uint32_t trip_has_feature(uint32_t feature)
 {
-    return feature >= TRIP_FEATURE_CIRCUITS && feature <= TRIP_FEATURE_GUARDS;
+#ifdef TRIP_WITH_LIBFFI
+    const uint32_t last = TRIP_FEATURE_GUARDS;
+#else
+    const uint32_t last = TRIP_FEATURE_POLICIES;
+#endif
+    return feature >= TRIP_FEATURE_CIRCUITS && feature <= last;
 }
 
 /* ---- Structs ----------------------------------------------------------------------------------------------------- */
@@ -96,5 +101,14 @@ bool trip_abi_said(const char **text, size_t *len)
         return *len == 0;
     }
     *len = *len == SIZE_MAX ? strnlen(*text, TRIP_SAID_MAX) : *len < TRIP_SAID_MAX ? *len : TRIP_SAID_MAX;
+    return true;
+}
+
+bool trip_abi_bytes(const char *bytes, size_t *len)
+{
+    if (bytes == NULL)
+        return *len == 0;
+    if (*len == SIZE_MAX)
+        *len = strlen(bytes);
     return true;
 }

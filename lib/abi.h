@@ -71,4 +71,8 @@ bool trip_abi_text(const char *text, size_t *len);
    not NULL. */
 bool trip_abi_said(const char **text, size_t *len);
 
+/* The same for the caller's own bytes, which may have any length and all count: turn SIZE_MAX into it. False when they
+   are NULL and not empty. */
+bool trip_abi_bytes(const char *bytes, size_t *len);
+
 #endif

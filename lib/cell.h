@@ -47,16 +47,20 @@ static inline uint64_t trip_count_value(uint64_t count)
     return count & ((UINT64_C(1) << TRIP_COUNT_BITS) - 1);
 }
 
-/* Add to a counter of the life that `generation` names, or to nothing when the cell has gone on to another. */
-static inline void trip_cell_add(trip_cell *cell, uint64_t generation, trip_counter counter, uint64_t amount)
+/* Add to a count of the life that `generation` names, or to nothing when its place has gone on to another. */
+static inline void trip_count_add(_Atomic uint64_t *place, uint64_t generation, uint64_t amount)
 {
-    _Atomic uint64_t *place = &cell->counts[counter];
     uint64_t tag = trip_count_tag(generation);
     uint64_t count = atomic_load_explicit(place, memory_order_relaxed);
     while ((count ^ tag) >> TRIP_COUNT_BITS == 0 &&
            !atomic_compare_exchange_weak_explicit(place, &count, tag | trip_count_value(count + amount),
                                                   memory_order_release, memory_order_relaxed))
         ;
+}
+
+static inline void trip_cell_add(trip_cell *cell, uint64_t generation, trip_counter counter, uint64_t amount)
+{
+    trip_count_add(&cell->counts[counter], generation, amount);
 }
 
 #endif

@@ -18,6 +18,15 @@ trip_status trip_error_tell(trip_error *out_error, trip_status status, uint32_t 
     return status;
 }
 
+trip_status trip_error_tell_unmade(trip_error *out_error, trip_status status)
+{
+    const char *why = status == TRIP_E_HANDLE     ? "no such tracker"
+                      : status == TRIP_E_CAPACITY ? "65535 of them exist"
+                      : status == TRIP_E_SYSTEM   ? "the system gave no random numbers or no thread key"
+                                                  : "out of memory";
+    return trip_error_tell(out_error, status, TRIP_NO_FIELD, why);
+}
+
 /* ---- Configs of any kind ----------------------------------------------------------------------------------------- */
 
 trip_status trip_config_fill(const trip_config_kind *kind, void *out_config, size_t struct_size)

@@ -30,4 +30,7 @@ trip_status trip_config_complete(const trip_config_kind *kind, const void *confi
 /* Write an error, where the caller wants one. Returns `status`. */
 trip_status trip_error_tell(trip_error *out_error, trip_status status, uint32_t field_offset, const char *why);
 
+/* The same for an object (object.h) that could not be made, which the status explains. */
+trip_status trip_error_tell_unmade(trip_error *out_error, trip_status status);
+
 #endif

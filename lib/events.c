@@ -33,7 +33,7 @@ typedef struct event_slot {
     uint64_t at_ns;
     uint64_t at_unix_ns;
     trip_circuit circuit;
-    uint64_t epoch;
+    uint64_t epoch; /* of a gate: depth << 32 | limit */
     uint64_t duration_ns;
 } event_slot;
 
@@ -222,6 +222,11 @@ static bool keep(const trip_event_texts *texts, kept *out_kept)
     return false;
 }
 
+static bool is_of_gate(uint32_t kind)
+{
+    return kind == TRIP_EVENT_GATE_SOFT || kind == TRIP_EVENT_GATE_FULL;
+}
+
 static void fill(event_slot *slot, const trip_event *event, const kept *texts, uint64_t at_unix_ns)
 {
     atomic_store_explicit(&slot->text_len, texts->len, memory_order_relaxed);
@@ -236,7 +241,7 @@ static void fill(event_slot *slot, const trip_event *event, const kept *texts, u
     slot->at_ns = event->at_ns;
     slot->at_unix_ns = at_unix_ns;
     slot->circuit = event->circuit;
-    slot->epoch = event->epoch;
+    slot->epoch = is_of_gate(event->kind) ? (uint64_t)event->depth << 32 | event->limit : event->epoch;
     slot->duration_ns = event->duration_ns;
 }
 
@@ -337,13 +342,16 @@ static void append_texts(basket *into, const event_slot *slot, size_t text_len, 
 
 static void hand_over(basket *into, const event_slot *slot, uint64_t position)
 {
+    bool is_gate = is_of_gate(slot->kind);
     trip_event event = {
         .kind = slot->kind,
         .number = position + 1,
         .at_ns = slot->at_ns,
         .at_unix_ns = slot->at_unix_ns,
         .circuit = slot->circuit,
-        .epoch = slot->epoch,
+        .epoch = is_gate ? 0 : slot->epoch,
+        .depth = is_gate ? (uint32_t)(slot->epoch >> 32) : 0,
+        .limit = is_gate ? (uint32_t)slot->epoch : 0,
         .duration_ns = slot->duration_ns,
         .state = slot->state,
         .mode = slot->mode,

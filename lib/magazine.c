@@ -226,16 +226,13 @@ uint64_t trip_magazines_calls(trip_circuit circuit, uint64_t epoch, uint64_t ste
 
 /* ---- Slots ------------------------------------------------------------------------------------------------------- */
 
-/* Stores are ordered so that a fork finds a sound list: a slot is lost at worst. */
 trip_status trip_magazine_take(trip_magazine *magazine, trip_permit_slot **out_slot)
 {
-    uint32_t link = atomic_load_explicit(&magazine->spares, memory_order_relaxed);
-    if (link == 0)
+    uint32_t first = trip_spares_first(&magazine->spares);
+    if (first == 0)
         return trip_permit_slot_take(out_slot);
-    *out_slot = trip_permit_slot_at(link - 1);
-    atomic_store_explicit(&magazine->spares, atomic_load_explicit(&(*out_slot)->link, memory_order_relaxed),
-                          memory_order_release);
-    magazine->spare_count--;
+    *out_slot = trip_permit_slot_at(first - 1);
+    trip_spares_take(&magazine->spares, &(*out_slot)->link);
     return TRIP_OK;
 }
 
@@ -243,14 +240,10 @@ void trip_magazine_put(trip_magazine *magazine, trip_permit_slot *spare)
 {
     uint32_t number = trip_permit_number(atomic_load_explicit(&spare->word, memory_order_relaxed));
     uint32_t room = number < TRIP_PERMITS_SCARCE ? SPARES_MAX : 1;
-    if (magazine == NULL || magazine->spare_count >= room) {
+    if (magazine == NULL || magazine->spares.count >= room)
         trip_pool_give(&trip_permits, number);
-        return;
-    }
-    uint32_t first = atomic_load_explicit(&magazine->spares, memory_order_relaxed);
-    atomic_store_explicit(&spare->link, first, memory_order_relaxed);
-    atomic_store_explicit(&magazine->spares, number + 1, memory_order_release);
-    magazine->spare_count++;
+    else
+        trip_spares_put(&magazine->spares, &spare->link, number);
 }
 
 trip_status trip_magazine_prepare_own(trip_magazine *magazine)

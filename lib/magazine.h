@@ -30,8 +30,8 @@ typedef struct trip_magazine {
     _Atomic(trip_accounts *) table; /* the same for other threads; fixed but for growing */
     struct trip_magazine *next;     /* all magazines ever made; fixed once it is in the list */
     _Atomic uint32_t taken;         /* some thread's */
-    trip_pool_link spares;
-    uint32_t spare_count;
+    trip_spares spares;
+    trip_spares tokens; /* token slots (token.h) */
     uint64_t policy_of; /* the circuit that goes by `policy`, as of: */
     uint64_t policy_revision;
     uint64_t policy_serial; /* of the policy; 0: none */

@@ -316,6 +316,21 @@ static __attribute__((noinline)) trip_status permit_steered(trip_hearing *hearin
     return status > 0 ? permit_by_force(hearing, out_permit) : status;
 }
 
+trip_status trip_permit_by_force(trip_circuit circuit, trip_permit *out_permit, uint64_t *out_lease_ns)
+{
+    trip_record *record = trip_record_named(circuit);
+    if (record == NULL)
+        return TRIP_E_HANDLE;
+    trip_hearing hearing;
+    trip_hearing_begin(&hearing, circuit, record, trip_magazine_mine());
+    *out_lease_ns = trip_circuit_consult(&hearing)->probe_lease_ns;
+    uint64_t word = atomic_load_explicit(&record->cell.word, memory_order_acquire);
+    trip_steer steer = trip_steering_of(record, word, trip_circuit_lately(&hearing));
+    if (steer.mode == TRIP_MODE_FORCED_OPEN) /* of whatever circuit is there by now */
+        return trip_record_lives(record, circuit) ? TRIP_REJECTED_FORCED : TRIP_E_HANDLE;
+    return permit_by_force(&hearing, out_permit);
+}
+
 /* Whatever is not the same as last time: another circuit, another epoch, more permits out, a refusal. */
 static __attribute__((noinline)) trip_status permit_anew(trip_magazine *mine_if_any, trip_circuit circuit,
                                                          trip_permit *out_permit, trip_rejection *out_rejection)

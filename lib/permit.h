@@ -101,6 +101,11 @@ static inline bool trip_permit_is_used_up(uint64_t word)
    are slots, but too few to be so generous. */
 trip_status trip_permit_slots_take_run(trip_permit_slot *out_slots[TRIP_PERMITS_RUN]);
 
+/* A permit of a circuit that has refused one: it counts what becomes of the call, but its word will not hear of it. Where
+   an operator has forced it open: TRIP_REJECTED_FORCED. Tells for how long a probe may be out. TRIP_OK, TRIP_E_HANDLE,
+   TRIP_E_NOMEM, TRIP_E_CAPACITY. */
+trip_status trip_permit_by_force(trip_circuit circuit, trip_permit *out_permit, uint64_t *out_lease_ns);
+
 /* A free spare, for the caller to own. TRIP_OK, TRIP_E_NOMEM, TRIP_E_CAPACITY. Slots of destroyed trackers whose permits
    were never settled are found when all others are out. */
 trip_status trip_permit_slot_take(trip_permit_slot **out_slot);

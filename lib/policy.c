@@ -1,4 +1,4 @@
-/* Checks configs and turns them into policies. The only floating point of the library is here, and it needs no libm. */
+/* Checks configs and turns them into policies. The only floating point of circuits is here, and it needs no libm. */
 #include "policy.h"
 
 #include <float.h>

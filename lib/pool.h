@@ -9,6 +9,7 @@
 #include "trip.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 /* Free slots are linked through this; whoever has taken a slot may use it to link slots of its own. 0: none, else the
    number of the next slot, plus one. */
@@ -56,6 +57,33 @@ static inline void *trip_pool_slot(_Atomic(char *) *chunks, unsigned chunk_bits,
 static inline void *trip_pool_at(const trip_pool *pool, uint32_t slot)
 {
     return trip_pool_slot(pool->chunks, pool->chunk_bits, pool->slot_size, slot);
+}
+
+/* Free slots that somebody has taken and keeps at hand, through their links. Stores are ordered so that a fork finds a
+   sound list: a slot is lost at worst. */
+typedef struct trip_spares {
+    trip_pool_link first;
+    uint32_t count;
+} trip_spares;
+
+/* The link to the first of them; 0: there is none. */
+static inline uint32_t trip_spares_first(const trip_spares *spares)
+{
+    return atomic_load_explicit(&spares->first, memory_order_relaxed);
+}
+
+/* Take the first of them, which is this. */
+static inline void trip_spares_take(trip_spares *spares, const trip_pool_link *first)
+{
+    atomic_store_explicit(&spares->first, atomic_load_explicit(first, memory_order_relaxed), memory_order_release);
+    spares->count--;
+}
+
+static inline void trip_spares_put(trip_spares *spares, trip_pool_link *link, uint32_t slot)
+{
+    atomic_store_explicit(link, trip_spares_first(spares), memory_order_relaxed);
+    atomic_store_explicit(&spares->first, slot + 1, memory_order_release);
+    spares->count++;
 }
 
 /* Slots below this number have memory; those above were never taken. */

@@ -7,6 +7,7 @@
 #include "circuit.h"
 #include "magazine.h"
 #include "kinds.h"
+#include "token.h"
 #include "tracker.h"
 
 #include <errno.h>
@@ -86,6 +87,7 @@ static void in_child(void)
     trip_trackers_after_fork();
     trip_magazine_after_fork();
     trip_permits_after_fork();
+    trip_tokens_after_fork();
     forget_probes();
     each_kind(trip_objects_after_fork);
 }

@@ -13,14 +13,13 @@
 #include "abi.h"
 #include "clock.h"
 #include "emit.h"
+#include "entropy.h"
 #include "inspect.h"
 #include "series.h"
 #include "steering.h"
 #include "tracker.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 /* uthash's buckets may be fuller than it thinks best, which saves up to 16 bytes per circuit: it is not often asked. */
 #undef HASH_BKT_CAPACITY_THRESH
@@ -32,10 +31,7 @@ static trip_hash_key hash_key; /* written once, before the first tracker exists 
 
 trip_status trip_registry_prepare(void)
 {
-    int saved = errno;
-    int failed = getentropy(&hash_key, sizeof hash_key);
-    errno = saved;
-    return failed ? TRIP_E_SYSTEM : TRIP_OK;
+    return trip_entropy(&hash_key, sizeof hash_key) ? TRIP_OK : TRIP_E_SYSTEM;
 }
 
 trip_hash trip_key_hash(const char *tenant, size_t tenant_len, const char *provider, size_t provider_len)

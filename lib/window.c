@@ -1,6 +1,8 @@
 /* Windows, as window.h describes them. */
 #include "window.h"
 
+#include "mix.h"
+
 static bool reaches(uint64_t part, uint64_t calls, uint64_t share)
 {
     return share != 0 && part * TRIP_SHARE_ONE >= share * calls;
@@ -217,13 +219,10 @@ void trip_window_empty(trip_windows *windows)
 #define COUNT_BITS 28
 #define COUNT_MASK ((UINT64_C(1) << COUNT_BITS) - 1)
 
-/* The finalizer of SplitMix64, as in word.c, so that the upper bits alone tell one mark from another. */
+/* Mixed, so that the upper bits alone tell one mark from another. */
 static uint64_t tag_of(trip_present present, uint64_t step)
 {
-    uint64_t x = trip_window_mark(present, step);
-    x = (x ^ x >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-    x = (x ^ x >> 27) * UINT64_C(0x94D049BB133111EB);
-    return (x ^ x >> 31) & ~COUNT_MASK;
+    return trip_mix(trip_window_mark(present, step)) & ~COUNT_MASK;
 }
 
 static trip_bucket *bucket_of(trip_windows *windows, uint64_t step)

@@ -3,7 +3,8 @@
 # a virtual environment of the project's own. Sourced by x at the root of the tree. Nothing else installs anything.
 
 readonly packages=(
-    gcc g++ clang-14 libclang-rt-14-dev libc6-dev meson ninja-build pkg-config uthash-dev libjsmn-dev check libjansson-dev
+    gcc g++ clang-14 libclang-rt-14-dev libc6-dev meson ninja-build pkg-config uthash-dev libjsmn-dev libffi-dev
+    check libjansson-dev libcurl4-openssl-dev
     abigail-tools binutils clang-format-14 shellcheck
     python3 python3-venv ca-certificates git
 )

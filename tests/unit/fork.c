@@ -1,4 +1,5 @@
 /* fork, dlclose and thread exit: what becomes of circuits and permits when a process splits or closes the library. */
+#include "child.h"
 #include "fixture.h"
 
 #include "events.h"
@@ -13,27 +14,6 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* Run `child` in a fork and pass on its verdict. Check's own assertions would speak for the parent, so it says a
-   number. */
-static int in_child(int (*child)(void *), void *argument)
-{
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
-    if (pid == 0)
-        _exit(child(argument));
-    int status = 0;
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert_msg(WIFEXITED(status), "the child died of signal %d", WTERMSIG(status));
-    return WEXITSTATUS(status);
-}
-
-/* In a child: the line of the first thing that is not so. */
-#define REQUIRE(fact)                                                                                                  \
-    do {                                                                                                               \
-        if (!(fact))                                                                                                   \
-            return __LINE__ % 255 + 1;                                                                                 \
-    } while (0)
 
 typedef struct family {
     trip_tracker tracker;

@@ -6,7 +6,6 @@
 #include "telling.h"
 
 #include "handle.h"
-#include "seams.h"
 
 #include <jansson.h>
 #include <pthread.h>
@@ -453,7 +452,9 @@ static const struct part {
     void (*tell)(void);
     const char *prefixes[2];
 } parts[] = {
-    {tell_circuits, {NULL, NULL}},
+    {tell_circuits, {NULL, NULL}},        {tell_pipelines, {"trip_pipeline_", "trip_output_"}},
+    {tell_guards, {"trip_guard_", NULL}}, {tell_retries, {"trip_retry_", NULL}},
+    {tell_routes, {"trip_route_", NULL}},
 };
 #define PARTS (int)(sizeof parts / sizeof *parts)
 

@@ -252,7 +252,7 @@ TRIP_JITTER_NONE: Final = 0
 TRIP_JITTER_FULL: Final = 1
 #: Anything from half of the delay to all of it.
 TRIP_JITTER_EQUAL: Final = 2
-#: Anything from the base delay to three times the last one, below the cap.
+#: Anything from the base delay to three times the last one, at most the cap.
 TRIP_JITTER_DECORRELATED: Final = 3
 
 #: The limit of a gate is its capacity.
@@ -269,7 +269,9 @@ TRIP_ORDER_WEIGHTED: Final = 1
 
 #: When all circuits of a route refuse, the call is refused.
 TRIP_FALLBACK_REFUSE: Final = 0
-#: It is let through to the one that would admit it soonest, unless such a call is out.
+#: It is let through to the one that would admit it soonest, unless such a call is out: its circuit counts it, and
+#: changes no state for it. It counts as out until it is settled, but no longer than a probe may be. Never to one that
+#: an operator has forced open.
 TRIP_FALLBACK_ONE: Final = 1
 
 #: A result below 0 is a failure: for signed integers and floating point.
@@ -791,8 +793,8 @@ class trip_retry_config(ctypes.Structure):
     max_retry_after_ns: int
     #: [ns] no attempt begins later than so long after trip_retry_begin; at most one year; 0, the default: it may
     deadline_ns: int
-    #: [bits] which classes are worth a retry, 1 << TRIP_CLASS_*; default server error, rate limited, overloaded,
-    #: network, timeout
+    #: [bits] which classes are worth a retry, 1 << TRIP_CLASS_*, success none of them; default server error, rate
+    #: limited, overloaded, network, timeout
     classes: int
     #: [ratio] retries that each call earns its provider; 0 to 1000, default 0.1
     budget_ratio: float

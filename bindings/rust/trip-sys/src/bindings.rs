@@ -209,7 +209,7 @@ pub const TRIP_JITTER_NONE: u32 = 0;
 pub const TRIP_JITTER_FULL: u32 = 1;
 /// Anything from half of the delay to all of it.
 pub const TRIP_JITTER_EQUAL: u32 = 2;
-/// Anything from the base delay to three times the last one, below the cap.
+/// Anything from the base delay to three times the last one, at most the cap.
 pub const TRIP_JITTER_DECORRELATED: u32 = 3;
 /// The limit of a gate is its capacity.
 pub const TRIP_ADAPT_NONE: u32 = 0;
@@ -223,7 +223,9 @@ pub const TRIP_ORDER_LISTED: u32 = 0;
 pub const TRIP_ORDER_WEIGHTED: u32 = 1;
 /// When all circuits of a route refuse, the call is refused.
 pub const TRIP_FALLBACK_REFUSE: u32 = 0;
-/// It is let through to the one that would admit it soonest, unless such a call is out.
+/// It is let through to the one that would admit it soonest, unless such a call is out: its circuit counts it, and
+/// changes no state for it. It counts as out until it is settled, but no longer than a probe may be. Never to one that
+/// an operator has forced open.
 pub const TRIP_FALLBACK_ONE: u32 = 1;
 /// A result below 0 is a failure: for signed integers and floating point.
 pub const TRIP_RULE_NEGATIVE_FAILS: u32 = 0;
@@ -766,8 +768,8 @@ pub struct trip_retry_config {
     pub max_retry_after_ns: u64,
     /// \[ns\] no attempt begins later than so long after trip_retry_begin; at most one year; 0, the default: it may
     pub deadline_ns: u64,
-    /// \[bits\] which classes are worth a retry, 1 << TRIP_CLASS_*; default server error, rate limited, overloaded,
-    /// network, timeout
+    /// \[bits\] which classes are worth a retry, 1 << TRIP_CLASS_*, success none of them; default server error, rate
+    /// limited, overloaded, network, timeout
     pub classes: u64,
     /// \[ratio\] retries that each call earns its provider; 0 to 1000, default 0.1
     pub budget_ratio: f64,
@@ -1735,7 +1737,7 @@ extern "C" {
     pub fn trip_retry_config_init(out_config: *mut trip_retry_config, struct_size: usize) -> trip_status;
     /// Create a rule for retries. The caller owns it and destroys it with trip_retry_destroy.
     ///
-    /// - tracker \[handle\] whose clock it goes by; when that is destroyed, it can only be destroyed too. 0: the
+    /// - tracker \[handle\] whose clock it goes by; when that is destroyed, no call can begin or be tried again. 0: the
     ///   machine's
     /// - config \[trip_retry_config\] read during the call only; NULL: the defaults
     /// - out_retry \[handle\] the new rule
@@ -1801,7 +1803,7 @@ extern "C" {
     /// - began_ns \[ns\] what trip_retry_begin said
     /// - last_delay_ns \[ns\] the delay before this attempt; 0 before the first. TRIP_JITTER_DECORRELATED goes by it
     /// - outcome \[trip_outcome\] how the attempt went: its status_class, and its retry_after_ns, below which no delay
-    ///   is
+    ///   is, be it above max_delay_ns
     /// - out_delay_ns \[ns\] how long to wait before the next attempt; written on TRIP_OK only
     /// - returns TRIP_OK: try again after out_delay_ns;
     ///   - TRIP_NO_RETRY_CLASS: its class is not worth a retry;
@@ -2341,7 +2343,7 @@ extern "C" {
     ///
     /// - circuit \[handle\] who is asked before each call
     /// - function \[callback\] the function; must stay loaded while the guard, or what trip_guard_pointer gave, is used
-    /// - signature \[text\] its types; at most 64 parameters
+    /// - signature \[text\] its types; at most 64 parameters, and 1024 bytes
     /// - signature_len \[bytes\] length of signature
     /// - config \[trip_guard_config\] read during the call only; NULL: the defaults
     /// - classifier \[callback\] judges results where the rule is TRIP_RULE_CLASSIFIER, else NULL; called with no lock
@@ -2352,8 +2354,8 @@ extern "C" {
     /// - out_guard \[handle\] the new guard
     /// - out_error \[trip_error\] may be NULL; written on failure: which field, or what of the signature, and why
     /// - returns TRIP_OK;
-    ///   - TRIP_E_INVALID: function or out_guard is NULL, signature is none, is longer than 255 bytes, or NULL with a
-    ///     length, or a struct_size is out of range;
+    ///   - TRIP_E_INVALID: function or out_guard is NULL, signature is none, or is longer than 1024 bytes, or a
+    ///     struct_size is out of range;
     ///   - TRIP_E_HANDLE: no such circuit;
     ///   - TRIP_E_TOO_NEW: config has members that this library does not know, and they are not zero;
     ///   - TRIP_E_CONFIG: a field is out of range, the rule does not fit the type of the result, or there is a
