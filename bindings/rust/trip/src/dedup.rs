@@ -59,7 +59,7 @@ pub struct Dedup {
     part: Arc<Part>,
 }
 
-part!(Dedup, "deduplicator");
+part!(Dedup, "deduplicator", ffi::dedup_destroy);
 
 /// What is known of a call.
 #[derive(Debug)]
@@ -130,13 +130,6 @@ impl Dedup {
         let clock = tracker.map_or(0, Tracker::handle);
         let handle = ffi::dedup_create(clock, &config.to_raw(), DedupConfig::field_at)?;
         Ok(Dedup { part: Arc::new(Part::own(handle, ffi::dedup_destroy, tracker)) })
-    }
-
-    /// The deduplicator that somebody else in this process created, in whatever language. It stays theirs. Any value is
-    /// legal; a wrong one gets [`Error::Handle`] when it is used.
-    #[must_use]
-    pub fn from_handle(handle: u64) -> Self {
-        Dedup { part: Arc::new(Part::borrow(handle, ffi::dedup_destroy)) }
     }
 
     /// Asks whether a call must be made. Of all who ask for a key at once, one gets the ticket.

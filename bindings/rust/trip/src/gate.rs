@@ -63,7 +63,7 @@ pub struct Gate {
     part: Arc<Part>,
 }
 
-part!(Gate, "gate");
+part!(Gate, "gate", ffi::gate_destroy);
 
 /// One of the places of a gate, until the call is over. Dropped, it is given back and tells nothing of the call.
 #[must_use = "a token that is dropped gives its place back"]
@@ -138,13 +138,6 @@ impl Gate {
         let clock = tracker.map_or(0, Tracker::handle);
         let handle = ffi::gate_create(clock, name, &config.to_raw(), GateConfig::field_at)?;
         Ok(Gate { part: Arc::new(Part::own(handle, ffi::gate_destroy, tracker)) })
-    }
-
-    /// The gate that somebody else in this process created, in whatever language. It stays theirs. Any value is legal; a
-    /// wrong one gets [`Error::Handle`] when it is used.
-    #[must_use]
-    pub fn from_handle(handle: u64) -> Self {
-        Gate { part: Arc::new(Part::borrow(handle, ffi::gate_destroy)) }
     }
 
     /// Asks for one of the places.

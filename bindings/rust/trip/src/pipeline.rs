@@ -35,7 +35,7 @@ pub struct Pipeline {
     part: Arc<Part>,
 }
 
-part!(Pipeline, "pipeline");
+part!(Pipeline, "pipeline", ffi::pipeline_destroy);
 
 /// Why a stage failed: an error of its own, a number for other languages, or both. Any error becomes one by `?`.
 #[derive(Debug)]
@@ -87,13 +87,6 @@ impl Pipeline {
     pub fn new() -> Result<Self, Error> {
         let handle = ffi::pipeline_create()?;
         Ok(Pipeline { part: Arc::new(Part::own(handle, ffi::pipeline_destroy, None)) })
-    }
-
-    /// The pipeline that somebody else in this process created, in whatever language. It stays theirs. Any value is legal; a
-    /// wrong one gets [`Error::Handle`] when it is used.
-    #[must_use]
-    pub fn from_handle(handle: u64) -> Self {
-        Pipeline { part: Arc::new(Part::borrow(handle, ffi::pipeline_destroy)) }
     }
 
     /// Adds a stage, behind those that are there. Runs that are in the pipeline go on without it. It is dropped, on any

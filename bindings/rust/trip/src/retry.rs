@@ -147,7 +147,7 @@ pub struct Retry {
     part: Arc<Part>,
 }
 
-part!(Retry, "rule");
+part!(Retry, "rule", ffi::retry_destroy);
 
 /// Which attempt of a call this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,13 +217,6 @@ impl Retry {
         let clock = tracker.map_or(0, Tracker::handle);
         let handle = ffi::retry_create(clock, &config.to_raw(), RetryConfig::field_at)?;
         Ok(Retry { part: Arc::new(Part::own(handle, ffi::retry_destroy, tracker)) })
-    }
-
-    /// The rule that somebody else in this process created, in whatever language. It stays theirs. Any value is legal; a
-    /// wrong one gets [`Error::Handle`] when it is used.
-    #[must_use]
-    pub fn from_handle(handle: u64) -> Self {
-        Retry { part: Arc::new(Part::borrow(handle, ffi::retry_destroy)) }
     }
 
     /// How long to wait after an attempt, before jitter: `min(base_delay * multiplier^(attempt - 1), max_delay)`. Depends on

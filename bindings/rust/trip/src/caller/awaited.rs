@@ -2,10 +2,10 @@
 //! be given up.
 
 use super::{Attempts, Call, Caller, CallerError, Classify, Found};
+use crate::call::noting_waits;
 use crate::dedup::Ticket;
 use crate::remember::Remember;
-use std::future::{poll_fn, Future};
-use std::pin::pin;
+use std::future::Future;
 use std::sync::Arc;
 
 impl Caller {
@@ -102,28 +102,14 @@ impl<C> Call<'_, C> {
         let mut failed = None;
         loop {
             let provider = attempts.begin().map_err(|refusal| refusal.after(failed.take()))?;
-            let result = attempts.wait(call(provider)).await;
+            let result = noting_waits(call(provider), &mut attempts.is_waiting).await;
             match attempts.end(&result) {
                 None => return result.map_err(CallerError::Inner),
                 Some(delay) => {
                     failed = result.err();
-                    attempts.wait(tokio::time::sleep(delay)).await;
+                    noting_waits(tokio::time::sleep(delay), &mut attempts.is_waiting).await;
                 }
             }
         }
-    }
-}
-
-impl<C> Attempts<'_, C> {
-    /// Dropped between two polls it was given up; dropped within one the call panicked.
-    async fn wait<F: Future>(&mut self, future: F) -> F::Output {
-        let mut future = pin!(future);
-        poll_fn(|context| {
-            self.is_waiting = false;
-            let poll = future.as_mut().poll(context);
-            self.is_waiting = poll.is_pending();
-            poll
-        })
-        .await
     }
 }
