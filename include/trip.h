@@ -503,18 +503,21 @@ typedef struct trip_dedup_config {
     uint64_t ttl_ns;   /**< [ns] a value is kept for so long; at most one year, default 300 s; 0: never */
 } trip_dedup_config;
 
-/** A deduplicator seen from outside. */
+/**
+ * A deduplicator seen from outside. started = completed + failed + expired + in_progress. What has ended by itself may count
+ * as before until somebody comes by; each call sees to a few.
+ */
 typedef struct trip_dedup_info {
     uint32_t struct_size; /**< [bytes] sizeof(trip_dedup_info) */
     uint32_t in_progress; /**< [count] tickets out */
-    uint32_t cached;      /**< [count] values kept; one whose time is over may count until somebody comes by */
+    uint32_t cached;      /**< [count] values kept */
     uint32_t waiting;     /**< [count] callers in trip_dedup_wait */
-    uint64_t bytes;       /**< [count] bytes of keys and values kept */
+    uint64_t bytes;       /**< [count] bytes of keys, those of calls in progress too, and of values */
     uint64_t started;     /**< [count] tickets given */
     uint64_t hits;        /**< [count] answers TRIP_CACHED */
     uint64_t joined;      /**< [count] answers TRIP_IN_PROGRESS */
     uint64_t completed;   /**< [count] tickets settled with a value */
-    uint64_t failed;      /**< [count] tickets settled without one */
+    uint64_t failed;      /**< [count] tickets settled without one, or left behind by a fork */
     uint64_t expired;     /**< [count] tickets whose lease ran out */
     uint64_t evicted;     /**< [count] values that went before their time, to make room */
 } trip_dedup_info;
@@ -1329,7 +1332,8 @@ TRIP_API trip_status trip_retry_inspect(trip_retry retry, const char *provider, 
 TRIP_API trip_status trip_dedup_config_init(trip_dedup_config *out_config, size_t struct_size);
 
 /**
- * Create a deduplicator. The caller owns it and destroys it with trip_dedup_destroy.
+ * Create a deduplicator. The caller owns it and destroys it with trip_dedup_destroy. In the child of a fork its values are
+ * there, but calls in progress are the parent's: their keys are free, and their tickets TRIP_STALE.
  *
  * @param tracker [handle] whose clock it goes by; when that is destroyed, it can only be destroyed too. 0: the machine's
  * @param config [trip_dedup_config] read during the call only; NULL: the defaults
@@ -1376,14 +1380,17 @@ TRIP_API trip_status trip_dedup_destroy(trip_dedup dedup);
  *         TRIP_E_INVALID: an output is NULL, key is longer than 65536 bytes, or NULL with a length;
  *         TRIP_E_HANDLE: no such deduplicator, or its tracker is destroyed;
  *         TRIP_E_NOMEM: out of memory;
- *         TRIP_E_CAPACITY: max_entries calls are in progress, or their keys are more than max_bytes
+ *         TRIP_E_CAPACITY: max_entries calls are in progress, or their keys with this one are more than max_bytes; or
+ *         1048576 tickets are out in the process
  * [since 1.4] [thread-safe] [fork-safe]
  */
 TRIP_API trip_status trip_dedup_check(trip_dedup dedup, const char *key, size_t key_len, trip_ticket *out_ticket,
                                       char *out_value, size_t capacity, size_t *out_len);
 
 /**
- * As trip_dedup_check, but while somebody else is making the call wait for its end.
+ * As trip_dedup_check, but while somebody else is making the call wait for its end. When that brings nothing, who has
+ * waited longest gets the next ticket, and the others go on waiting. That a lease on a manual clock is over is noticed when
+ * somebody next works with the deduplicator, or when the timeout is over.
  *
  * @param dedup [handle] the deduplicator
  * @param key [text] which call this is: at most 65536 bytes
@@ -1408,7 +1415,8 @@ TRIP_API trip_status trip_dedup_wait(trip_dedup dedup, const char *key, size_t k
 /**
  * A descriptor that becomes readable when trip_dedup_check has something else to say of a key than TRIP_IN_PROGRESS, for
  * poll, epoll and what is built on them. It belongs to the caller, who closes it: that is all that giving up takes. Do
- * not read it; ask trip_dedup_check when it is readable. A lease on a manual clock does not make it readable.
+ * not read it; ask trip_dedup_check when it is readable. A lease on a manual clock does not make it readable. In the child
+ * of a fork it goes on telling of the parent's call.
  *
  * @param dedup [handle] the deduplicator
  * @param key [text] which call: at most 65536 bytes
@@ -1448,7 +1456,8 @@ TRIP_API trip_status trip_dedup_inspect(trip_dedup dedup, trip_dedup_info *out_i
 
 /**
  * The call has brought a value: whoever waits for it gets it, and so does who asks within ttl_ns. With a ttl_ns of 0, or
- * when it is larger than max_bytes, nobody gets it: those who wait get the next ticket.
+ * when max_bytes has no room for it beside its key and those of the calls in progress, nobody gets it, and those who wait
+ * get the next ticket.
  *
  * @param ticket [handle] the ticket
  * @param value [text] any bytes, which are copied
@@ -1456,7 +1465,7 @@ TRIP_API trip_status trip_dedup_inspect(trip_dedup dedup, trip_dedup_info *out_i
  * @return TRIP_OK;
  *         TRIP_STALE: the lease is over, and nothing has changed;
  *         TRIP_E_INVALID: value is NULL with a length;
- *         TRIP_E_HANDLE: no such ticket, or its deduplicator is destroyed;
+ *         TRIP_E_HANDLE: no such ticket, or its deduplicator or the tracker of that is destroyed;
  *         TRIP_E_CONSUMED: it was settled before;
  *         TRIP_E_NOMEM: out of memory; the ticket is settled as by trip_ticket_fail
  * [since 1.4] [thread-safe] [fork-safe]
@@ -1468,7 +1477,7 @@ TRIP_API trip_status trip_ticket_complete(trip_ticket ticket, const char *value,
  *
  * @param ticket [handle] the ticket
  * @return TRIP_OK; TRIP_STALE: the lease is over, and nothing has changed; TRIP_E_HANDLE: no such ticket, or its
- *         deduplicator is destroyed; TRIP_E_CONSUMED: it was settled before
+ *         deduplicator or the tracker of that is destroyed; TRIP_E_CONSUMED: it was settled before
  * [since 1.4] [thread-safe] [fork-safe]
  */
 TRIP_API trip_status trip_ticket_fail(trip_ticket ticket);
@@ -1478,7 +1487,7 @@ TRIP_API trip_status trip_ticket_fail(trip_ticket ticket);
  *
  * @param ticket [handle] the ticket
  * @return TRIP_OK; TRIP_STALE: the lease is over, and nothing has changed; TRIP_E_HANDLE: no such ticket, or its
- *         deduplicator is destroyed; TRIP_E_CONSUMED: it was settled before
+ *         deduplicator or the tracker of that is destroyed; TRIP_E_CONSUMED: it was settled before
  * [since 1.4] [thread-safe] [fork-safe]
  */
 TRIP_API trip_status trip_ticket_drop(trip_ticket ticket);
@@ -1488,7 +1497,7 @@ TRIP_API trip_status trip_ticket_drop(trip_ticket ticket);
  *
  * @param ticket [handle] the ticket
  * @return TRIP_OK; TRIP_STALE: the lease is over, and nothing has changed; TRIP_E_HANDLE: no such ticket, or its
- *         deduplicator is destroyed; TRIP_E_CONSUMED: it was settled before
+ *         deduplicator or the tracker of that is destroyed; TRIP_E_CONSUMED: it was settled before
  * [since 1.4] [thread-safe] [fork-safe]
  */
 TRIP_API trip_status trip_ticket_renew(trip_ticket ticket);

@@ -39,6 +39,11 @@ trip_hash trip_key_hash(const char *tenant, size_t tenant_len, const char *provi
     return trip_siphash(&hash_key, tenant, tenant_len, provider, provider_len);
 }
 
+trip_hash trip_bytes_hash(const char *bytes, size_t len)
+{
+    return trip_siphash_of(&hash_key, bytes, len);
+}
+
 static trip_name name_of(const trip_key *key)
 {
     return (trip_name){key->tenant, key->provider, key->tenant_len, key->provider_len};

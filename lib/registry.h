@@ -39,6 +39,9 @@ typedef struct trip_key {
 
 trip_hash trip_key_hash(const char *tenant, size_t tenant_len, const char *provider, size_t provider_len);
 
+/* The same for any bytes, under the same key. */
+trip_hash trip_bytes_hash(const char *bytes, size_t len);
+
 /* Random numbers for the hash, once per process. TRIP_OK or TRIP_E_SYSTEM. */
 trip_status trip_registry_prepare(void);
 

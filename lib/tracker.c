@@ -181,11 +181,15 @@ uint64_t trip_tracker_lately(trip_tracker tracker, const trip_policy *policy)
     return policy->clock == TRIP_CLOCK_MONOTONIC ? trip_clock_coarse() : manual_now(tracker);
 }
 
-uint64_t trip_tracker_time(trip_tracker tracker)
+bool trip_tracker_is_manual(trip_tracker tracker)
 {
     const trip_tracker_record *record = trip_tracker_named(tracker);
-    bool is_manual = record != NULL && atomic_load_explicit(&record->clock, memory_order_acquire) == TRIP_CLOCK_MANUAL;
-    return is_manual ? manual_now(tracker) : trip_clock_precise();
+    return record != NULL && atomic_load_explicit(&record->clock, memory_order_acquire) == TRIP_CLOCK_MANUAL;
+}
+
+uint64_t trip_tracker_time(trip_tracker tracker)
+{
+    return trip_tracker_is_manual(tracker) ? manual_now(tracker) : trip_clock_precise();
 }
 
 trip_status trip_tracker_advance(trip_tracker tracker, uint64_t ns)

@@ -47,6 +47,9 @@ void trip_tracker_leave(trip_tracker tracker);
 /* In the child of a fork: all visitors are gone. */
 void trip_trackers_after_fork(void);
 
+/* Whether its clock is the manual one. */
+bool trip_tracker_is_manual(trip_tracker tracker);
+
 /* What time it is for a tracker that lives. */
 uint64_t trip_tracker_time(trip_tracker tracker);
 

@@ -868,17 +868,19 @@ class trip_dedup_config(ctypes.Structure):
 
 
 class trip_dedup_info(ctypes.Structure):
-    """A deduplicator seen from outside."""
+    """A deduplicator seen from outside. started = completed + failed + expired + in_progress. What has ended by
+    itself may count as before until somebody comes by; each call sees to a few.
+    """
 
     #: [bytes] sizeof(trip_dedup_info)
     struct_size: int
     #: [count] tickets out
     in_progress: int
-    #: [count] values kept; one whose time is over may count until somebody comes by
+    #: [count] values kept
     cached: int
     #: [count] callers in trip_dedup_wait
     waiting: int
-    #: [count] bytes of keys and values kept
+    #: [count] bytes of keys, those of calls in progress too, and of values
     bytes: int
     #: [count] tickets given
     started: int
@@ -888,7 +890,7 @@ class trip_dedup_info(ctypes.Structure):
     joined: int
     #: [count] tickets settled with a value
     completed: int
-    #: [count] tickets settled without one
+    #: [count] tickets settled without one, or left behind by a fork
     failed: int
     #: [count] tickets whose lease ran out
     expired: int

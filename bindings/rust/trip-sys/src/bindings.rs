@@ -859,7 +859,8 @@ const _: () = {
     ["Offset of field: trip_dedup_config::lease_ns"][::core::mem::offset_of!(trip_dedup_config, lease_ns) - 16usize];
     ["Offset of field: trip_dedup_config::ttl_ns"][::core::mem::offset_of!(trip_dedup_config, ttl_ns) - 24usize];
 };
-/// A deduplicator seen from outside.
+/// A deduplicator seen from outside. started = completed + failed + expired + in_progress. What has ended by itself may
+/// count as before until somebody comes by; each call sees to a few.
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone)]
 pub struct trip_dedup_info {
@@ -867,11 +868,11 @@ pub struct trip_dedup_info {
     pub struct_size: u32,
     /// \[count\] tickets out
     pub in_progress: u32,
-    /// \[count\] values kept; one whose time is over may count until somebody comes by
+    /// \[count\] values kept
     pub cached: u32,
     /// \[count\] callers in trip_dedup_wait
     pub waiting: u32,
-    /// \[count\] bytes of keys and values kept
+    /// \[count\] bytes of keys, those of calls in progress too, and of values
     pub bytes: u64,
     /// \[count\] tickets given
     pub started: u64,
@@ -881,7 +882,7 @@ pub struct trip_dedup_info {
     pub joined: u64,
     /// \[count\] tickets settled with a value
     pub completed: u64,
-    /// \[count\] tickets settled without one
+    /// \[count\] tickets settled without one, or left behind by a fork
     pub failed: u64,
     /// \[count\] tickets whose lease ran out
     pub expired: u64,
@@ -1854,7 +1855,8 @@ extern "C" {
     ///
     /// \[since 1.4\] \[thread-safe\] \[fork-safe\] \[non-blocking\] \[signal-safe\]
     pub fn trip_dedup_config_init(out_config: *mut trip_dedup_config, struct_size: usize) -> trip_status;
-    /// Create a deduplicator. The caller owns it and destroys it with trip_dedup_destroy.
+    /// Create a deduplicator. The caller owns it and destroys it with trip_dedup_destroy. In the child of a fork its
+    /// values are there, but calls in progress are the parent's: their keys are free, and their tickets TRIP_STALE.
     ///
     /// - tracker \[handle\] whose clock it goes by; when that is destroyed, it can only be destroyed too. 0: the
     ///   machine's
@@ -1903,7 +1905,8 @@ extern "C" {
     ///   - TRIP_E_INVALID: an output is NULL, key is longer than 65536 bytes, or NULL with a length;
     ///   - TRIP_E_HANDLE: no such deduplicator, or its tracker is destroyed;
     ///   - TRIP_E_NOMEM: out of memory;
-    ///   - TRIP_E_CAPACITY: max_entries calls are in progress, or their keys are more than max_bytes
+    ///   - TRIP_E_CAPACITY: max_entries calls are in progress, or their keys with this one are more than max_bytes; or
+    ///     1048576 tickets are out in the process
     ///
     /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
     pub fn trip_dedup_check(
@@ -1915,7 +1918,9 @@ extern "C" {
         capacity: usize,
         out_len: *mut usize,
     ) -> trip_status;
-    /// As trip_dedup_check, but while somebody else is making the call wait for its end.
+    /// As trip_dedup_check, but while somebody else is making the call wait for its end. When that brings nothing, who
+    /// has waited longest gets the next ticket, and the others go on waiting. That a lease on a manual clock is over is
+    /// noticed when somebody next works with the deduplicator, or when the timeout is over.
     ///
     /// - dedup \[handle\] the deduplicator
     /// - key \[text\] which call this is: at most 65536 bytes
@@ -1947,7 +1952,7 @@ extern "C" {
     /// A descriptor that becomes readable when trip_dedup_check has something else to say of a key than
     /// TRIP_IN_PROGRESS, for poll, epoll and what is built on them. It belongs to the caller, who closes it: that is
     /// all that giving up takes. Do not read it; ask trip_dedup_check when it is readable. A lease on a manual clock
-    /// does not make it readable.
+    /// does not make it readable. In the child of a fork it goes on telling of the parent's call.
     ///
     /// - dedup \[handle\] the deduplicator
     /// - key \[text\] which call: at most 65536 bytes
@@ -1986,7 +1991,8 @@ extern "C" {
     /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
     pub fn trip_dedup_inspect(dedup: trip_dedup, out_info: *mut trip_dedup_info) -> trip_status;
     /// The call has brought a value: whoever waits for it gets it, and so does who asks within ttl_ns. With a ttl_ns of
-    /// 0, or when it is larger than max_bytes, nobody gets it: those who wait get the next ticket.
+    /// 0, or when max_bytes has no room for it beside its key and those of the calls in progress, nobody gets it, and
+    /// those who wait get the next ticket.
     ///
     /// - ticket \[handle\] the ticket
     /// - value \[text\] any bytes, which are copied
@@ -1994,7 +2000,7 @@ extern "C" {
     /// - returns TRIP_OK;
     ///   - TRIP_STALE: the lease is over, and nothing has changed;
     ///   - TRIP_E_INVALID: value is NULL with a length;
-    ///   - TRIP_E_HANDLE: no such ticket, or its deduplicator is destroyed;
+    ///   - TRIP_E_HANDLE: no such ticket, or its deduplicator or the tracker of that is destroyed;
     ///   - TRIP_E_CONSUMED: it was settled before;
     ///   - TRIP_E_NOMEM: out of memory; the ticket is settled as by trip_ticket_fail
     ///
@@ -2008,7 +2014,7 @@ extern "C" {
     ///
     /// - ticket \[handle\] the ticket
     /// - returns TRIP_OK; TRIP_STALE: the lease is over, and nothing has changed; TRIP_E_HANDLE: no such ticket, or its
-    ///   deduplicator is destroyed; TRIP_E_CONSUMED: it was settled before
+    ///   deduplicator or the tracker of that is destroyed; TRIP_E_CONSUMED: it was settled before
     ///
     /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
     pub fn trip_ticket_fail(ticket: trip_ticket) -> trip_status;
@@ -2016,7 +2022,7 @@ extern "C" {
     ///
     /// - ticket \[handle\] the ticket
     /// - returns TRIP_OK; TRIP_STALE: the lease is over, and nothing has changed; TRIP_E_HANDLE: no such ticket, or its
-    ///   deduplicator is destroyed; TRIP_E_CONSUMED: it was settled before
+    ///   deduplicator or the tracker of that is destroyed; TRIP_E_CONSUMED: it was settled before
     ///
     /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
     pub fn trip_ticket_drop(ticket: trip_ticket) -> trip_status;
@@ -2024,7 +2030,7 @@ extern "C" {
     ///
     /// - ticket \[handle\] the ticket
     /// - returns TRIP_OK; TRIP_STALE: the lease is over, and nothing has changed; TRIP_E_HANDLE: no such ticket, or its
-    ///   deduplicator is destroyed; TRIP_E_CONSUMED: it was settled before
+    ///   deduplicator or the tracker of that is destroyed; TRIP_E_CONSUMED: it was settled before
     ///
     /// \[since 1.4\] \[thread-safe\] \[fork-safe\]
     pub fn trip_ticket_renew(ticket: trip_ticket) -> trip_status;
