@@ -84,6 +84,8 @@ def shape_spoilers(vector):
         yield "steps without a tracker", lambda: vector.update(steps=[step])
         return
     first, last = steps[0], steps[-1]
+    for step in steps:
+        yield from shape_spoilers_of_object(step)
     yield "unknown step", lambda: first.update(do="rewind")
     yield "unknown key in a step", lambda: first.update(note="")
     yield "unknown key in an expect", lambda: first["expect"].update(note=0)
@@ -94,6 +96,21 @@ def shape_spoilers(vector):
     yield "no steps", lambda: vector.pop("steps")
     yield "empty steps", lambda: vector.update(steps=[])
     yield "repeat of nothing", lambda: vector["steps"].append({"do": "repeat", "times": 2, "steps": []})
+
+
+def shape_spoilers_of_object(step):
+    """Of a step that makes an object."""
+    if step["do"] != "configure" and "config" in step:
+        yield "unknown key in a step's config", lambda: step["config"].update(threshold=5)
+        yield "wrong type in a step's config", lambda: step["config"].update(struct_size="5")
+    for key in ("providers", "stages"):
+        for item in step.get(key, [])[:1]:
+            yield f"unknown key in {key}", lambda item=item: item.update(note="")
+    for stage in step.get("stages", [])[:1]:
+        yield "unknown stage", lambda stage=stage: stage.update(does="lower")
+        yield "a stage that fails with nothing", lambda stage=stage: stage.update(does={"fail": 0})
+    if "function" in step:
+        yield "unknown function", lambda: step.update(function="labs")
 
 
 def spoiled(vector, spoilers, index):

@@ -20,6 +20,13 @@ void state_number(facts *found, const char *key, uint64_t number)
     state(found, key)->number = number;
 }
 
+void state_signed(facts *found, const char *key, int64_t number)
+{
+    fact *stated = state(found, key);
+    stated->number = (uint64_t)number;
+    stated->is_signed = true;
+}
+
 void state_text(facts *found, const char *key, const char *text, size_t len)
 {
     fact *stated = state(found, key);
@@ -46,7 +53,7 @@ static bool equals(const json_t *expected, const fact *got)
     if (got->text != NULL)
         return json_string_length(expected) == got->len && memcmp(text, got->text, got->len) == 0;
     json_int_t number = json_integer_value(expected);
-    return number >= 0 && (uint64_t)number == got->number;
+    return (number >= 0 || got->is_signed) && (uint64_t)number == got->number;
 }
 
 static bool in_range(const place *where, const json_t *range, uint64_t number)
@@ -65,7 +72,8 @@ static _Noreturn void differ(const place *where, const char *key, const json_t *
     json_t *text = got->text == NULL ? NULL : json_stringn(got->text, got->len);
     char *seen = text == NULL ? NULL : json_dumps(text, JSON_ENCODE_ANY);
     if (got->text == NULL)
-        wrong(where, "%s: expected %.400s, got %" PRIu64, key, wanted, got->number);
+        wrong(where, got->is_signed ? "%s: expected %.400s, got %" PRId64 : "%s: expected %.400s, got %" PRIu64, key,
+              wanted, got->number);
     wrong(where, "%s: expected %.400s, got %.400s", key, wanted, seen == NULL ? "bytes that are no text" : seen);
 }
 

@@ -6,6 +6,7 @@
 
 #include "place.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define FACTS_MAX 24
@@ -15,6 +16,7 @@ typedef struct fact {
     const char *text; /* NULL: a number */
     size_t len;
     uint64_t number;
+    bool is_signed; /* the number is one of int64_t */
 } fact;
 
 /* The texts belong to whoever states them and must live until the comparison. */
@@ -24,6 +26,7 @@ typedef struct facts {
 } facts;
 
 void state_number(facts *found, const char *key, uint64_t number);
+void state_signed(facts *found, const char *key, int64_t number);
 void state_text(facts *found, const char *key, const char *text, size_t len);
 void state_name(facts *found, const char *key, const char *name);
 

@@ -40,15 +40,27 @@ def object_text(head, value, tail, indent):
     return wrapped(head + "{", [member_text(*member) for member in value.items()], "}" + tail, indent)
 
 
+def pieces_of(value):
+    """The JSON of a value, cut where a line may end: behind the commas of objects and lists."""
+    if not isinstance(value, dict | list) or not value:
+        return [json.dumps(value, ensure_ascii=False)]
+    is_object = isinstance(value, dict)
+    pieces = []
+    for key, member in value.items() if is_object else enumerate(value):
+        first, *others = pieces_of(member)
+        pieces += [f"{json.dumps(key)}: {first}" if is_object else first, *others]
+        pieces[-1] += ","
+    pieces[0] = "{["[not is_object] + pieces[0]
+    pieces[-1] = pieces[-1][:-1] + "}]"[not is_object]
+    return pieces
+
+
 def step_text(step, indent):
-    one_line = indent + json.dumps(step, ensure_ascii=False)
     if "steps" in step:
         head = json.dumps({key: value for key, value in step.items() if key != "steps"})[:-1]
         return f'{indent}{head}, "steps": [\n{steps_text(step["steps"], indent + "  ")}\n{indent}]}}'
-    if len(one_line) < COLUMNS:
-        return one_line
-    head = json.dumps({key: value for key, value in step.items() if key != "expect"}, ensure_ascii=False)[:-1]
-    return object_text(f'{indent}{head}, "expect": ', step["expect"], "}", indent)
+    pieces = [piece.removesuffix(",") for piece in pieces_of(step)]
+    return wrapped(indent, pieces, "", indent)
 
 
 def steps_text(steps, indent):

@@ -2,7 +2,7 @@
    are untouched where nothing may be written. */
 #include "operating.h"
 
-#include "config.h"
+#include "answer.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -16,17 +16,16 @@
 #define NAMED(constant) [constant] = #constant
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-static const char *const states[] = {NAMED(TRIP_STATE_CLOSED), NAMED(TRIP_STATE_OPEN), NAMED(TRIP_STATE_HALF_OPEN)};
 static const char *const modes[] = {NAMED(TRIP_MODE_AUTO), NAMED(TRIP_MODE_FORCED_OPEN), NAMED(TRIP_MODE_FORCED_CLOSED),
                                     NAMED(TRIP_MODE_OBSERVE)};
 static const char *const scopes[] = {NAMED(TRIP_SCOPE_TRACKER), NAMED(TRIP_SCOPE_PROVIDER), NAMED(TRIP_SCOPE_TENANT),
                                      NAMED(TRIP_SCOPE_CIRCUIT)};
 static const char *const label_sets[] = {NAMED(TRIP_LABELS_PROVIDER), NAMED(TRIP_LABELS_TENANT)};
-static const char *const kinds[] = {NAMED(TRIP_EVENT_OPENED),      NAMED(TRIP_EVENT_HALF_OPENED),
-                                    NAMED(TRIP_EVENT_CLOSED),      NAMED(TRIP_EVENT_REFUSED_FIRST),
-                                    NAMED(TRIP_EVENT_PROBE_LOST),  NAMED(TRIP_EVENT_FORCED),
-                                    NAMED(TRIP_EVENT_EVICTED),     NAMED(TRIP_EVENT_DROPPED_LATE),
-                                    NAMED(TRIP_EVENT_LOCK_WAITED), NAMED(TRIP_EVENT_CONFIGURED)};
+static const char *const kinds[] = {
+    NAMED(TRIP_EVENT_OPENED),        NAMED(TRIP_EVENT_HALF_OPENED),  NAMED(TRIP_EVENT_CLOSED),
+    NAMED(TRIP_EVENT_REFUSED_FIRST), NAMED(TRIP_EVENT_PROBE_LOST),   NAMED(TRIP_EVENT_FORCED),
+    NAMED(TRIP_EVENT_EVICTED),       NAMED(TRIP_EVENT_DROPPED_LATE), NAMED(TRIP_EVENT_LOCK_WAITED),
+    NAMED(TRIP_EVENT_CONFIGURED),    NAMED(TRIP_EVENT_GATE_SOFT),    NAMED(TRIP_EVENT_GATE_FULL)};
 static const char *const causes[] = {
     NAMED(TRIP_CAUSE_NONE),        NAMED(TRIP_CAUSE_FAILURES), NAMED(TRIP_CAUSE_COUNT_WINDOW),
     NAMED(TRIP_CAUSE_TIME_WINDOW), NAMED(TRIP_CAUSE_HANGING),  NAMED(TRIP_CAUSE_PROBE),
@@ -46,30 +45,9 @@ static uint32_t number_in(const place *where, const char *const *names, size_t c
     wrong(where, "\"%s\" is no name of any", name);
 }
 
-const char *state_name_of(uint32_t state)
-{
-    return name_in(states, COUNT(states), state);
-}
-
 const char *mode_name_of(uint32_t mode)
 {
     return name_in(modes, COUNT(modes), mode);
-}
-
-static void state_status(facts *found, trip_status status)
-{
-    state_name(found, "status", trip_status_name(status));
-}
-
-static uint64_t number_if_any(const place *where, const json_t *step, const char *key)
-{
-    return json_object_get(step, key) == NULL ? 0 : (uint64_t)number_member(where, step, key);
-}
-
-/* The member as a text; absent: NULL, which is empty. A new reference. */
-static json_t *text_if_any(const place *where, const json_t *step, const char *key)
-{
-    return json_object_get(step, key) == NULL ? NULL : long_text(where, step, key);
 }
 
 /* ---- Steering ---------------------------------------------------------------------------------------------------- */
@@ -97,11 +75,7 @@ void configure(const place *where, trip_tracker tracker, const json_t *step, fac
                                                 json_is_null(json) ? NULL : &config, &error);
     json_decref(tenant);
     json_decref(provider);
-    state_status(found, status);
-    if (error.status != status)
-        wrong(where, "%s, but out_error says %s", trip_status_name(status), trip_status_name(error.status));
-    if (status == TRIP_E_CONFIG)
-        state_name(found, "field", config_field_name(error.field_offset));
+    state_error(where, status, &error, &tracker_shape, found);
 }
 
 /* ---- Seeing ------------------------------------------------------------------------------------------------------ */
@@ -172,6 +146,8 @@ void take_event(const place *where, trip_tracker tracker, facts *found)
     state_name(found, "scope", name_in(scopes, COUNT(scopes), event.scope));
     state_number(found, "failures", event.failures);
     state_number(found, "duration_ns", event.duration_ns);
+    state_number(found, "depth", event.depth);
+    state_number(found, "limit", event.limit);
     state_text(found, "tenant", text + event.tenant_offset, event.tenant_len);
     state_text(found, "provider", text + event.provider_offset, event.provider_len);
     state_text(found, "reason", text + event.reason_offset, event.reason_len);
@@ -248,9 +224,7 @@ void restore_snapshot(const place *where, trip_tracker tracker, const json_t *st
     trip_status status = trip_tracker_restore(tracker, now, s->bytes, s->len, &error);
     if (is_spoiled)
         s->bytes[flip] ^= 1;
-    if (error.status != status)
-        wrong(where, "%s, but out_error says %s", trip_status_name(status), trip_status_name(error.status));
-    state_status(found, status);
+    state_error(where, status, &error, &tracker_shape, found);
 }
 
 void forget_snapshots(snapshots *taken)

@@ -28,8 +28,7 @@ void restore_snapshot(const place *where, trip_tracker tracker, const json_t *st
                       facts *found);
 void forget_snapshots(snapshots *taken);
 
-/* "TRIP_STATE_OPEN", "TRIP_MODE_AUTO". */
-const char *state_name_of(uint32_t state);
+/* "TRIP_MODE_AUTO". */
 const char *mode_name_of(uint32_t mode);
 
 #endif

@@ -88,3 +88,13 @@ json_t *long_text(const place *where, const json_t *object, const char *key)
         wrong(where, "out of memory");
     return text;
 }
+
+uint64_t number_if_any(const place *where, const json_t *object, const char *key)
+{
+    return json_object_get(object, key) == NULL ? 0 : (uint64_t)number_member(where, object, key);
+}
+
+json_t *text_if_any(const place *where, const json_t *object, const char *key)
+{
+    return json_object_get(object, key) == NULL ? NULL : long_text(where, object, key);
+}

@@ -6,6 +6,7 @@
 #define CONTRACT_PLACE_H
 
 #include <jansson.h>
+#include <stdint.h>
 
 typedef struct place {
     const char *file;
@@ -26,5 +27,9 @@ json_int_t number_member(const place *where, const json_t *object, const char *k
 
 /* The member as a text, which may also be {"repeat": text, "times": n}. A new reference. */
 json_t *long_text(const place *where, const json_t *object, const char *key);
+
+/* The same of members that may be missing: then 0, and NULL, which is the empty text. */
+uint64_t number_if_any(const place *where, const json_t *object, const char *key);
+json_t *text_if_any(const place *where, const json_t *object, const char *key);
 
 #endif

@@ -2,6 +2,8 @@
    Judges nothing but that outputs are untouched where nothing may be written. */
 #include "said.h"
 
+#include "answer.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -38,11 +40,6 @@ static uint32_t class_named(const place *where, const char *name)
     wrong(where, "\"%s\" is no class", name);
 }
 
-static uint64_t number_if_any(const place *where, const json_t *step, const char *key)
-{
-    return json_object_get(step, key) == NULL ? 0 : (uint64_t)number_member(where, step, key);
-}
-
 trip_outcome outcome_argument(const place *where, const json_t *step)
 {
     return (trip_outcome){
@@ -56,7 +53,7 @@ trip_outcome outcome_argument(const place *where, const json_t *step)
 
 static void state_outcome(const place *where, trip_status status, const trip_outcome *outcome, facts *found)
 {
-    state_name(found, "status", trip_status_name(status));
+    state_status(found, status);
     if (status != TRIP_OK)
         return;
     if (outcome->duration_ns != 0)
@@ -103,7 +100,7 @@ void retry_hint(const place *where, const json_t *step, facts *found)
     trip_status status = trip_parse_retry_hint(json_string_value(name), json_string_length(name),
                                                json_string_value(value), json_string_length(value), now, &wait);
     json_decref(value);
-    state_name(found, "status", trip_status_name(status));
+    state_status(found, status);
     if (status == TRIP_OK)
         state_number(found, "retry_after_ns", wait);
     else if (wait != UNWRITTEN)

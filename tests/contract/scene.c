@@ -1,61 +1,29 @@
 /* Plays vectors through the public ABI: turns each step into one call and its outputs into facts. Judges nothing. */
 #include "scene.h"
 
-#include "config.h"
-#include "expect.h"
-#include "operating.h"
+#include "answer.h"
+#include "names.h"
+#include "policies.h"
 #include "said.h"
 
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <trip.h>
 
 #define KEY_MAX 510
-#define KEYS_MAX 7 /* that a step may hold */
-
-typedef struct scene {
-    place where;
-    trip_tracker tracker;
-    trip_config config;
-    snapshots snapshots;
-    json_t *circuits; /* name: handle */
-    json_t *permits;  /* name: handle */
-    json_t *epochs;   /* circuit's handle: epoch when last inspected */
-    bool destroyed;
-} scene;
+#define KEYS_MAX 9 /* that a step may hold */
 
 /* ---- Names ------------------------------------------------------------------------------------------------------- */
 
-static uint64_t named(const scene *s, const json_t *names, const char *name)
-{
-    const json_t *handle = json_object_get(names, name);
-    if (handle == NULL)
-        wrong(&s->where, "nothing is named \"%s\"", name);
-    return (uint64_t)json_integer_value(handle);
-}
-
-static void name_handle(scene *s, json_t *names, const json_t *step, uint64_t handle)
-{
-    if (json_object_set_new(names, text_member(&s->where, step, "as"), json_integer((json_int_t)handle)) != 0)
-        wrong(&s->where, "out of memory");
-}
-
 static trip_circuit circuit_argument(const scene *s, const json_t *step)
 {
-    return named(s, s->circuits, text_member(&s->where, step, "circuit"));
+    return named_by(&s->where, s->circuits, step, "circuit");
 }
 
 static trip_permit permit_argument(const scene *s, const json_t *step)
 {
-    return named(s, s->permits, text_member(&s->where, step, "permit"));
-}
-
-static void state_status(facts *found, trip_status status)
-{
-    state_name(found, "status", trip_status_name(status));
+    return named_by(&s->where, s->permits, step, "permit");
 }
 
 /* ---- Circuits ---------------------------------------------------------------------------------------------------- */
@@ -68,55 +36,38 @@ static void state_identity(const scene *s, const json_t *step, const char *key, 
     if (json_object_get(expected, key) == NULL)
         return;
     const char *other = text_member(&s->where, expected, key);
-    bool equal = named(s, s->circuits, other) == got;
+    bool equal = named(&s->where, s->circuits, other) == got;
     state_name(found, key, equal == wanted ? other : equal ? "the same circuit" : "another circuit");
 }
 
-static void do_circuit(scene *s, const json_t *step, facts *found)
+void state_circuit(scene *s, const json_t *step, trip_status status, trip_circuit circuit, facts *found)
 {
-    json_t *tenant = long_text(&s->where, step, "tenant"), *provider = long_text(&s->where, step, "provider");
-    trip_circuit circuit = 0;
-    trip_status status = trip_tracker_circuit(s->tracker, json_string_value(tenant), json_string_length(tenant),
-                                              json_string_value(provider), json_string_length(provider), &circuit);
-    json_decref(tenant);
-    json_decref(provider);
     state_status(found, status);
     text_member(&s->where, step, "as");
     if (status != TRIP_OK)
         return;
     state_identity(s, step, "same_as", true, circuit, found);
     state_identity(s, step, "not_same_as", false, circuit, found);
-    name_handle(s, s->circuits, step, circuit);
+    name_handle(&s->where, s->circuits, step, circuit);
 }
 
-/* `refused` was `before` the call: it must be so still unless there was a rejection. */
-static void state_rejection(const scene *s, trip_status status, const trip_rejection *before,
-                            const trip_rejection *refused, facts *found)
+static void do_circuit(scene *s, const json_t *step, facts *found)
 {
-    state_status(found, status);
-    if (status <= TRIP_OK || status == TRIP_STALE) {
-        if (memcmp(before, refused, sizeof *refused) != 0)
-            wrong(&s->where, "%s, and yet out_rejection was written", trip_status_name(status));
-        return;
-    }
-    if (refused->status != status)
-        wrong(&s->where, "%s, but out_rejection says %s", trip_status_name(status), trip_status_name(refused->status));
-    state_name(found, "state", state_name_of(refused->state));
-    state_number(found, "failures", refused->failures);
-    state_number(found, "retry_after_ns", refused->retry_after_ns);
-    state_number(found, "open_duration_ns", refused->open_duration_ns);
+    words tenant = words_of(s, step, "tenant"), provider = words_of(s, step, "provider");
+    trip_circuit circuit = 0;
+    trip_status status =
+        trip_tracker_circuit(s->tracker, tenant.text, tenant.len, provider.text, provider.len, &circuit);
+    state_circuit(s, step, status, circuit, found);
 }
-
-static const trip_rejection unwritten = {.struct_size = sizeof(trip_rejection), .status = INT32_MAX, .state = 77};
 
 static void do_permit(scene *s, const json_t *step, facts *found)
 {
     trip_permit permit = 0;
     trip_rejection refused = unwritten;
     trip_status status = trip_circuit_permit(circuit_argument(s, step), &permit, &refused);
-    state_rejection(s, status, &unwritten, &refused, found);
+    state_rejection(&s->where, status, &refused, found);
     if (status == TRIP_OK)
-        name_handle(s, s->permits, step, permit);
+        name_handle(&s->where, s->permits, step, permit);
     else if (permit != 0)
         wrong(&s->where, "%s, and yet out_permit was written", trip_status_name(status));
 }
@@ -143,7 +94,7 @@ static void do_ask(scene *s, const json_t *step, facts *found)
         answer = status;
         last = refused;
     }
-    state_rejection(s, answer, &unwritten, &last, found);
+    state_rejection(&s->where, answer, &last, found);
     state_number(found, "granted", (uint64_t)granted);
 }
 
@@ -151,7 +102,7 @@ static void do_peek(scene *s, const json_t *step, facts *found)
 {
     trip_rejection refused = unwritten;
     trip_status status = trip_circuit_peek(circuit_argument(s, step), &refused);
-    state_rejection(s, status, &unwritten, &refused, found);
+    state_rejection(&s->where, status, &refused, found);
 }
 
 static void state_epoch(scene *s, trip_circuit circuit, uint64_t epoch, facts *found)
@@ -265,7 +216,7 @@ static void do_destroy(scene *s, const json_t *step, facts *found)
     state_status(found, status);
 }
 
-/* Names of circuits and permits are forgotten, those of snapshots are not. */
+/* Names are forgotten, but those of snapshots are not. */
 static void do_restart(scene *s, const json_t *step, facts *found)
 {
     (void)step;
@@ -275,6 +226,7 @@ static void do_restart(scene *s, const json_t *step, facts *found)
     json_object_clear(s->circuits);
     json_object_clear(s->permits);
     json_object_clear(s->epochs);
+    forget_names(s);
     state_status(found, status);
 }
 
@@ -397,6 +349,36 @@ static const struct kind {
     {"snapshot", {"do", "expect", "now_unix_ns", "as"}, do_snapshot},
     {"restore", {"do", "expect", "snapshot", "now_unix_ns", "flip"}, do_restore},
     {"restart", {"do", "expect"}, do_restart},
+    {"retry", {"do", "expect", "config", "as"}, do_retry},
+    {"delay_for", {"do", "expect", "retry", "attempt"}, do_delay_for},
+    {"retry_begin", {"do", "expect", "retry", "provider"}, do_retry_begin},
+    {"retry_next",
+     {"do", "expect", "retry", "provider", "attempt", "began_ns", "last_delay_ns", "class", "retry_after_ns"},
+     do_retry_next},
+    {"inspect_retry", {"do", "expect", "retry", "provider"}, do_inspect_retry},
+    {"dedup", {"do", "expect", "config", "as"}, do_dedup},
+    {"check", {"do", "expect", "dedup", "key", "as"}, do_check},
+    {"wait", {"do", "expect", "dedup", "key", "timeout_ns", "as"}, do_wait},
+    {"complete", {"do", "expect", "ticket", "value"}, do_complete},
+    {"fail", {"do", "expect", "ticket"}, do_fail},
+    {"drop_ticket", {"do", "expect", "ticket"}, do_drop_ticket},
+    {"renew_ticket", {"do", "expect", "ticket"}, do_renew_ticket},
+    {"forget", {"do", "expect", "dedup", "key"}, do_forget},
+    {"inspect_dedup", {"do", "expect", "dedup"}, do_inspect_dedup},
+    {"gate", {"do", "expect", "name", "config", "as"}, do_gate},
+    {"acquire", {"do", "expect", "gate", "as"}, do_acquire},
+    {"release", {"do", "expect", "token", "effect"}, do_release},
+    {"inspect_gate", {"do", "expect", "gate"}, do_inspect_gate},
+    {"route", {"do", "expect", "tenant", "config", "providers", "as"}, do_route},
+    {"route_add", {"do", "expect", "route", "provider", "weight"}, do_route_add},
+    {"route_permit", {"do", "expect", "route", "session", "avoid", "as"}, do_route_permit},
+    {"route_circuit", {"do", "expect", "route", "index", "as"}, do_route_circuit},
+    {"pipeline", {"do", "expect", "stages", "as"}, do_pipeline},
+    {"run", {"do", "expect", "pipeline", "input"}, do_run},
+    {"stage_count", {"do", "expect", "pipeline"}, do_stage_count},
+    {"guard", {"do", "expect", "circuit", "function", "signature", "config", "as"}, do_guard},
+    {"guard_call", {"do", "expect", "guard", "arguments"}, do_guard_call},
+    {"end", {"do", "expect", "object"}, do_end},
 };
 
 static void perform(scene *s, const char *name, const json_t *step)
@@ -409,6 +391,7 @@ static void perform(scene *s, const char *name, const json_t *step)
         facts found = {.count = 0};
         kinds[i].run(s, step, &found);
         compare(&s->where, expected, &found);
+        json_array_clear(s->written);
         return;
     }
     wrong(&s->where, "unknown step \"%s\"", name);
@@ -479,17 +462,22 @@ static bool create(scene *s, const json_t *vector)
     trip_error error = {.struct_size = sizeof error};
     trip_status status = trip_tracker_create(&s->config, &s->tracker, &error);
     facts found = {.count = 0};
-    state_status(&found, status);
-    if (status != TRIP_OK) {
-        if (error.status != status || error.message[0] == '\0' || s->tracker != 0)
-            wrong(&s->where, "%s, but the outputs do not say so", trip_status_name(status));
-        state_name(&found, "field", config_field_name(error.field_offset));
-    }
+    state_error(&s->where, status, &error, &tracker_shape, &found);
+    if (status != TRIP_OK && s->tracker != 0)
+        wrong(&s->where, "%s, and yet out_tracker was written", trip_status_name(status));
     json_t *accepted = json_pack("{s:s}", "status", "TRIP_OK");
     bool is_said = json_object_get(vector, "create") != NULL;
     compare(&s->where, is_said ? member(&s->where, vector, "create", JSON_OBJECT) : accepted, &found);
     json_decref(accepted);
     return status == TRIP_OK;
+}
+
+static void forget(scene *s)
+{
+    forget_snapshots(&s->snapshots);
+    json_t *all[] = {s->circuits, s->permits, s->tickets, s->tokens, s->epochs, s->written};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        json_decref(all[i]);
 }
 
 void play(const char *file, const json_t *vector)
@@ -498,17 +486,18 @@ void play(const char *file, const json_t *vector)
     scene s = {.where = {.file = file, .vector = name},
                .circuits = json_object(),
                .permits = json_object(),
-               .epochs = json_object()};
+               .tickets = json_object(),
+               .tokens = json_object(),
+               .epochs = json_object(),
+               .written = json_array()};
     check_shape(&s.where, vector);
     if (create(&s, vector)) {
         run_steps(&s, member(&s.where, vector, "steps", JSON_ARRAY));
+        end_objects(&s);
         if (!s.destroyed && trip_tracker_destroy(s.tracker) != TRIP_OK)
             wrong(&s.where, "the tracker could not be destroyed at the end");
     } else if (json_object_get(vector, "steps") != NULL) {
         wrong(&s.where, "steps without a tracker");
     }
-    forget_snapshots(&s.snapshots);
-    json_decref(s.circuits);
-    json_decref(s.permits);
-    json_decref(s.epochs);
+    forget(&s);
 }
