@@ -14,8 +14,8 @@ use std::thread;
 use std::time::Duration;
 use trip::classify::{self, Class};
 use trip::{
-    Caller, CallerError, Checked, Circuit, Config, DedupConfig, Error, Gate, GateConfig, Jitter, OnDrop, Permits,
-    Reason, Remember, Retry, RetryConfig, Route, RouteConfig, Tracker,
+    Adapt, Caller, CallerError, Checked, Circuit, Config, DedupConfig, Error, Gate, GateConfig, Jitter, OnDrop,
+    Permits, Reason, Remember, Retry, RetryConfig, Route, RouteConfig, Tracker,
 };
 
 /// Fails so many times, then succeeds; and counts.
@@ -162,6 +162,38 @@ fn a_place_is_held_through_all_attempts() {
         flaky.ask()
     });
     assert_eq!(answer.unwrap(), 3);
+}
+
+#[test]
+fn a_gate_that_adapts_learns_of_the_last_attempt() {
+    let parts = Parts::new();
+    let limit_after = |class: Class| {
+        let config = GateConfig::default().adapt(Adapt::Aimd).capacity(50).initial_limit(20);
+        let gate = parts.tracker.gate("llm", &config).unwrap();
+        let caller = parts.caller().gate(&gate);
+        for _ in 0..40 {
+            let call = caller.classify(|failed: &Failed| failed.0);
+            let _ = call.call(|_| if class == Class::Success { Ok(()) } else { Err(Failed(class)) });
+        }
+        (gate.inspect().unwrap().limit, gate.inspect().unwrap().depth)
+    };
+    assert!(limit_after(Class::Overloaded).0 < 20);
+    assert_eq!(limit_after(Class::Unknown), (20, 0));
+    assert_eq!(limit_after(Class::Auth), limit_after(Class::Success));
+}
+
+#[test]
+fn a_ticket_is_renewed_before_each_retry() {
+    let parts = Parts::new();
+    let lease = Duration::from_secs(10);
+    let dedup = parts.tracker.dedup(&DedupConfig::default().lease(lease)).unwrap();
+    let (caller, flaky) = (parts.caller().dedup(&dedup), Flaky::new(2));
+    let answer = caller.call_once("key", |_| {
+        parts.tracker.advance(lease * 3 / 4).unwrap();
+        flaky.ask().map(|calls| calls.to_string())
+    });
+    assert_eq!(answer.unwrap(), "3");
+    assert!(matches!(dedup.check("key"), Ok(Checked::Cached(value)) if value == b"3"));
 }
 
 #[test]
