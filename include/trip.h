@@ -250,7 +250,7 @@ enum {
 
 enum {
     TRIP_FALLBACK_REFUSE = 0, /**< When all circuits of a route refuse, the call is refused. */
-    TRIP_FALLBACK_ONE = 1 /**< It is let through to the one that would admit it soonest, unless such a call is out:
+    TRIP_FALLBACK_ONE = 1     /**< It is let through to the one that would admit it soonest, unless such a call is out:
                                its circuit counts it, and changes no state for it. It counts as out until it is settled,
                                but no longer than a probe may be. Never to one that an operator has forced open. */
 };
