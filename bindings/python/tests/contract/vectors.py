@@ -80,6 +80,8 @@ STEPS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "guard_call": ({"guard", "arguments"}, set(), _REJECTION | {"result"}),
     "end": ({"object"}, set(), set()),
 }
+# What each of a list may have that is an argument.
+LISTED = {"providers": ({"provider"}, {"weight"}), "stages": ({"name", "does"}, set[str]())}
 
 
 class BadVector(AssertionError):
@@ -138,6 +140,10 @@ def check_step(name: str, step: Step) -> None:
     must, may, observable = STEPS[step["do"]]
     arguments = step.keys() - {"do", "expect"}
     _require(must <= arguments <= must | may, f"{name}: {step['do']} with {sorted(arguments)}")
+    for argument in step.keys() & LISTED.keys():
+        must, may = LISTED[argument]
+        for each in step[argument]:
+            _require(must <= each.keys() <= must | may, f"{name}: one of the {argument} with {sorted(each)}")
     _require(step.get("times", 1) > 0, f"{name}: {step['do']} no times")
     expected = step.get("expect", {}).keys()
     _require("status" in expected, f"{name}: {step['do']} expects no status")
