@@ -1,7 +1,7 @@
 //! The one call that does it all: deduplicate, wait for a place, ask for a permit, call, record, and try again.
 //!
-//! This file is what a caller says and what it gets; `caller/attempts.rs` is what happens between the gate and the function,
-//! whether somebody blocks or awaits.
+//! This file is what a caller says and what it gets; `caller/attempts.rs` is what happens between the gate and the
+//! function, whether somebody blocks or awaits.
 
 mod attempts;
 #[cfg(feature = "tokio")]
@@ -22,28 +22,29 @@ use std::fmt;
 use std::sync::Arc;
 use std::thread;
 
-/// A circuit, or a route, with the parts around it: who calls through this deduplicates, is bound, asks for a permit, records,
-/// and tries again, in one.
+/// A circuit, or a route, with the parts around it: who calls through this deduplicates, is bound, asks for a permit,
+/// records, and tries again, in one.
 ///
 /// The order, from the outside in:
 ///
-/// 1. [`dedup`](Self::dedup): a value that is known ends it here, and so does one that another caller brings meanwhile. Who
-///    waits for that holds nothing.
-/// 2. [`gate`](Self::gate): a place is held until the call is over, the waits before its retries included, so that retries
-///    never add load beyond the gate.
+/// 1. [`dedup`](Self::dedup): a value that is known ends it here, and so does one that another caller brings meanwhile.
+///    Who waits for that holds nothing.
+/// 2. [`gate`](Self::gate): a place is held until the call is over, the waits before its retries included, so that
+///    retries never add load beyond the gate.
 /// 3. [`retry`](Self::retry): as often as the rule says, and
-/// 4. for each attempt a permit, of the circuit or of a provider of the route, the function, and its outcome recorded. With
-///    [`Permits::PerCall`] the permit comes before the retries: one for all attempts, with the outcome of the last.
+/// 4. for each attempt a permit, of the circuit or of a provider of the route, the function, and its outcome recorded.
+///    With [`Permits::PerCall`] the permit comes before the retries: one for all attempts, with the outcome of the
+///    last.
 ///
-/// A refused permit is no attempt: without any attempt so far the caller gets the refusal, after one that failed he gets its
-/// error. Where permits are per attempt, providers of a route that have failed in this call are asked last.
+/// A refused permit is no attempt: without any attempt so far the caller gets the refusal, after one that failed he
+/// gets its error. Where permits are per attempt, providers of a route that have failed in this call are asked last.
 ///
-/// A part that has an error of its own, such as being out of memory, is passed over: it is told to the tracker's reporter,
-/// and the call goes on without that part; so is a circuit that has any, as by [`Circuit::call`]. Another part that is
-/// destroyed, or a key that is too long, is [`CallerError::Failed`].
+/// A part that has an error of its own, such as being out of memory, is passed over: it is told to the tracker's
+/// reporter, and the call goes on without that part; so is a circuit that has any, as by [`Circuit::call`]. Another
+/// part that is destroyed, or a key that is too long, is [`CallerError::Failed`].
 ///
-/// Whatever ends a call, a panic or a future that is dropped included, it leaves nothing held: the ticket is dropped, the
-/// token released, the permit cancelled or, in a panic, dropped.
+/// Whatever ends a call, a panic or a future that is dropped included, it leaves nothing held: the ticket is dropped,
+/// the token released, the permit cancelled or, in a panic, dropped.
 ///
 /// Clones share their parts.
 ///
@@ -165,7 +166,8 @@ impl Caller {
         self
     }
 
-    /// Makes a call once that many want at once, and remembers what it brought: those of [`call_once`](Self::call_once).
+    /// Makes a call once that many want at once, and remembers what it brought: those of
+    /// [`call_once`](Self::call_once).
     #[must_use]
     pub fn dedup(mut self, dedup: &Dedup) -> Self {
         self.dedup = Some(dedup.clone());
@@ -266,8 +268,8 @@ impl<'a, C> Call<'a, C> {
         Call { session: session.as_ref(), ..self }
     }
 
-    /// A call whose errors are judged: what counts as a failure, and what is worth another attempt. Without this every error
-    /// is a [`Class::ServerError`]. [`classify`](crate::classify) knows most of what providers say.
+    /// A call whose errors are judged: what counts as a failure, and what is worth another attempt. Without this every
+    /// error is a [`Class::ServerError`]. [`classify`](crate::classify) knows most of what providers say.
     pub fn classify<E, O: Into<Outcome>, D: Fn(&E) -> O>(self, classify: D) -> Call<'a, D> {
         Call { caller: self.caller, session: self.session, classify }
     }
@@ -284,8 +286,8 @@ impl<'a, C> Call<'a, C> {
         self.attempt(None, &mut call)
     }
 
-    /// [`call`](Self::call) for what need not be called twice. While another call of this key is in progress its result is
-    /// waited for, and when it has one that is this call's; a result is remembered for the time to live of
+    /// [`call`](Self::call) for what need not be called twice. While another call of this key is in progress its result
+    /// is waited for, and when it has one that is this call's; a result is remembered for the time to live of
     /// [`Caller::dedup`]. A caller without that just calls. Where the one who is calling fails, the next calls.
     ///
     /// # Errors

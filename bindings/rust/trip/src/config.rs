@@ -72,8 +72,8 @@ config! {
         on_cancelled: Effect = on_cancelled,
         /// What [`Class::Unknown`](crate::classify::Class) counts as: [`Effect::Nothing`] by default.
         on_unknown: Effect = on_unknown,
-        /// Of so many probes `half_open_successes` must succeed: more than that, at most 15. 0, the default: as many, so
-        /// that the first that fails opens again.
+        /// Of so many probes `half_open_successes` must succeed: more than that, at most 15. 0, the default: as many,
+        /// so that the first that fails opens again.
         half_open_probes: u32 = half_open_probes,
         /// How long a used-up quota keeps its circuit open where the provider does not say: above 0, at most one year,
         /// 600 s by default.
@@ -106,8 +106,8 @@ config! {
         hang_calls: u32 = hang_calls,
         /// Steps in which the share of admitted calls grows: 1 to 100, 4 by default.
         ramp_steps: u32 = ramp_steps,
-        /// How long it grows after a circuit has closed again: at most one year. Zero, the default: all calls are admitted
-        /// at once.
+        /// How long it grows after a circuit has closed again: at most one year. Zero, the default: all calls are
+        /// admitted at once.
         ramp: Duration = ramp_ns,
         /// A stream without progress for so long has failed: at most one year. Zero, the default: it may take its time.
         stall: Duration = stall_ns,

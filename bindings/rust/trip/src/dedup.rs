@@ -1,4 +1,4 @@
-//! Deduplication: of all who want the same call made at once one makes it, and what it brought is remembered for a while.
+//! Deduplication: of all who want the same call made at once one makes it, and what it brought is remembered.
 
 use crate::error::Error;
 use crate::ffi::{self, Known};
@@ -26,7 +26,8 @@ config! {
         max_entries: u32 = max_entries,
         /// Bytes of keys and values that are kept: at least 1, 64 MiB by default.
         max_bytes: u64 = max_bytes,
-        /// A call is in progress for so long at most, then its key is free: above zero, at most one year, 600 s by default.
+        /// A call is in progress for so long at most, then its key is free: above zero, at most one year, 600 s by
+        /// default.
         lease: Duration = lease_ns,
         /// A value is kept for so long: at most one year, 300 s by default. Zero: never.
         ttl: Duration = ttl_ns,
@@ -73,22 +74,23 @@ pub enum Checked {
     Cached(Vec<u8>),
 }
 
-/// The duty to make a call that others wait for. Settle it, on any thread; it is gone then. Dropped, it says that the call
-/// was given up: its key is free at once, and one of those who wait gets the next ticket.
+/// The duty to make a call that others wait for. Settle it, on any thread; it is gone then. Dropped, it says that the
+/// call was given up: its key is free at once, and one of those who wait gets the next ticket.
 #[must_use = "a ticket that is dropped leaves the call to the next one"]
 pub struct Ticket(u64);
 
-/// A deduplicator seen from outside.
+/// A deduplicator seen from outside: `started = completed + failed + expired + in_progress`. What has ended by itself
+/// may count as before until somebody comes by; each call sees to a few.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DedupInfo {
     /// Tickets out.
     pub in_progress: u32,
-    /// Values kept; one whose time is over may count until somebody comes by.
+    /// Values kept.
     pub cached: u32,
     /// Callers in [`Dedup::wait`].
     pub waiting: u32,
-    /// Bytes of keys and values kept.
+    /// Bytes of keys, those of calls in progress too, and of values.
     pub bytes: u64,
     /// Tickets given.
     pub started: u64,
@@ -98,7 +100,7 @@ pub struct DedupInfo {
     pub joined: u64,
     /// Tickets settled with a value.
     pub completed: u64,
-    /// Tickets settled without one.
+    /// Tickets settled without one, or left behind by a fork.
     pub failed: u64,
     /// Tickets whose lease ran out.
     pub expired: u64,
@@ -136,15 +138,16 @@ impl Dedup {
     ///
     /// # Errors
     /// [`Error::Invalid`]: the key is longer than 65536 bytes. [`Error::Capacity`]:
-    /// [`max_entries`](DedupConfig::max_entries) calls are in progress, or their keys are more than
-    /// [`max_bytes`](DedupConfig::max_bytes). [`Error::Handle`]: the deduplicator or its tracker is destroyed.
-    /// [`Error::NoMemory`].
+    /// [`max_entries`](DedupConfig::max_entries) calls are in progress, or their keys with this one are more than
+    /// [`max_bytes`](DedupConfig::max_bytes), or 1048576 tickets are out in the process. [`Error::Handle`]: the
+    /// deduplicator or its tracker is destroyed. [`Error::NoMemory`].
     pub fn check(&self, key: impl AsRef<[u8]>) -> Result<Checked, Error> {
         ffi::dedup_check(self.handle(), key.as_ref()).map(Checked::from)
     }
 
-    /// As [`check`](Self::check), but while somebody else is making the call, waits for its end: at most so long, by the
-    /// machine's clock; `None`: as long as it takes. Blocks the thread.
+    /// As [`check`](Self::check), but while somebody else is making the call, waits for its end: at most so long, by
+    /// the machine's clock; `None`: as long as it takes. When that brings nothing, who has waited longest gets the next
+    /// ticket. Blocks the thread.
     ///
     /// # Errors
     /// As [`check`](Self::check); [`Error::Handle`], too, when the deduplicator is destroyed meanwhile.
@@ -155,8 +158,8 @@ impl Dedup {
     }
 
     /// A descriptor that is readable once [`check`](Self::check) has something else to say of a key than
-    /// [`Checked::InProgress`], for poll, epoll and what is built on them. Do not read it; check again. To close it is all
-    /// that giving up takes. With the feature `tokio`, `wait_async` waits for it.
+    /// [`Checked::InProgress`], for poll, epoll and what is built on them. Do not read it; check again. To close it is
+    /// all that giving up takes. With the feature `tokio`, `wait_async` waits for it.
     ///
     /// # Errors
     /// [`Error::Invalid`]: the key is longer than 65536 bytes. [`Error::System`]: the system gave no descriptor.
@@ -207,8 +210,8 @@ impl From<Known> for Checked {
 
 impl Ticket {
     /// The call has brought a value, which is copied: whoever waits for it gets it, and so does who asks within
-    /// [`ttl`](DedupConfig::ttl). With a `ttl` of zero, or when it is larger than [`max_bytes`](DedupConfig::max_bytes),
-    /// nobody gets it: those who wait get the next ticket.
+    /// [`ttl`](DedupConfig::ttl). With a `ttl` of zero, or when [`max_bytes`](DedupConfig::max_bytes) has no room for
+    /// it beside its key and those of the calls in progress, nobody gets it, and those who wait get the next ticket.
     pub fn complete(self, value: impl AsRef<[u8]>) -> Settled {
         Settled::of(ffi::ticket_complete(self.into_handle(), value.as_ref()))
     }
@@ -240,7 +243,8 @@ impl Ticket {
         handle
     }
 
-    /// Takes over a ticket. Any value is legal; a wrong one gets [`Error::Handle`] or [`Error::Consumed`] when it is used.
+    /// Takes over a ticket. Any value is legal; a wrong one gets [`Error::Handle`] or [`Error::Consumed`] when it is
+    /// used.
     pub fn from_handle(handle: u64) -> Self {
         Ticket(handle)
     }

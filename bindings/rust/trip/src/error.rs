@@ -12,33 +12,34 @@ use trip_sys as sys;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The circuit has moved on since this permit was granted, or the lease of this ticket is over. The call may go on; its
-    /// outcome will change nothing.
+    /// The circuit has moved on since this permit was granted, or the lease of this ticket is over. The call may go on;
+    /// its outcome will change nothing.
     Stale,
-    /// An argument is out of range: a text is longer than 255 bytes, or a key than 65536; a mode is none or holds for no
-    /// time or more than a year; an outcome is of no class; a route has no providers, or one twice; or nothing was asked
-    /// for.
+    /// An argument is out of range: a text is longer than 255 bytes, or a key than 65536; a mode is none or holds for
+    /// no time or more than a year; an outcome is of no class; a route has no providers, or one twice; or nothing was
+    /// asked for.
     Invalid,
-    /// There is no such thing: the handle is garbage, or what it was the handle of is destroyed, or its tracker is, or the
-    /// circuit evicted.
+    /// There is no such thing: the handle is garbage, or what it was the handle of is destroyed, or its tracker is, or
+    /// the circuit evicted.
     Handle,
     /// This permit, ticket or token has been settled before.
     Consumed,
     /// Out of memory.
     NoMemory,
-    /// A bound is reached: of objects, permits or tokens out, keys in progress, stages, providers of a route, or extensions
-    /// of a lease.
+    /// A bound is reached: of objects, permits or tokens out, keys in progress, stages, providers of a route, or
+    /// extensions of a lease.
     Capacity,
     /// A field of the config is out of range.
     Config(ConfigError),
-    /// The bytes are no snapshot that any library has written: damaged, cut off, or something else. One line for a human
-    /// says what is wrong; its wording may change.
+    /// The bytes are no snapshot that any library has written: damaged, cut off, or something else. One line for a
+    /// human says what is wrong; its wording may change.
     Snapshot(Box<str>),
     /// No guard can be put before this function.
     Signature(SignatureError),
     /// The config has members that the installed library does not know, or a later one has written the snapshot.
     TooNew,
-    /// The object cannot do that: only a manual clock can be advanced, and not every system makes functions at run time.
+    /// The object cannot do that: only a manual clock can be advanced, and not every system makes functions at run
+    /// time.
     Unsupported,
     /// The operating system refused something: random numbers, a thread key, a clock, a descriptor.
     System,

@@ -55,14 +55,16 @@ pub struct Event {
 pub struct EventBatch {
     /// The oldest first.
     pub events: Vec<Event>,
-    /// How many the tracker has ever lost, because nobody took events in time. It tells of no loss twice: it only grows.
+    /// How many the tracker has ever lost, because nobody took events in time. It tells of no loss twice: it only
+    /// grows.
     pub lost: u64,
 }
 
 impl Tracker {
-    /// Takes the events that have happened since they were taken last, the oldest first: at most so many, above 0. Waits
-    /// for nothing. The tracker keeps 4096; when it has so many, what happens is lost and counted. No event is told
-    /// twice, be it that several threads take them; those of one circuit that happen at once may come in another order.
+    /// Takes the events that have happened since they were taken last, the oldest first: at most so many, above 0.
+    /// Waits for nothing. The tracker keeps 4096; when it has so many, what happens is lost and counted. No event is
+    /// told twice, be it that several threads take them; those of one circuit that happen at once may come in another
+    /// order.
     ///
     /// ```
     /// # let tracker = trip::Tracker::new(&trip::Config::default())?;

@@ -1,5 +1,5 @@
-//! Configs: how a struct of C's becomes one with durations and enums. Nothing here decides what a field may be: the library
-//! refuses what is out of range.
+//! Configs: how a struct of C's becomes one with durations and enums. Nothing here decides what a field may be: the
+//! library refuses what is out of range.
 
 use crate::selector::{Adapt, Backoff, Clock, Effect, Fallback, Jitter, OnDrop, Order, Rule};
 use crate::time::nanoseconds;

@@ -31,8 +31,8 @@ config! {
         min_limit: u32 = min_limit,
         /// Where the limit begins: `min_limit` to `capacity`. 0, the default: 20, or as near as may be.
         initial_limit: u32 = initial_limit,
-        /// AIMD: a call that took longer has not succeeded in time: at most one year. Zero, the default: how long it took
-        /// does not matter.
+        /// AIMD: a call that took longer has not succeeded in time: at most one year. Zero, the default: how long it
+        /// took does not matter.
         latency: Duration = latency_ns,
         /// AIMD: what is left of the limit: 0.5 to below 1, 0.9 by default.
         decrease: f64 = decrease,
@@ -143,8 +143,8 @@ impl Gate {
     /// Asks for one of the places.
     ///
     /// # Errors
-    /// [`AcquireError::Shed`]: the gate is full; do not call. [`AcquireError::Failed`]: [`Error::Handle`], the gate or its
-    /// tracker is destroyed; [`Error::Capacity`], 1048576 tokens of all gates are out; [`Error::NoMemory`].
+    /// [`AcquireError::Shed`]: the gate is full; do not call. [`AcquireError::Failed`]: [`Error::Handle`], the gate or
+    /// its tracker is destroyed; [`Error::Capacity`], 1048576 tokens of all gates are out; [`Error::NoMemory`].
     pub fn acquire(&self) -> Result<Token, AcquireError> {
         match ffi::gate_acquire(self.handle()) {
             Ok(Ok(token)) => Ok(Token(token)),
@@ -189,7 +189,7 @@ impl Token {
         let handle = self.into_handle();
         let settled = Settled::of(ffi::token_release(handle, effect.into()));
         if settled == Settled::Failed(Error::Invalid) {
-            ffi::token_release(handle, sys::TRIP_EFFECT_NOTHING); // there is no such effect, and the place is still taken
+            ffi::token_release(handle, sys::TRIP_EFFECT_NOTHING); // the place is still taken
         }
         settled
     }

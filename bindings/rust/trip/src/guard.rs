@@ -14,8 +14,8 @@ use std::ptr;
 use std::sync::Arc;
 
 config! {
-    /// What a guard makes of results, and what its caller gets when it does not call. Begins with the library's defaults;
-    /// change what you want changed.
+    /// What a guard makes of results, and what its caller gets when it does not call. Begins with the library's
+    /// defaults; change what you want changed.
     ///
     /// ```
     /// let config = trip::GuardConfig::default().rule(trip::Rule::ZeroSucceeds);
@@ -24,8 +24,8 @@ config! {
     GuardConfig: trip_guard_config = ffi::default_guard_config {
         /// What a failure is: a negative result, by default.
         rule: Rule = rule,
-        /// What the function of [`FunctionGuard::pointer`] returns when the circuit refuses: cut to its type, as a pointer
-        /// too; -1 by default.
+        /// What the function of [`FunctionGuard::pointer`] returns when the circuit refuses: cut to its type, as a
+        /// pointer too; -1 by default.
         refused_result: i64 = refused_result,
         /// The same where it returns floating point: any, -1 by default.
         refused_double: f64 = refused_double,
@@ -39,9 +39,10 @@ pub type Function = unsafe extern "C" fn();
 
 /// A function of C's with a circuit before it: each call asks for a permit, and is recorded by its result.
 ///
-/// The signature is the type of the result and, in parentheses, those of the parameters: `void`, `int8`, `uint8`, `int16`,
-/// `uint16`, `int32`, `uint32`, `int64`, `uint64`, `float`, `double`, `pointer`. Clones are the same guard. It is destroyed
-/// with the last of them, and keeps the tracker of its circuit alive.
+/// The signature is the type of the result and, in parentheses, those of the parameters: `void`, `int8`, `uint8`,
+/// `int16`, `uint16`, `int32`, `uint32`, `int64`, `uint64`, `float`, `double`, `pointer`; at most 64 parameters, and
+/// 1024 bytes. Clones are the same guard. It is destroyed with the last of them, and keeps the tracker of its circuit
+/// alive.
 ///
 /// ```
 /// use trip::{FunctionGuard, GuardConfig, Value};
@@ -116,9 +117,9 @@ impl FunctionGuard {
     /// Puts a circuit before a function.
     ///
     /// # Errors
-    /// [`Error::Signature`]: the signature is none, or the function is variadic, has structs by value, or the library was
-    /// built without libffi. [`Error::Config`]: the rule does not fit the type of the result, or is [`Rule::Classifier`].
-    /// [`Error::Handle`]: the tracker is destroyed. [`Error::Capacity`], [`Error::NoMemory`].
+    /// [`Error::Signature`]: the signature is none, or the function is variadic, has structs by value, or the library
+    /// was built without libffi. [`Error::Config`]: the rule does not fit the type of the result, or is
+    /// [`Rule::Classifier`]. [`Error::Handle`]: the tracker is destroyed. [`Error::Capacity`], [`Error::NoMemory`].
     ///
     /// # Safety
     /// The function must have this signature, in the C calling convention, and stay loaded while the guard, or what
@@ -133,8 +134,8 @@ impl FunctionGuard {
         unsafe { Self::create(circuit, function, signature.as_ref(), *config, None::<fn(&Value, i32) -> Class>) }
     }
 
-    /// [`new`](Self::new) with a function that judges each result: by the result, and by what `errno` is after the call.
-    /// Where it panics nothing is known of the call. The rule is [`Rule::Classifier`], whatever the config says.
+    /// [`new`](Self::new) with a function that judges each result: by the result, and by what `errno` is after the
+    /// call. Where it panics nothing is known of the call. The rule is [`Rule::Classifier`], whatever the config says.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -186,9 +187,9 @@ impl FunctionGuard {
     /// Calls the function, if its circuit admits the call, and records how it went. `errno` is the function's.
     ///
     /// # Errors
-    /// [`PermitError::Rejected`]: the circuit refused, and the function was not called. [`PermitError::Failed`], and it was
-    /// not either: [`Error::Invalid`], the arguments are not what the signature says; [`Error::Handle`], the guard is
-    /// destroyed.
+    /// [`PermitError::Rejected`]: the circuit refused, and the function was not called. [`PermitError::Failed`], and it
+    /// was not either: [`Error::Invalid`], the arguments are not what the signature says; [`Error::Handle`], the guard
+    /// is destroyed.
     ///
     /// # Safety
     /// What the function asks of its arguments; above all, of pointers.
@@ -209,13 +210,13 @@ impl FunctionGuard {
     }
 
     /// A function of the same signature that does what [`call`](Self::call) does, and returns
-    /// [`refused_result`](GuardConfig::refused_result) when the circuit refuses: to be put where a program keeps a pointer
-    /// to the function itself. It is never freed, so that no call can come too late; once the guard is destroyed it calls the
-    /// function without asking anybody.
+    /// [`refused_result`](GuardConfig::refused_result) when the circuit refuses: to be put where a program keeps a
+    /// pointer to the function itself. It is never freed, so that no call can come too late; once the guard is
+    /// destroyed it calls the function without asking anybody.
     ///
     /// # Errors
-    /// [`Error::Unsupported`]: the system allows no functions that are made at run time. [`Error::Handle`]: the guard is
-    /// destroyed. [`Error::NoMemory`].
+    /// [`Error::Unsupported`]: the system allows no functions that are made at run time. [`Error::Handle`]: the guard
+    /// is destroyed. [`Error::NoMemory`].
     pub fn pointer(&self) -> Result<Function, Error> {
         ffi::guard_pointer(self.handle())
     }

@@ -46,16 +46,17 @@
 //! # Ok::<_, trip::Error>(())
 //! ```
 //!
-//! What kind of failure it was, [`classify`] tells, and [`Permit::record`] and [`Circuit::call_classified`] settle by that:
-//! a caller's mistake does not count against the provider. A long response tells of its [progress](Permit::progress).
+//! What kind of failure it was, [`classify`] tells, and [`Permit::record`] and [`Circuit::call_classified`] settle by
+//! that: a caller's mistake does not count against the provider. A long response tells of its
+//! [progress](Permit::progress).
 //!
 //! Who operates the program sees, explains and steers circuits while they run: [`Tracker::circuits`],
 //! [`Circuit::explain`], [`Tracker::metrics`], [`Circuit::set_mode`], [`Tracker::configure`]. What happens is told by
-//! [`Tracker::take_events`] and, with the feature `tokio`, to whoever awaits `Tracker::events`. A restarted process goes on
-//! where the last one was: [`Tracker::snapshot`], [`Tracker::restore`].
+//! [`Tracker::take_events`] and, with the feature `tokio`, to whoever awaits `Tracker::events`. A restarted process
+//! goes on where the last one was: [`Tracker::snapshot`], [`Tracker::restore`].
 //!
-//! Around the permit stand, each usable alone, [`Retry`], [`Dedup`], [`Gate`], [`Route`], [`Pipeline`] and [`FunctionGuard`];
-//! a [`Caller`] is made of them, and makes the one call that does it all.
+//! Around the permit stand, each usable alone, [`Retry`], [`Dedup`], [`Gate`], [`Route`], [`Pipeline`] and
+//! [`FunctionGuard`]; a [`Caller`] is made of them, and makes the one call that does it all.
 #![deny(unsafe_code)]
 
 mod call;

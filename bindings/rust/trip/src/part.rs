@@ -52,14 +52,15 @@ impl Drop for Part {
     }
 }
 
-/// What every type with a `part` can do; and, for those that have nothing else, how it is made of somebody else's handle.
+/// What every type with a `part` can do; and, for those that have nothing else, how it is made of somebody else's
+/// handle.
 macro_rules! part {
     ($name:ident, $noun:literal, $destroy:path) => {
         $crate::part::part!($name, $noun);
 
         impl $name {
-            #[doc = concat!("The ", $noun, " that somebody else in this process created, in whatever language. It stays theirs.")]
-            /// Any value is legal; a wrong one gets [`Error::Handle`](crate::Error::Handle) when it is used.
+            #[doc = concat!("The ", $noun, " that somebody else in this process created, in whatever language.")]
+            /// It stays theirs. Any value is legal; a wrong one gets [`Error::Handle`](crate::Error::Handle) when it is used.
             #[must_use]
             pub fn from_handle(handle: u64) -> Self {
                 $name { part: std::sync::Arc::new($crate::part::Part::borrow(handle, $destroy)) }

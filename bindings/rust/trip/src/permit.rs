@@ -23,19 +23,19 @@ pub struct Permit {
     circuit: u64,
 }
 
-/// What became of the settlement of a permit, a [`Ticket`](crate::Ticket) or a [`Token`](crate::Token). There is nothing that
-/// a caller has to do about it, so that it may be ignored.
+/// What became of the settlement of a permit, a [`Ticket`](crate::Ticket) or a [`Token`](crate::Token). There is
+/// nothing that a caller has to do about it, so that it may be ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settled {
     /// Counted by who granted it.
     Counted,
-    /// It came too late, and nothing has changed: the circuit of the permit has moved on, which counts it in its statistics
-    /// all the same; the lease of the ticket is over; the token was acquired before a fork, by the parent.
+    /// It came too late, and nothing has changed: the circuit of the permit has moved on, which counts it in its
+    /// statistics all the same; the lease of the ticket is over; the token was acquired before a fork, by the parent.
     Stale,
     /// Not settled: [`Error::Consumed`], it was settled before, through its handle; [`Error::Handle`], its tracker,
-    /// deduplicator or gate is destroyed. [`Error::Invalid`]: the outcome was of no class, and the permit was dropped; or
-    /// there is no such effect, and the token was released as by dropping it. [`Error::NoMemory`]: the value of the ticket
-    /// could not be kept, and it was settled as by [`Ticket::fail`](crate::Ticket::fail).
+    /// deduplicator or gate is destroyed. [`Error::Invalid`]: the outcome was of no class, and the permit was dropped;
+    /// or there is no such effect, and the token was released as by dropping it. [`Error::NoMemory`]: the value of the
+    /// ticket could not be kept, and it was settled as by [`Ticket::fail`](crate::Ticket::fail).
     Failed(Error),
 }
 

@@ -1,5 +1,5 @@
-//! Pipelines: named stages through which bytes pass. A stage is a closure; its error and its panic reach whoever runs the
-//! pipeline, though C is between the two.
+//! Pipelines: named stages through which bytes pass. A stage is a closure; its error and its panic reach whoever runs
+//! the pipeline, though C is between the two.
 
 use crate::error::Error;
 use crate::ffi;
@@ -61,8 +61,8 @@ pub struct StageFailure {
 pub enum RunError {
     /// A stage failed.
     Stage(StageFailure),
-    /// The library failed: [`Error::Handle`], the pipeline is destroyed; [`Error::NoMemory`]; [`Error::Capacity`], 65535
-    /// outputs exist.
+    /// The library failed: [`Error::Handle`], the pipeline is destroyed; [`Error::NoMemory`]; [`Error::Capacity`],
+    /// 65535 outputs exist.
     Failed(Error),
 }
 
@@ -73,9 +73,9 @@ enum Trouble {
 }
 
 thread_local! {
-    /// The runs that this thread is in, the innermost last, each with the last trouble of its stages. A stage that somebody
-    /// else runs, in another language, has nobody to tell: or it tells the run around that one, which takes no notice
-    /// unless a stage of its own fails because of it.
+    /// The runs that this thread is in, the innermost last, each with the last trouble of its stages. A stage that
+    /// somebody else runs, in another language, has nobody to tell: or it tells the run around that one, which takes no
+    /// notice unless a stage of its own fails because of it.
     static RUNS: RefCell<Vec<Option<Trouble>>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -90,8 +90,8 @@ impl Pipeline {
     }
 
     /// Adds a stage, behind those that are there. Runs that are in the pipeline go on without it. It is dropped, on any
-    /// thread, when the pipeline is destroyed and the last run has left. It may run this or another pipeline; but one that
-    /// holds its own pipeline keeps it alive for ever.
+    /// thread, when the pipeline is destroyed and the last run has left. It may run this or another pipeline; but one
+    /// that holds its own pipeline keeps it alive for ever.
     ///
     /// # Errors
     /// [`Error::Invalid`]: the name is longer than 255 bytes. [`Error::Capacity`]: the pipeline has 1024 stages.
@@ -121,8 +121,8 @@ impl Pipeline {
         ffi::pipeline_count(self.handle())
     }
 
-    /// Passes bytes through the stages, in order: the output of one is the input of the next. Without stages the output is
-    /// the input. May be called by any number of threads, and by stages.
+    /// Passes bytes through the stages, in order: the output of one is the input of the next. Without stages the output
+    /// is the input. May be called by any number of threads, and by stages.
     ///
     /// # Errors
     /// [`RunError::Stage`]: a stage failed; its error is the source. [`RunError::Failed`]: the library did.
@@ -145,7 +145,8 @@ impl Pipeline {
     }
 }
 
-/// For the run that this thread is in. What was left there before is dropped when nobody borrows it: it may run a pipeline.
+/// For the run that this thread is in. What was left there before is dropped when nobody borrows it: it may run a
+/// pipeline.
 fn leave(trouble: Trouble) {
     let before = RUNS.with_borrow_mut(|runs| runs.last_mut().and_then(|last| last.replace(trouble)));
     drop(before);

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-/// A value that [`Call::call_once`](crate::Call::call_once) can give to several callers: as bytes, of which each makes its own.
+/// A value that [`Call::call_once`](crate::Call::call_once) can give to several callers: as bytes, of which each makes
+/// its own.
 ///
 /// ```
 /// use std::borrow::Cow;
@@ -34,8 +35,8 @@ pub trait Remember: Sized {
     /// The value as bytes.
     fn encode(&self) -> Cow<'_, [u8]>;
 
-    /// The value of bytes. `None`: they are none, as of an older program or of another key's value; then the call is made
-    /// anew, and the bytes are forgotten.
+    /// The value of bytes. `None`: they are none, as of an older program or of another key's value; then the call is
+    /// made anew, and the bytes are forgotten.
     fn decode(bytes: Vec<u8>) -> Option<Self>;
 }
 

@@ -39,12 +39,13 @@ config! {
         max_providers: u32 = max_providers,
         /// Of what is drawn for the jitter. 0, the default: another in each process.
         seed: u64 = seed,
-        /// A call is not tried again when its provider asks to wait longer: at most one year, 60 s by default. Zero: what
-        /// providers ask for is not heeded.
+        /// A call is not tried again when its provider asks to wait longer: at most one year, 60 s by default. Zero:
+        /// what providers ask for is not heeded.
         max_retry_after: Duration = max_retry_after_ns,
         /// No attempt begins later than so long after [`Retry::begin`]: at most one year. Zero, the default: it may.
         deadline: Duration = deadline_ns,
-        /// Which classes are worth a retry: by default server errors, rate limits, overload, network and timeouts.
+        /// Which classes are worth a retry, success none of them: by default server errors, rate limits, overload,
+        /// network and timeouts.
         classes: Classes = classes,
         /// Retries that each call earns its provider: 0 to 1000, 0.1 by default.
         budget_ratio: f64 = budget_ratio,
@@ -121,8 +122,8 @@ impl fmt::Debug for Classes {
     }
 }
 
-/// A rule for retries, with the budgets of its providers: each call earns its provider a share of a retry, so that retries
-/// cannot multiply an outage.
+/// A rule for retries, with the budgets of its providers: each call earns its provider a share of a retry, so that
+/// retries cannot multiply an outage.
 ///
 /// Clones are the same rule. It is destroyed with the last of them.
 ///
@@ -219,8 +220,8 @@ impl Retry {
         Ok(Retry { part: Arc::new(Part::own(handle, ffi::retry_destroy, tracker)) })
     }
 
-    /// How long to wait after an attempt, before jitter: `min(base_delay * multiplier^(attempt - 1), max_delay)`. Depends on
-    /// nothing else and changes nothing. 0 is taken as 1.
+    /// How long to wait after an attempt, before jitter: `min(base_delay * multiplier^(attempt - 1), max_delay)`.
+    /// Depends on nothing else and changes nothing. 0 is taken as 1.
     ///
     /// # Errors
     /// [`Error::Handle`]: the rule is destroyed.
@@ -228,19 +229,22 @@ impl Retry {
         ffi::retry_delay_for(self.handle(), attempt).map(Duration::from_nanos)
     }
 
-    /// Begins a call: it earns its provider [`budget_ratio`](RetryConfig::budget_ratio) retries, and its deadline begins.
+    /// Begins a call: it earns its provider [`budget_ratio`](RetryConfig::budget_ratio) retries, and its deadline
+    /// begins.
     ///
     /// # Errors
-    /// [`Error::Invalid`]: the provider is longer than 255 bytes. [`Error::Handle`]: the rule or its tracker is destroyed.
+    /// [`Error::Invalid`]: the provider is longer than 255 bytes. [`Error::Handle`]: the rule or its tracker is
+    /// destroyed.
     pub fn begin(&self, provider: impl AsRef<[u8]>) -> Result<Attempt, Error> {
         let began = ffi::retry_begin(self.handle(), provider.as_ref())?;
         Ok(Attempt { number: 1, began: Duration::from_nanos(began), delay: Duration::ZERO })
     }
 
     /// The attempt after one that failed, which takes a retry from the budget of the provider that failed. Wait for its
-    /// [`delay`](Attempt::delay), which no jitter makes shorter than what the outcome says that the provider asks for.
+    /// [`delay`](Attempt::delay), which is never shorter than what the outcome says that the provider asks for.
     ///
-    /// A refused permit is no failed attempt: nobody was called, and to ask this would take retries from those who were.
+    /// A refused permit is no failed attempt: nobody was called, and to ask this would take retries from those who
+    /// were.
     ///
     /// # Errors
     /// Why there is to be none.

@@ -79,8 +79,8 @@ impl Tracker {
     ///
     /// # Errors
     /// [`Error::Invalid`]: the tenant is longer than 255 bytes. [`Error::Config`] names the field that is out of range;
-    /// [`Error::Handle`]: the tracker is destroyed. [`Error::Capacity`], [`Error::NoMemory`] and [`Error::System`] are the
-    /// machine's.
+    /// [`Error::Handle`]: the tracker is destroyed. [`Error::Capacity`], [`Error::NoMemory`] and [`Error::System`] are
+    /// the machine's.
     pub fn route(&self, tenant: impl AsRef<[u8]>, config: &RouteConfig) -> Result<Route, Error> {
         let tenant = tenant.as_ref();
         let handle = ffi::route_create(self.handle(), tenant, &config.to_raw(), RouteConfig::field_at)?;
@@ -90,32 +90,33 @@ impl Tracker {
 }
 
 impl Route {
-    /// The route that somebody else in this process created, in whatever language. It stays theirs. Any value is legal; a
-    /// wrong one gets [`Error::Handle`] when it is used.
+    /// The route that somebody else in this process created, in whatever language. It stays theirs. Any value is legal;
+    /// a wrong one gets [`Error::Handle`] when it is used.
     #[must_use]
     pub fn from_handle(handle: u64) -> Self {
         Route { part: Arc::new(Part::borrow(handle, ffi::route_destroy)), names: Names::new(OnceLock::new()) }
     }
 
-    /// Adds a provider, behind those that are there. Its weight is its share of the calls, to those of the others, where
-    /// providers are drawn or sessions are spread over them.
+    /// Adds a provider, behind those that are there. Its weight is its share of the calls, to those of the others,
+    /// where providers are drawn or sessions are spread over them.
     ///
     /// # Errors
-    /// [`Error::Invalid`]: the weight is not from 1 to 1000000, the provider is longer than 255 bytes, or is on the route
-    /// already. [`Error::Capacity`]: 64 providers are. [`Error::Handle`]: the route is destroyed. [`Error::NoMemory`].
+    /// [`Error::Invalid`]: the weight is not from 1 to 1000000, the provider is longer than 255 bytes, or is on the
+    /// route already. [`Error::Capacity`]: 64 providers are. [`Error::Handle`]: the route is destroyed.
+    /// [`Error::NoMemory`].
     pub fn add(&self, provider: impl AsRef<[u8]>, weight: u32) -> Result<(), Error> {
         ffi::route_add(self.handle(), provider.as_ref(), weight)
     }
 
-    /// A permit of the first provider whose circuit admits the call. Calls of a session go to the same provider as long as
-    /// it admits them, in every process and on every machine, whatever the order is; an empty session keeps nothing
+    /// A permit of the first provider whose circuit admits the call. Calls of a session go to the same provider as long
+    /// as it admits them, in every process and on every machine, whatever the order is; an empty session keeps nothing
     /// together. Providers of which `avoid` has the bit, `1 << index`, are asked last.
     ///
     /// # Errors
     /// [`PermitError::Rejected`]: all refuse, and this is what the circuit says that will admit a call soonest; its
-    /// [`provider`](Rejected::provider) is empty. [`PermitError::Failed`]: [`Error::Invalid`], the session is longer than 255
-    /// bytes, or the route has no providers; [`Error::Handle`], the route or its tracker is destroyed; [`Error::Capacity`],
-    /// 1048576 permits are out, or no circuit could be made; [`Error::NoMemory`].
+    /// [`provider`](Rejected::provider) is empty. [`PermitError::Failed`]: [`Error::Invalid`], the session is longer
+    /// than 255 bytes, or the route has no providers; [`Error::Handle`], the route or its tracker is destroyed;
+    /// [`Error::Capacity`], 1048576 permits are out, or no circuit could be made; [`Error::NoMemory`].
     pub fn permit(&self, session: impl AsRef<[u8]>, avoid: u64) -> Result<Routed, PermitError> {
         match ffi::route_permit(self.handle(), session.as_ref(), avoid)? {
             Ok((permit, index)) => Ok(Routed { permit: Permit::ordinary(permit, 0), index }),

@@ -210,7 +210,7 @@ selector! {
         Full = sys::TRIP_JITTER_FULL,
         /// Anything from half of the delay to all of it.
         Equal = sys::TRIP_JITTER_EQUAL,
-        /// Anything from the base delay to three times the last one, below the cap.
+        /// Anything from the base delay to three times the last one, at most the cap.
         Decorrelated = sys::TRIP_JITTER_DECORRELATED,
     }
 }
@@ -222,7 +222,7 @@ selector! {
         None = sys::TRIP_ADAPT_NONE,
         /// It grows by one while calls succeed in time, and falls by a share when one does not.
         Aimd = sys::TRIP_ADAPT_AIMD,
-        /// It falls as calls take longer than they did in the long run, and grows as they do not.
+        /// It falls as calls take longer than in the long run, and grows as they do not.
         Gradient = sys::TRIP_ADAPT_GRADIENT,
     }
 }
@@ -242,7 +242,8 @@ selector! {
     Fallback: u32 {
         /// It is refused.
         Refuse = sys::TRIP_FALLBACK_REFUSE,
-        /// It is let through to the one that would admit it soonest, unless such a call is out.
+        /// It is let through to the one that would admit it soonest, unless such a call is out: its circuit counts it,
+        /// and changes no state for it. Never to one that an operator has forced open.
         One = sys::TRIP_FALLBACK_ONE,
     }
 }

@@ -1,5 +1,5 @@
-//! Waiting for events with tokio: woken by a copy of the tracker's descriptor, which is taken out of the runtime and closed
-//! with the value that waits.
+//! Waiting for events with tokio: woken by a copy of the tracker's descriptor, which is taken out of the runtime and
+//! closed with the value that waits.
 
 use crate::error::Error;
 use crate::event::Event;
@@ -86,8 +86,8 @@ impl Events {
         }
     }
 
-    /// How many events the tracker has ever lost, as far as was known at the last [`next`](Self::next): it keeps 4096 that
-    /// nobody has taken.
+    /// How many events the tracker has ever lost, as far as was known at the last [`next`](Self::next): it keeps 4096
+    /// that nobody has taken.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.lost

@@ -1,5 +1,5 @@
-//! Waiting with tokio for a call that somebody else is making: woken by a descriptor of its own, which is closed with the
-//! future that waits.
+//! Waiting with tokio for a call that somebody else is making: woken by a descriptor of its own, which is closed with
+//! the future that waits.
 
 use crate::dedup::{Checked, Dedup};
 use crate::error::Error;
@@ -8,8 +8,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::io::Interest;
 
 impl Dedup {
-    /// As [`wait`](Self::wait) without a timeout, with the feature `tokio`: whoever wants one has tokio's. It never gives
-    /// [`Checked::InProgress`].
+    /// As [`wait`](Self::wait) without a timeout, with the feature `tokio`: whoever wants one has tokio's. It never
+    /// gives [`Checked::InProgress`].
     ///
     /// Cancel safe: a future that is dropped before it is ready has no ticket, and leaves nothing behind.
     ///

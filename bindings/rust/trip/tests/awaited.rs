@@ -153,8 +153,8 @@ fn given_up_before_a_retry_it_leaves_nothing() {
     assert_eq!(given_up(&parts), (2, 0));
 }
 
-/// One call with a wait for another's ticket, functions that wait, and a retry; given up after each number of polls until
-/// one of them is enough.
+/// One call with a wait for another's ticket, functions that wait, and a retry; given up after each number of polls
+/// until one of them is enough.
 #[test]
 fn given_up_anywhere_it_leaves_nothing() {
     for permits in BOTH {

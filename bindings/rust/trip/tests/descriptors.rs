@@ -1,5 +1,5 @@
-//! Descriptors: what waited for events, or for another's call, leaves none open and none watched. A test program of its own with one test, so that
-//! no other opens any meanwhile.
+//! Descriptors: what waited for events, or for another's call, leaves none open and none watched. A test program of its
+//! own with one test, so that no other opens any meanwhile.
 
 mod common;
 

@@ -103,6 +103,7 @@ fn classes_are_a_set() {
     let classes = Classes::of([Class::Timeout, Class::Unknown]).with(Class::Quota).without(Class::Timeout);
     let has = [Class::Timeout, Class::Unknown, Class::Quota, Class::Other(99)].map(|class| classes.has(class));
     assert_eq!(has, [false, true, true, false]);
+    assert!(!Classes::of([Class::Other(64 + u32::from(Class::Timeout))]).has(Class::Timeout));
     assert_eq!(format!("{classes:?}"), "{Quota, Unknown}");
     assert_eq!(Classes::default(), Classes::NONE);
     let retry = Retry::new(&config().classes(classes)).unwrap();

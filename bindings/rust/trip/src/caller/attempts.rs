@@ -1,5 +1,5 @@
-//! The attempts of one call, from its place at the gate to its last outcome. It waits for nothing itself: who blocks and who
-//! awaits both ask it before and after each attempt, and dropping it gives back all that it holds.
+//! The attempts of one call, from its place at the gate to its last outcome. It waits for nothing itself: who blocks
+//! and who awaits both ask it before and after each attempt, and dropping it gives back all that it holds.
 
 use super::{Call, Caller, Classify, Permits, Refusal, Target};
 use crate::classify::{Class, Outcome};

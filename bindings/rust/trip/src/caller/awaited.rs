@@ -1,5 +1,5 @@
-//! The same call for those who await: the waits for another's result, for the function and before a retry are where it may
-//! be given up.
+//! The same call for those who await: the waits for another's result, for the function and before a retry are where it
+//! may be given up.
 
 use super::{Attempts, Call, Caller, CallerError, Classify, Found};
 use crate::call::noting_waits;
@@ -29,7 +29,8 @@ impl Caller {
     /// See [`CallerError`].
     ///
     /// # Panics
-    /// As [`call_async`](Self::call_async); and outside of a runtime with IO enabled, when it has to wait for another's result.
+    /// As [`call_async`](Self::call_async); and outside of a runtime with IO enabled, when it has to wait for another's
+    /// result.
     pub async fn call_once_async<T: Remember, E, F>(
         &self,
         key: impl AsRef<[u8]>,
@@ -43,9 +44,9 @@ impl Caller {
 }
 
 impl<C> Call<'_, C> {
-    /// [`call`](Self::call) for a function that gives a future, with the feature `tokio`. When the future of this is dropped
-    /// before it is ready, its caller gave up: the permit is cancelled, and all else that it holds given back. A panic drops
-    /// the permit.
+    /// [`call`](Self::call) for a function that gives a future, with the feature `tokio`. When the future of this is
+    /// dropped before it is ready, its caller gave up: the permit is cancelled, and all else that it holds given back.
+    /// A panic drops the permit.
     ///
     /// # Errors
     /// See [`CallerError`].
@@ -66,7 +67,8 @@ impl<C> Call<'_, C> {
     /// See [`CallerError`].
     ///
     /// # Panics
-    /// As [`call_async`](Self::call_async); and outside of a runtime with IO enabled, when it has to wait for another's result.
+    /// As [`call_async`](Self::call_async); and outside of a runtime with IO enabled, when it has to wait for another's
+    /// result.
     pub async fn call_once_async<T: Remember, E, F>(
         &self,
         key: impl AsRef<[u8]>,

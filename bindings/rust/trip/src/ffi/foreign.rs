@@ -1,5 +1,5 @@
-//! What the library calls back: stages of pipelines, and what judges the results of guarded functions. What they are given
-//! is a Rust value behind a pointer, which the library hands back when nobody will use it any more.
+//! What the library calls back: stages of pipelines, and what judges the results of guarded functions. What they are
+//! given is a Rust value behind a pointer, which the library hands back when nobody will use it any more.
 
 use super::{answer, message, no_rejection};
 use crate::error::{Error, SignatureError};
@@ -8,8 +8,8 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::slice;
 use trip_sys as sys;
 
-/// Reads the input and gives the output, or the number of its failure, which is not 0. Must not panic: that would end the
-/// process here.
+/// Reads the input and gives the output, or the number of its failure, which is not 0. Must not panic: that would end
+/// the process here.
 pub(crate) type Stage = dyn Fn(&[u8]) -> Result<Vec<u8>, i32> + Send + Sync;
 
 /// Judges a result by where it lies, or null, and by errno: a class.
@@ -135,9 +135,9 @@ pub(crate) unsafe fn guard_create(
         None => (None, std::ptr::null_mut()),
     };
     let finalizer: sys::trip_finalizer = callback.and(Some(finalize::<Box<Classifier>>));
-    // SAFETY: any value is a legal handle; the caller vouches for the function; the length is that of the slice, which is
-    // never SIZE_MAX; the structs are valid; the classifier and its finalizer are told the box that they expect, which may
-    // be used by any thread.
+    // SAFETY: any value is a legal handle; the caller vouches for the function; the length is that of the slice, which
+    // is never SIZE_MAX; the structs are valid; the classifier and its finalizer are told the box that they expect,
+    // which may be used by any thread.
     let status = unsafe {
         sys::trip_guard_create(
             circuit,
@@ -172,8 +172,8 @@ pub(crate) fn guard_destroy(guard: u64) -> Result<(), Error> {
 /// The function was called, or the rejection.
 ///
 /// # Safety
-/// Each argument points to one of the type that the signature has there, and fit for the function; the result has room for
-/// one of its type.
+/// Each argument points to one of the type that the signature has there, and fit for the function; the result has room
+/// for one of its type.
 pub(crate) unsafe fn guard_call(
     guard: u64,
     arguments: &[*const c_void],

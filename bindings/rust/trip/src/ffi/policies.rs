@@ -60,7 +60,8 @@ pub(crate) fn retry_delay_for(retry: u64, attempt: u32) -> Result<u64, Error> {
 
 pub(crate) fn retry_begin(retry: u64, provider: &[u8]) -> Result<u64, Error> {
     let mut began = 0;
-    // SAFETY: any value is a legal handle; the length is that of the slice, which is never SIZE_MAX; the output is valid.
+    // SAFETY: any value is a legal handle; the length is that of the slice, which is never SIZE_MAX; the output is
+    // valid.
     Error::check(unsafe { sys::trip_retry_begin(retry, provider.as_ptr().cast(), provider.len(), &raw mut began) })
         .map(|()| began)
 }
@@ -75,8 +76,8 @@ pub(crate) fn retry_next(
     outcome: &sys::trip_outcome,
 ) -> Result<u64, i32> {
     let mut delay = 0;
-    // SAFETY: any value is a legal handle; the length is that of the slice, which is never SIZE_MAX; the outcome tells its
-    // size, and the output is valid.
+    // SAFETY: any value is a legal handle; the length is that of the slice, which is never SIZE_MAX; the outcome tells
+    // its size, and the output is valid.
     let status = unsafe {
         sys::trip_retry_next(
             retry,
@@ -98,7 +99,8 @@ pub(crate) fn retry_next(
 
 pub(crate) fn retry_inspect(retry: u64, provider: &[u8]) -> Result<sys::trip_retry_info, Error> {
     let mut info = empty!(trip_retry_info);
-    // SAFETY: any value is a legal handle; the length is that of the slice, which is never SIZE_MAX; the output is valid.
+    // SAFETY: any value is a legal handle; the length is that of the slice, which is never SIZE_MAX; the output is
+    // valid.
     Error::check(unsafe { sys::trip_retry_inspect(retry, provider.as_ptr().cast(), provider.len(), &raw mut info) })
         .map(|()| info)
 }
@@ -126,8 +128,8 @@ pub(crate) fn dedup_destroy(dedup: u64) -> Result<(), Error> {
 
 pub(crate) fn dedup_check(dedup: u64, key: &[u8]) -> Result<Known, Error> {
     known(|out_ticket, out_value, capacity, out_len| {
-        // SAFETY: any value is a legal handle; the length is that of the slice, which is never SIZE_MAX; `known` gives room
-        // and its size.
+        // SAFETY: any value is a legal handle; the length is that of the slice, which is never SIZE_MAX; `known` gives
+        // room and its size.
         unsafe {
             sys::trip_dedup_check(dedup, key.as_ptr().cast(), key.len(), out_ticket, out_value, capacity, out_len)
         }
@@ -177,7 +179,8 @@ fn known(ask: impl Fn(*mut u64, *mut c_char, usize, *mut usize) -> i32) -> Resul
 
 pub(crate) fn dedup_watch(dedup: u64, key: &[u8]) -> Result<OwnedFd, Error> {
     let mut fd = -1;
-    // SAFETY: any value is a legal handle; the length is that of the slice, which is never SIZE_MAX; the output is valid.
+    // SAFETY: any value is a legal handle; the length is that of the slice, which is never SIZE_MAX; the output is
+    // valid.
     Error::check(unsafe { sys::trip_dedup_watch(dedup, key.as_ptr().cast(), key.len(), &raw mut fd) })?;
     if fd < 0 {
         return Err(Error::System);
@@ -289,7 +292,8 @@ pub(crate) fn route_permit(
 ) -> Result<Result<(u64, u32), sys::trip_rejection>, Error> {
     let (mut permit, mut index) = (0, 0);
     let mut rejection = no_rejection();
-    // SAFETY: any value is a legal handle; the length is that of the slice, which is never SIZE_MAX; the outputs are valid.
+    // SAFETY: any value is a legal handle; the length is that of the slice, which is never SIZE_MAX; the outputs are
+    // valid.
     let status = unsafe {
         sys::trip_route_permit(
             route,

@@ -1,5 +1,5 @@
-//! The functions of libc that vectors put a circuit before. A signature that is not the function's is never called: such
-//! vectors show that no guard is made.
+//! The functions of libc that vectors put a circuit before. A signature that is not the function's is never called:
+//! such vectors show that no guard is made.
 #![allow(unsafe_code)]
 
 use serde_json::Value as Json;

@@ -1,5 +1,5 @@
-//! The steps of the parts around the permit. What a vector has made it keeps to its end, under its last name; tickets and
-//! tokens are kept as handles, because a vector may use one that was settled.
+//! The steps of the parts around the permit. What a vector has made it keeps to its end, under its last name; tickets
+//! and tokens are kept as handles, because a vector may use one that was settled.
 
 use crate::configs;
 use crate::expectation::Seen;

@@ -153,13 +153,15 @@ const STEPS: &[(&str, &str, &str)] = &[
     ("unknown-object", r#"{"do": "inspect_gate", "gate": "g", "expect": {"status": "TRIP_OK"}}"#, "no object is named"),
     (
         "object-of-another-kind",
-        r#"{"do": "repeat", "times": 1, "steps": [{"do": "gate", "config": {}, "as": "g", "expect": {"status": "TRIP_OK"}},
+        r#"{"do": "repeat", "times": 1, "steps": [
+            {"do": "gate", "config": {}, "as": "g", "expect": {"status": "TRIP_OK"}},
             {"do": "inspect_dedup", "dedup": "g", "expect": {"status": "TRIP_OK"}}]}"#,
         "`g` is no dedup",
     ),
     (
         "object-of-before-the-restart",
-        r#"{"do": "repeat", "times": 1, "steps": [{"do": "gate", "config": {}, "as": "g", "expect": {"status": "TRIP_OK"}},
+        r#"{"do": "repeat", "times": 1, "steps": [
+            {"do": "gate", "config": {}, "as": "g", "expect": {"status": "TRIP_OK"}},
             {"do": "restart", "expect": {"status": "TRIP_OK"}},
             {"do": "end", "object": "g", "expect": {"status": "TRIP_OK"}}]}"#,
         "no object is named",
@@ -185,7 +187,8 @@ const STEPS: &[(&str, &str, &str)] = &[
     ("unknown-token", r#"{"do": "release", "token": "t", "expect": {"status": "TRIP_OK"}}"#, "no token is named"),
     (
         "token-without-a-name",
-        r#"{"do": "repeat", "times": 1, "steps": [{"do": "gate", "config": {}, "as": "g", "expect": {"status": "TRIP_OK"}},
+        r#"{"do": "repeat", "times": 1, "steps": [
+            {"do": "gate", "config": {}, "as": "g", "expect": {"status": "TRIP_OK"}},
             {"do": "acquire", "gate": "g", "expect": {"status": "TRIP_OK"}}]}"#,
         "`as` is missing",
     ),
@@ -202,7 +205,8 @@ const STEPS: &[(&str, &str, &str)] = &[
     ),
     (
         "stage-that-fails-with-nothing",
-        r#"{"do": "pipeline", "stages": [{"name": "s", "does": {"fail": 0}}], "as": "p", "expect": {"status": "TRIP_OK"}}"#,
+        r#"{"do": "pipeline", "stages": [{"name": "s", "does": {"fail": 0}}], "as": "p",
+            "expect": {"status": "TRIP_OK"}}"#,
         "no code of a failure",
     ),
     (
