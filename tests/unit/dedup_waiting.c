@@ -1,5 +1,6 @@
 /* Deduplication among many: who waits and who watches, what wakes them, destruction meanwhile, and fork. */
 #include "asking.h"
+#include "child.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -9,9 +10,7 @@
 #include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/timerfd.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 static key a = {"a", 1}, b = {"b", 1};
 
@@ -646,31 +645,12 @@ END_TEST
 
 /* ---- Fork -------------------------------------------------------------------------------------------------------- */
 
-#define REQUIRE(fact)                                                                                                  \
-    do {                                                                                                               \
-        if (!(fact))                                                                                                   \
-            return __LINE__ % 255 + 1;                                                                                 \
-    } while (0)
-
 typedef struct family {
     trip_dedup dedup;
     trip_ticket ticket;
     int32_t fd;
     int descriptors;
 } family;
-
-/* Run `child` in a fork and pass on its verdict: the line of the first thing that is not so. */
-static int in_child(int (*child)(void *), void *argument)
-{
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
-    if (pid == 0)
-        _exit(child(argument));
-    int status = 0;
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert_msg(WIFEXITED(status), "the child died of signal %d", WTERMSIG(status));
-    return WEXITSTATUS(status);
-}
 
 static trip_status check(trip_dedup dedup, const char *text, trip_ticket *out_ticket)
 {
