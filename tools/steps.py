@@ -62,7 +62,7 @@ def tsan_tests(name: str, shows: str, repeat: str = "", limit: int = 900) -> Ste
         shows,
         "build-tsan",
         "-Db_sanitize=thread -Db_lundef=false",
-        "structs handles express lanes counting registry texts events ring window overdue guard pipeline "
+        "structs handles express lanes counting registry texts events ring window overdue gate adapt guard pipeline "
         "steering configure listing metrics snapshot threads faults statuses "
         f"{repeat}",
         limit,

@@ -11,6 +11,7 @@ from .model import Contract, Struct
 JSON_PATH = "tests/abi/layout.json"
 C_PATH = "tests/abi/layout_generated.c"
 GO_PATH = "bindings/go/abi_generated.go"
+WIDTH = 120
 
 
 def write_json(contract: Contract) -> str:
@@ -48,7 +49,10 @@ def c_assertions(struct: Struct) -> list[str]:
 
 
 def c_assertion(condition: str, what: str) -> str:
-    return f'_Static_assert({condition}, "{what}");'
+    """On one line, or broken as clang-format would."""
+    name = "_Static_assert("
+    whole = f'{name}{condition}, "{what}");'
+    return whole if len(whole) <= WIDTH else f'{name}{condition},\n{" " * len(name)}"{what}");'
 
 
 GO_HEAD = """\
