@@ -49,10 +49,8 @@ def c_assertions(struct: Struct) -> list[str]:
 
 
 def c_assertion(condition: str, what: str) -> str:
-    """On one line, or broken as clang-format would."""
-    name = "_Static_assert("
-    whole = f'{name}{condition}, "{what}");'
-    return whole if len(whole) <= WIDTH else f'{name}{condition},\n{" " * len(name)}"{what}");'
+    line = f'_Static_assert({condition}, "{what}");'
+    return line if len(line) <= WIDTH else f'_Static_assert({condition},\n               "{what}");'
 
 
 GO_HEAD = """\

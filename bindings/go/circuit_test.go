@@ -152,7 +152,7 @@ func TestGarbageHandlesAreRefused(t *testing.T) {
 			t.Errorf("%#x is a circuit", handle)
 		}
 	}
-	for _, handle := range []uint64{0, 1 << 63, ^uint64(0), newCircuit(t, tracker, "acme", "openai").Handle()} {
+	for _, handle := range []uint64{0, 1 << 62, ^uint64(0), newCircuit(t, tracker, "acme", "openai").Handle()} {
 		wantError(t, "PermitFromHandle", trip.PermitFromHandle(handle).RecordFailure(), trip.ErrHandle)
 	}
 	must(t, trip.PermitFromHandle(permit).RecordSuccess())

@@ -1,4 +1,5 @@
 // This file owns the policy of a tracker: the Go form of trip_config, its defaults, and the way between the two.
+// Between others of the library's configs and their Go forms it is the same way, pairing.go's.
 
 package trip
 
@@ -7,10 +8,7 @@ package trip
 */
 import "C"
 
-import (
-	"time"
-	"unsafe"
-)
+import "time"
 
 // Config says how the circuits of a tracker behave. A zero field means the default, so that a literal names only what
 // differs; values out of range are refused by [NewTracker] with a [*ConfigError].
@@ -127,36 +125,6 @@ func (c Config) abi() C.trip_config {
 	return abi
 }
 
-// fieldAt names the Config field at fault by its place in trip_config; none for UINT32_MAX and for fields unknown here.
-func fieldAt(offset C.uint32_t) string {
-	var config Config
-	var abi C.trip_config
-	w := walk{does: find, in: unsafe.Pointer(&abi), offset: uintptr(offset)}
-	config.fields(&abi, &w)
-	return w.found
-}
-
-// A walk goes through the fields of a Config and of a trip_config in pairs.
-type walk struct {
-	does    purpose
-	isExact bool           // write: zero is zero
-	in      unsafe.Pointer // find: the trip_config
-	offset  uintptr        // of a field in it
-	found   string         // and the name of its partner
-}
-
-func (w *walk) isAt(field unsafe.Pointer) bool {
-	return uintptr(field)-uintptr(w.in) == w.offset
-}
-
-type purpose int
-
-const (
-	read  purpose = iota // the trip_config into the Config
-	write                // the other way, where the Config says something
-	find                 // a name
-)
-
 func (c *Config) fields(abi *C.trip_config, w *walk) {
 	pair(w, "FailureThreshold", &abi.failure_threshold, &c.FailureThreshold)
 	pair(w, "InitialOpen", &abi.initial_open_ns, &c.InitialOpen)
@@ -193,44 +161,17 @@ func (c *Config) fields(abi *C.trip_config, w *walk) {
 }
 
 func (c *Config) effects(abi *C.trip_config, w *walk) {
-	pairEffect(w, "OnServerError", &abi.on_server_error, &c.OnServerError)
-	pairEffect(w, "OnRateLimited", &abi.on_rate_limited, &c.OnRateLimited)
-	pairEffect(w, "OnOverloaded", &abi.on_overloaded, &c.OnOverloaded)
-	pairEffect(w, "OnNetwork", &abi.on_network, &c.OnNetwork)
-	pairEffect(w, "OnTimeout", &abi.on_timeout, &c.OnTimeout)
-	pairEffect(w, "OnQuota", &abi.on_quota, &c.OnQuota)
-	pairEffect(w, "OnAuth", &abi.on_auth, &c.OnAuth)
-	pairEffect(w, "OnInvalidRequest", &abi.on_invalid_request, &c.OnInvalidRequest)
-	pairEffect(w, "OnContextOverflow", &abi.on_context_overflow, &c.OnContextOverflow)
-	pairEffect(w, "OnNotFound", &abi.on_not_found, &c.OnNotFound)
-	pairEffect(w, "OnContentFiltered", &abi.on_content_filtered, &c.OnContentFiltered)
-	pairEffect(w, "OnCancelled", &abi.on_cancelled, &c.OnCancelled)
-	pairEffect(w, "OnUnknown", &abi.on_unknown, &c.OnUnknown)
-}
-
-type number interface {
-	~uint32 | ~uint64 | ~int64 | ~float64
-}
-
-func pair[T, V number](w *walk, name string, field *T, value *V) {
-	switch {
-	case w.does == read:
-		*value = V(*field)
-	case w.does == find && w.isAt(unsafe.Pointer(field)):
-		w.found = name
-	case w.does == write && (w.isExact || *value != 0):
-		*field = T(*value)
-	}
-}
-
-// pairEffect is pair for an Effect, whose zero means the default even of an exact Config: nothing else would.
-func pairEffect(w *walk, name string, field *C.uint32_t, value *Effect) {
-	switch {
-	case w.does == read:
-		*value = EffectFailure + Effect(*field)
-	case w.does == find && w.isAt(unsafe.Pointer(field)):
-		w.found = name
-	case w.does == write && *value != EffectDefault:
-		*field = value.abi()
-	}
+	pairChoice(w, "OnServerError", &abi.on_server_error, &c.OnServerError)
+	pairChoice(w, "OnRateLimited", &abi.on_rate_limited, &c.OnRateLimited)
+	pairChoice(w, "OnOverloaded", &abi.on_overloaded, &c.OnOverloaded)
+	pairChoice(w, "OnNetwork", &abi.on_network, &c.OnNetwork)
+	pairChoice(w, "OnTimeout", &abi.on_timeout, &c.OnTimeout)
+	pairChoice(w, "OnQuota", &abi.on_quota, &c.OnQuota)
+	pairChoice(w, "OnAuth", &abi.on_auth, &c.OnAuth)
+	pairChoice(w, "OnInvalidRequest", &abi.on_invalid_request, &c.OnInvalidRequest)
+	pairChoice(w, "OnContextOverflow", &abi.on_context_overflow, &c.OnContextOverflow)
+	pairChoice(w, "OnNotFound", &abi.on_not_found, &c.OnNotFound)
+	pairChoice(w, "OnContentFiltered", &abi.on_content_filtered, &c.OnContentFiltered)
+	pairChoice(w, "OnCancelled", &abi.on_cancelled, &c.OnCancelled)
+	pairChoice(w, "OnUnknown", &abi.on_unknown, &c.OnUnknown)
 }

@@ -69,6 +69,11 @@ func (r *runner) configure(t *testing.T, step contract.Step) contract.Observed {
 		return observe(t, r.tracker.Withdraw(scope))
 	}
 	err := r.tracker.Configure(scope, configOf(t, *step.Config))
+	return configured(t, err)
+}
+
+// configured is what is observed of a config that may be refused.
+func configured(t *testing.T, err error) contract.Observed {
 	observed := observe(t, err)
 	var refused *trip.ConfigError
 	if errors.As(err, &refused) {
@@ -127,6 +132,8 @@ func (r *runner) takeEvent(t *testing.T) contract.Observed {
 	observed["tenant"] = event.Tenant
 	observed["provider"] = event.Provider
 	observed["reason"] = event.Reason
+	observed["depth"] = uint64(event.Depth)
+	observed["limit"] = uint64(event.Limit)
 	return observed
 }
 
@@ -191,6 +198,8 @@ var kinds = map[trip.EventKind]string{
 	trip.EventDroppedLate:  "TRIP_EVENT_DROPPED_LATE",
 	trip.EventLockWaited:   "TRIP_EVENT_LOCK_WAITED",
 	trip.EventConfigured:   "TRIP_EVENT_CONFIGURED",
+	trip.EventGateSoft:     "TRIP_EVENT_GATE_SOFT",
+	trip.EventGateFull:     "TRIP_EVENT_GATE_FULL",
 }
 
 var causes = map[trip.Cause]string{

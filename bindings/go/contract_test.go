@@ -38,8 +38,11 @@ type runner struct {
 	circuits  map[string]*trip.Circuit
 	permits   map[string]trip.Permit
 	epochs    map[*trip.Circuit]uint64
+	objects   map[string]any
+	tickets   map[string]*trip.Ticket
+	tokens    map[string]*trip.Token
 	snapshots map[string][]byte
-	granted   []trip.Permit // all of them, since a forgotten permit drops itself and so would take a part in the vector
+	granted   []any // all of them, since what is forgotten settles itself and so would take a part in the vector
 }
 
 func runVector(t *testing.T, vector contract.Vector) {
@@ -65,6 +68,9 @@ func (r *runner) start() (err error) {
 	r.tracker, err = trip.NewTracker(r.config)
 	r.circuits = make(map[string]*trip.Circuit)
 	r.permits = make(map[string]trip.Permit)
+	r.objects = make(map[string]any)
+	r.tickets = make(map[string]*trip.Ticket)
+	r.tokens = make(map[string]*trip.Token)
 	r.epochs = make(map[*trip.Circuit]uint64)
 	return err
 }
@@ -106,6 +112,8 @@ func (r *runner) one(t *testing.T, here string, step contract.Step) contract.Obs
 		return hinted(t, step)
 	case "configure", "circuits", "event", "metric", "snapshot", "restore", "restart":
 		return r.onTracker(t, here, step)
+	case "retry", "dedup", "gate", "route", "pipeline", "guard", "end":
+		return r.onObjects(t, here, step)
 	case "permit", "ask", "peek", "inspect", "key", "set_mode", "trip", "reset", "remove", "explain":
 		circuit, named := r.circuits[step.Circuit]
 		if !named {
@@ -119,12 +127,15 @@ func (r *runner) one(t *testing.T, here string, step contract.Step) contract.Obs
 		}
 		return onPermit(t, step, permit)
 	}
-	t.Fatalf("step %s: this runner cannot %q", here, step.Do)
-	return nil
+	return r.onParts(t, here, step)
 }
 
 func (r *runner) circuit(t *testing.T, step contract.Step) contract.Observed {
 	found, err := r.tracker.Circuit(string(step.Tenant), string(step.Provider))
+	return r.nameCircuit(t, step, found, err)
+}
+
+func (r *runner) nameCircuit(t *testing.T, step contract.Step, found *trip.Circuit, err error) contract.Observed {
 	observed := observe(t, err)
 	if err != nil {
 		return observed
@@ -272,7 +283,7 @@ func classified(outcome trip.CallOutcome) contract.Observed {
 }
 
 func hinted(t *testing.T, step contract.Step) contract.Observed {
-	wait, err := trip.ParseRetryHint(step.Name, string(step.Value), time.Unix(0, step.Now))
+	wait, err := trip.ParseRetryHint(string(step.Name), string(step.Value), time.Unix(0, step.Now))
 	observed := observe(t, err)
 	if err == nil {
 		observed["retry_after_ns"] = uint64(wait)
@@ -330,6 +341,19 @@ var classes = map[trip.Class]string{
 }
 
 var selectors = map[string]uint32{
+	"TRIP_ADAPT_NONE":          uint32(trip.AdaptNone),
+	"TRIP_ADAPT_AIMD":          uint32(trip.AdaptAIMD),
+	"TRIP_ADAPT_GRADIENT":      uint32(trip.AdaptGradient),
+	"TRIP_ORDER_LISTED":        uint32(trip.OrderListed),
+	"TRIP_ORDER_WEIGHTED":      uint32(trip.OrderWeighted),
+	"TRIP_FALLBACK_REFUSE":     uint32(trip.FallbackRefuse),
+	"TRIP_FALLBACK_ONE":        uint32(trip.FallbackOne),
+	"TRIP_RULE_NEGATIVE_FAILS": uint32(trip.RuleNegativeFails),
+	"TRIP_RULE_ZERO_SUCCEEDS":  uint32(trip.RuleZeroSucceeds),
+	"TRIP_RULE_ZERO_FAILS":     uint32(trip.RuleZeroFails),
+	"TRIP_RULE_ERRNO":          uint32(trip.RuleErrno),
+	"TRIP_RULE_CLASSIFIER":     uint32(trip.RuleClassifier),
+
 	"TRIP_BACKOFF_FIRST":    uint32(trip.BackoffFirst),
 	"TRIP_BACKOFF_COMPOUND": uint32(trip.BackoffCompound),
 	"TRIP_DROP_FAILURE":     uint32(trip.DropFailure),
@@ -344,7 +368,14 @@ var effects = map[string]trip.Effect{
 	"TRIP_EFFECT_NOTHING": trip.EffectNothing,
 }
 
-// fields are the Config fields by their names in trip_config.
+var jitters = map[string]trip.Jitter{
+	"TRIP_JITTER_NONE":         trip.JitterNone,
+	"TRIP_JITTER_FULL":         trip.JitterFull,
+	"TRIP_JITTER_EQUAL":        trip.JitterEqual,
+	"TRIP_JITTER_DECORRELATED": trip.JitterDecorrelated,
+}
+
+// fields are the fields of configs by their names in the library's; where two of its structs have a name, so do ours.
 var fields = map[string]string{
 	"failure_threshold":    "FailureThreshold",
 	"initial_open_ns":      "InitialOpen",
@@ -390,6 +421,40 @@ var fields = map[string]string{
 	"ramp_steps":           "RampSteps",
 	"ramp_ns":              "Ramp",
 	"stall_ns":             "Stall",
+
+	"max_attempts":  "MaxAttempts",
+	"base_delay_ns": "BaseDelay",
+	"max_delay_ns":  "MaxDelay",
+	"multiplier":    "Multiplier",
+	"max_providers": "MaxProviders",
+	"seed":          "Seed",
+	"deadline_ns":   "Deadline",
+	"classes":       "Classes",
+	"budget_ratio":  "BudgetRatio",
+	"budget_burst":  "BudgetBurst",
+
+	"max_entries": "MaxEntries",
+	"max_bytes":   "MaxBytes",
+	"lease_ns":    "Lease",
+	"ttl_ns":      "TTL",
+
+	"capacity":      "Capacity",
+	"soft_limit":    "SoftLimit",
+	"adapt":         "Adapt",
+	"min_limit":     "MinLimit",
+	"initial_limit": "InitialLimit",
+	"latency_ns":    "Latency",
+	"decrease":      "Decrease",
+	"tolerance":     "Tolerance",
+	"smoothing":     "Smoothing",
+
+	"order":    "Order",
+	"fallback": "Fallback",
+
+	"rule":           "Rule",
+	"refused_result": "RefusedResult",
+	"refused_double": "RefusedDouble",
+	"refused_errno":  "RefusedErrno",
 }
 
 func configOf(t *testing.T, set contract.Config) trip.Config {
@@ -414,19 +479,19 @@ func configOf(t *testing.T, set contract.Config) trip.Config {
 }
 
 func setOutcomes(t *testing.T, config *trip.Config, set contract.Config) {
-	selectEffect(t, &config.OnServerError, set.OnServerError)
-	selectEffect(t, &config.OnRateLimited, set.OnRateLimited)
-	selectEffect(t, &config.OnOverloaded, set.OnOverloaded)
-	selectEffect(t, &config.OnNetwork, set.OnNetwork)
-	selectEffect(t, &config.OnTimeout, set.OnTimeout)
-	selectEffect(t, &config.OnQuota, set.OnQuota)
-	selectEffect(t, &config.OnAuth, set.OnAuth)
-	selectEffect(t, &config.OnInvalidRequest, set.OnInvalidRequest)
-	selectEffect(t, &config.OnContextOverflow, set.OnContextOverflow)
-	selectEffect(t, &config.OnNotFound, set.OnNotFound)
-	selectEffect(t, &config.OnContentFiltered, set.OnContentFiltered)
-	selectEffect(t, &config.OnCancelled, set.OnCancelled)
-	selectEffect(t, &config.OnUnknown, set.OnUnknown)
+	chooseInto(t, &config.OnServerError, effects, set.OnServerError)
+	chooseInto(t, &config.OnRateLimited, effects, set.OnRateLimited)
+	chooseInto(t, &config.OnOverloaded, effects, set.OnOverloaded)
+	chooseInto(t, &config.OnNetwork, effects, set.OnNetwork)
+	chooseInto(t, &config.OnTimeout, effects, set.OnTimeout)
+	chooseInto(t, &config.OnQuota, effects, set.OnQuota)
+	chooseInto(t, &config.OnAuth, effects, set.OnAuth)
+	chooseInto(t, &config.OnInvalidRequest, effects, set.OnInvalidRequest)
+	chooseInto(t, &config.OnContextOverflow, effects, set.OnContextOverflow)
+	chooseInto(t, &config.OnNotFound, effects, set.OnNotFound)
+	chooseInto(t, &config.OnContentFiltered, effects, set.OnContentFiltered)
+	chooseInto(t, &config.OnCancelled, effects, set.OnCancelled)
+	chooseInto(t, &config.OnUnknown, effects, set.OnUnknown)
 	override(&config.QuotaOpen, set.QuotaOpenNs)
 	override(&config.MaxRetryAfter, set.MaxRetryAfterNs)
 }
@@ -450,21 +515,22 @@ func setWindows(config *trip.Config, set contract.Config) {
 	override(&config.Stall, set.StallNs)
 }
 
-func selectEffect(t *testing.T, field *trip.Effect, selector *contract.Selector) {
+// chooseInto is selectInto for values of which zero is none of the library's.
+func chooseInto[F ~int](t *testing.T, field *F, names map[string]F, selector *contract.Selector) {
 	if selector == nil {
 		return
 	}
-	effect, known := effects[selector.Name]
+	choice, known := names[selector.Name]
 	if selector.Name == "" {
-		effect, known = trip.EffectFailure+trip.Effect(selector.Number), true
+		choice, known = 1+F(selector.Number), true
 	}
 	if !known {
-		t.Fatalf("unknown effect %q", selector.Name)
+		t.Fatalf("unknown choice %q", selector.Name)
 	}
-	*field = effect
+	*field = choice
 }
 
-func override[F, V ~uint32 | ~int64 | ~float64](field *F, value *V) {
+func override[F, V ~int32 | ~uint32 | ~int64 | ~uint64 | ~float64](field *F, value *V) {
 	if value != nil {
 		*field = F(*value)
 	}

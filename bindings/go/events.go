@@ -30,7 +30,9 @@ type Event struct {
 	Failures uint32        // as in CircuitInfo, after the event
 	Tenant   string        // any bytes, as Provider
 	Provider string
-	Reason   string // the operator's
+	Reason   string // the operator's; of a gate, its name
+	Depth    uint32 // of a gate: tokens out
+	Limit    uint32 // of a gate: how many may be, now
 }
 
 const (
@@ -90,5 +92,7 @@ func eventOf(event *C.trip_event, texts []byte, lost uint64) Event {
 		Tenant:   text(event.tenant_offset, event.tenant_len),
 		Provider: text(event.provider_offset, event.provider_len),
 		Reason:   text(event.reason_offset, event.reason_len),
+		Depth:    uint32(event.depth),
+		Limit:    uint32(event.limit),
 	}
 }

@@ -28,7 +28,8 @@ const (
 //   - An error is a failure, and so is a deadline of ctx that passed: waiting for the provider used it up.
 //   - An error after ctx was cancelled, or one that is [context.Canceled], cancels the permit: somebody gave up, which
 //     tells nothing about the provider.
-//   - So does an error that is [ErrOpen], of another circuit within the call: a refusal is nobody's failure.
+//   - So does an error that is [ErrOpen] or [ErrShed], of another circuit or of a gate within the call: a refusal is
+//     nobody's failure.
 //   - A panic, or a call that ends its goroutine, drops the permit; the panic continues.
 //
 // A refused call is not made, and the error is an [*OpenError]; nor is it made when ctx is over before it begins. When
@@ -122,7 +123,12 @@ func executeByPermit[T any](ctx context.Context, circuit *Circuit, judge func(er
 		circuit.report(err)
 		return call(ctx)
 	}
+	return executeWith(ctx, circuit, permit, judge, call)
+}
 
+// executeWith makes the call with a permit that was granted for it.
+func executeWith[T any](ctx context.Context, circuit *Circuit, permit C.trip_permit, judge func(error) settlement,
+	call func(context.Context) (T, error)) (T, error) {
 	settled := settlement{way: drop} // unless the call returns
 	defer func() {
 		if circuit.tracker.settle(permit, settled) == C.TRIP_OK && settled.succeeds() {
@@ -138,7 +144,8 @@ func settlementOf(ctx context.Context, err error, judge func(error) settlement) 
 	switch {
 	case err == nil:
 		return settlement{way: recordSuccess}
-	case ctx.Err() == context.Canceled, errors.Is(err, context.Canceled), errors.Is(err, ErrOpen):
+	case ctx.Err() == context.Canceled, errors.Is(err, context.Canceled), errors.Is(err, ErrOpen),
+		errors.Is(err, ErrShed):
 		return settlement{way: cancel}
 	}
 	return judge(err)

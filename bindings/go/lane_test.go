@@ -469,5 +469,5 @@ func ExamplePermit() {
 	}
 	defer permit.Drop() // in case nobody gets to settle it
 	fmt.Println(permit.RecordSuccess(), permit.RecordSuccess())
-	// Output: <nil> trip: permit settled before
+	// Output: <nil> trip: settled before
 }

@@ -9,7 +9,10 @@ package trip
 import "C"
 
 import (
+	"context"
+	"errors"
 	"math"
+	"syscall"
 	"time"
 	"unsafe"
 )
@@ -55,6 +58,44 @@ func ClassifyText(text string) CallOutcome {
 	return callOutcome(C.trip_classify_text(said(text), C.size_t(len(text)), &outcome), &outcome)
 }
 
+// OutcomeError is an error of a call that says how the call went, for [ClassifyError].
+type OutcomeError struct {
+	Outcome CallOutcome
+	Err     error // what went wrong; may be nil
+}
+
+// Error is that of what went wrong.
+func (e *OutcomeError) Error() string {
+	if e.Err == nil {
+		return e.Outcome.Class.String()
+	}
+	return e.Err.Error()
+}
+
+// Unwrap is what went wrong.
+func (e *OutcomeError) Unwrap() error { return e.Err }
+
+// ClassifyError is the class of an error: what an [*OutcomeError] in it says; else that of the system's error number in
+// it; [ClassCancelled] and [ClassTimeout] where a context or a deadline has ended the call; else that of its text.
+func ClassifyError(err error) CallOutcome {
+	var told *OutcomeError
+	var number syscall.Errno
+	var late interface{ Timeout() bool }
+	switch {
+	case err == nil:
+		return CallOutcome{Class: ClassSuccess}
+	case errors.As(err, &told):
+		return told.Outcome
+	case errors.As(err, &number):
+		return ClassifyErrno(int(number))
+	case errors.Is(err, context.Canceled):
+		return CallOutcome{Class: ClassCancelled}
+	case errors.As(err, &late) && late.Timeout():
+		return CallOutcome{Class: ClassTimeout}
+	}
+	return ClassifyText(err.Error())
+}
+
 // ParseRetryHint is the wait that a header asks for, such as Retry-After or x-ratelimit-reset-tokens, or that a text
 // does, when name is empty: "Please try again in 6m0s." Dates are counted from now.
 //
@@ -67,12 +108,17 @@ func ParseRetryHint(name, value string, now time.Time) (time.Duration, error) {
 	return time.Duration(wait), answer(status)
 }
 
-// settlement is how a permit is settled with the outcome. [ErrInvalid]: its class is none, or another member is out of
-// range; that is found before the permit is given up for it.
+// settlement is how a permit is settled with the outcome. [ErrInvalid] is found before the permit is given up for it.
 func (o CallOutcome) settlement() (settlement, error) {
+	told, err := o.abi()
+	return settlement{way: recordOutcome, outcome: told}, err
+}
+
+// abi is the outcome as the library reads it. [ErrInvalid]: its class is none, or another member is out of range.
+func (o CallOutcome) abi() (*C.trip_outcome, error) {
 	if o.RetryAfter < 0 || o.Duration < 0 || o.Errno != int(int32(o.Errno)) ||
 		o.HTTPStatus < 0 || uint64(o.HTTPStatus) > math.MaxUint32 {
-		return settlement{}, ErrInvalid
+		return nil, ErrInvalid
 	}
 	told := &C.trip_outcome{
 		struct_size:    C.sizeof_trip_outcome,
@@ -84,9 +130,9 @@ func (o CallOutcome) settlement() (settlement, error) {
 	}
 	// A class that is unknown here may be that of a newer library. With no permit it settles none.
 	if int(o.Class) >= len(classTexts) && C.trip_permit_record(0, told) == C.TRIP_E_INVALID {
-		return settlement{}, ErrInvalid
+		return nil, ErrInvalid
 	}
-	return settlement{way: recordOutcome, outcome: told}, nil
+	return told, nil
 }
 
 func said(text string) *C.char {

@@ -56,7 +56,7 @@ func (t *Tracker) Restore(now time.Time, snapshot []byte) error {
 	reason := C.trip_error{struct_size: C.sizeof_trip_error}
 	status := C.trip_tracker_restore(t.handle, at, (*C.char)(unsafe.Pointer(unsafe.SliceData(snapshot))),
 		C.size_t(len(snapshot)), &reason)
-	return reasoned(status, &reason)
+	return reasoned(status, &reason, new(Config).fields)
 }
 
 // timeOfDay is 0 for the system's, which the zero Time asks for and no other.

@@ -94,5 +94,5 @@ func (t *Tracker) configure(scope Scope, policy *C.trip_config) error {
 	status := C.trip_tracker_configure(t.handle, C.uint32_t(scope.Kind), bytesOf(scope.Tenant),
 		C.size_t(len(scope.Tenant)), bytesOf(scope.Provider), C.size_t(len(scope.Provider)), policy, &reason)
 	forgetNoLane()
-	return reasoned(status, &reason)
+	return reasoned(status, &reason, new(Config).fields)
 }

@@ -29,7 +29,7 @@ func NewTracker(config Config) (*Tracker, error) {
 	reason := C.trip_error{struct_size: C.sizeof_trip_error}
 	tracker := &Tracker{onError: config.OnError, clock: Clock(abi.clock), maxCircuits: uint32(abi.max_circuits)}
 	status := C.trip_tracker_create(&abi, &tracker.handle, &reason)
-	if err := reasoned(status, &reason); err != nil {
+	if err := reasoned(status, &reason, config.fields); err != nil {
 		return nil, err
 	}
 	if tracker.onError == nil {
@@ -109,6 +109,17 @@ func (t *Tracker) find(tenant, provider string) (handle C.trip_circuit, status C
 	status = C.trip_tracker_circuit(t.handle, bytesOf(tenant), C.size_t(len(tenant)),
 		bytesOf(provider), C.size_t(len(provider)), &handle)
 	return handle, status
+}
+
+// orMachine is the tracker whose clock an object goes by; none of it is the machine's.
+func (t *Tracker) orMachine() (C.trip_tracker, error) {
+	if t == nil {
+		return 0, nil
+	}
+	if t.handle == 0 { // which would be the machine's
+		return 0, ErrHandle
+	}
+	return t.handle, nil
 }
 
 // bytesOf lends the library a string's own bytes: it reads them during the call only, so nothing need be copied.

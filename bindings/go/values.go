@@ -8,7 +8,6 @@ package trip
 import "C"
 
 import (
-	"math"
 	"strconv"
 )
 
@@ -88,6 +87,8 @@ const (
 	EventDroppedLate  EventKind = C.TRIP_EVENT_DROPPED_LATE  // a permit was settled too late: that was ErrStale
 	EventLockWaited   EventKind = C.TRIP_EVENT_LOCK_WAITED   // a call has waited for a lock of the tracker for over 5 ms
 	EventConfigured   EventKind = C.TRIP_EVENT_CONFIGURED    // a policy was replaced, or withdrawn
+	EventGateSoft     EventKind = C.TRIP_EVENT_GATE_SOFT     // a gate has passed its soft limit, for the first time since it was at most that
+	EventGateFull     EventKind = C.TRIP_EVENT_GATE_FULL     // a gate has turned a caller away, for the first time since it had room
 )
 
 var eventTexts = [...]string{
@@ -102,6 +103,8 @@ var eventTexts = [...]string{
 	EventDroppedLate:  "dropped late",
 	EventLockWaited:   "lock waited",
 	EventConfigured:   "configured",
+	EventGateSoft:     "gate soft",
+	EventGateFull:     "gate full",
 }
 
 // String is such as "half-opened".
@@ -168,7 +171,6 @@ const (
 // Effect is what an outcome counts as.
 type Effect int
 
-// The library's values are one less: a Config that says nothing of a class leaves it its default.
 const (
 	EffectDefault Effect = iota
 	EffectFailure        // a failure
@@ -176,13 +178,52 @@ const (
 	EffectNothing        // nothing; it frees a probe
 )
 
-// abi makes of an effect that does not exist one that the library does not have either.
-func (e Effect) abi() C.uint32_t {
-	if effect := e - EffectFailure + C.TRIP_EFFECT_FAILURE; effect >= 0 && uint64(effect) <= math.MaxUint32 {
-		return C.uint32_t(effect)
-	}
-	return math.MaxUint32
-}
+// Jitter is how the delays between attempts are spread.
+type Jitter int
+
+const (
+	JitterDefault      Jitter = iota // JitterFull
+	JitterNone                       // the delay as it is
+	JitterFull                       // anything from 0 to the delay
+	JitterEqual                      // anything from half of the delay to all of it
+	JitterDecorrelated               // anything from the base delay to three times the last one, below the cap
+)
+
+// Adapt is whether the limit of a gate follows its calls, and how.
+type Adapt uint32
+
+const (
+	AdaptNone     Adapt = C.TRIP_ADAPT_NONE     // it is the capacity
+	AdaptAIMD     Adapt = C.TRIP_ADAPT_AIMD     // grows by one while calls succeed in time, falls by a share when one does not
+	AdaptGradient Adapt = C.TRIP_ADAPT_GRADIENT // falls as calls take longer than in the long run, grows as they do not
+)
+
+// Order is which provider of a route is asked first.
+type Order uint32
+
+const (
+	OrderListed   Order = C.TRIP_ORDER_LISTED   // the first that was added, and when that refuses the second
+	OrderWeighted Order = C.TRIP_ORDER_WEIGHTED // drawn for each call, in proportion to the weights
+)
+
+// Fallback is what becomes of a call that all providers of a route refuse.
+type Fallback uint32
+
+const (
+	FallbackRefuse Fallback = C.TRIP_FALLBACK_REFUSE // it is refused
+	FallbackOne    Fallback = C.TRIP_FALLBACK_ONE    // goes to who would admit it soonest, unless such a call is out
+)
+
+// Rule is what of a guarded function's results is a failure.
+type Rule uint32
+
+const (
+	RuleNegativeFails Rule = C.TRIP_RULE_NEGATIVE_FAILS // one below 0: for signed integers and floating point
+	RuleZeroSucceeds  Rule = C.TRIP_RULE_ZERO_SUCCEEDS  // any but 0
+	RuleZeroFails     Rule = C.TRIP_RULE_ZERO_FAILS     // 0, or NULL
+	RuleErrno         Rule = C.TRIP_RULE_ERRNO          // one below 0, or NULL, is what ClassifyErrno says of errno
+	RuleClassifier    Rule = C.TRIP_RULE_CLASSIFIER     // the config's Classify says what it is
+)
 
 // Clock is what measures the time of a tracker.
 type Clock uint32
@@ -232,6 +273,17 @@ var classTexts = [...]string{
 // String is such as "rate limited".
 func (c Class) String() string { return textOf(classTexts[:], "class", uint32(c)) }
 
+// Classes is a set of classes.
+type Classes uint64
+
+// ClassesOf is the set of these classes.
+func ClassesOf(classes ...Class) (set Classes) {
+	for _, class := range classes {
+		set |= 1 << class
+	}
+	return set
+}
+
 // Feature is something that a library may have.
 type Feature uint32
 
@@ -243,4 +295,6 @@ const (
 	FeatureSteering  Feature = C.TRIP_FEATURE_STEERING  // modes, orders, and policies that are replaced while calls run
 	FeatureSeeing    Feature = C.TRIP_FEATURE_SEEING    // lists of circuits, explanations, events, metrics
 	FeatureSnapshots Feature = C.TRIP_FEATURE_SNAPSHOTS // circuits that outlive their process
+	FeaturePolicies  Feature = C.TRIP_FEATURE_POLICIES  // retries, deduplicators, gates, routes, pipelines
+	FeatureGuards    Feature = C.TRIP_FEATURE_GUARDS    // guards; a library that was built without libffi lacks them
 )

@@ -1,5 +1,5 @@
-// This file owns waiting for events: the runtime's poller watches a duplicate of the tracker's descriptor, so that a
-// goroutine which waits costs no thread. It reads nothing from the descriptor: taking the events is what empties it.
+// This file owns waiting for events: it waits for a duplicate of the tracker's descriptor, and reads nothing from it:
+// taking the events is what empties it.
 
 package trip
 
@@ -17,7 +17,6 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
-	"time"
 )
 
 // Events takes the tracker's events one by one as they happen, and waits for the next without a thread of its own. It
@@ -54,9 +53,8 @@ func (t *Tracker) Events(ctx context.Context) iter.Seq2[Event, error] {
 
 // A watch waits for the events of a tracker on behalf of one loop.
 type watch struct {
+	descriptor // a duplicate, so that nothing of ours stands for the tracker's when it closes that
 	tracker    *Tracker
-	descriptor *os.File // a duplicate, so that nothing of ours stands for the tracker's when it closes that
-	poll       syscall.RawConn
 }
 
 // watches are all there are, by the handles of their trackers: any Tracker of the handle may be closed.
@@ -66,16 +64,11 @@ var watches = struct {
 }{of: make(map[C.trip_tracker]map[*watch]struct{})}
 
 func (t *Tracker) watch() (*watch, error) {
-	descriptor, err := t.eventDescriptor()
+	duplicate, err := t.eventDescriptor()
 	if err != nil {
 		return nil, err
 	}
-	poll, err := descriptor.SyscallConn()
-	if err != nil {
-		descriptor.Close()
-		return nil, fmt.Errorf("%w: %w", ErrSystem, err)
-	}
-	w := &watch{tracker: t, descriptor: descriptor, poll: poll}
+	w := &watch{tracker: t, descriptor: duplicate}
 	watches.Lock()
 	defer watches.Unlock()
 	if watches.of[t.handle] == nil {
@@ -85,13 +78,13 @@ func (t *Tracker) watch() (*watch, error) {
 	return w, nil
 }
 
-func (t *Tracker) eventDescriptor() (*os.File, error) {
+func (t *Tracker) eventDescriptor() (descriptor, error) {
 	if t == nil {
-		return nil, ErrHandle
+		return descriptor{}, ErrHandle
 	}
 	number, err := t.askForDescriptor()
 	if err != nil {
-		return nil, err
+		return descriptor{}, err
 	}
 	return t.duplicate(number)
 }
@@ -105,27 +98,26 @@ func (t *Tracker) askForDescriptor() (uintptr, error) {
 
 // duplicate is one of the tracker's descriptor. The tracker may have been destroyed since it told the number, which may
 // be somebody else's by now: it was the tracker's if the tracker is still there afterwards.
-func (t *Tracker) duplicate(number uintptr) (*os.File, error) {
+func (t *Tracker) duplicate(number uintptr) (descriptor, error) {
 	own, _, errno := syscall.Syscall(syscall.SYS_FCNTL, number, syscall.F_DUPFD_CLOEXEC, 0)
 	_, err := t.askForDescriptor()
 	switch {
 	case errno == 0 && err == nil:
-		return os.NewFile(own, "circuit breaker events"), nil
+		return ownDescriptor(own, "circuit breaker events")
 	case errno == 0:
 		syscall.Close(int(own))
 	case err == nil:
 		err = fmt.Errorf("%w: %w", ErrSystem, os.NewSyscallError("fcntl", errno))
 	}
-	return nil, err
+	return descriptor{}, err
 }
 
-// next takes an event, and waits until there is one. The poller tells of each time the descriptor becomes readable,
-// once; what became so before is seen by looking first.
+// next takes an event, and waits until there is one.
 func (w *watch) next(ctx context.Context) (event Event, err error) {
 	if err := ctx.Err(); err != nil {
 		return Event{}, err
 	}
-	waited := w.poll.Read(func(uintptr) bool {
+	waited := w.wait(func(uintptr) bool {
 		var events []Event
 		events, _, err = w.tracker.TakeEvents(1)
 		if len(events) > 0 {
@@ -144,11 +136,6 @@ func (w *watch) next(ctx context.Context) (event Event, err error) {
 	return Event{}, fmt.Errorf("%w: %w", ErrSystem, waited)
 }
 
-// interrupt ends the waiting, and each that comes after it.
-func (w *watch) interrupt() {
-	w.descriptor.SetReadDeadline(time.Unix(1, 0)) // it fails where there is nothing left to interrupt
-}
-
 func (w *watch) end() {
 	watches.Lock()
 	defer watches.Unlock()
@@ -156,7 +143,7 @@ func (w *watch) end() {
 	if len(watches.of[w.tracker.handle]) == 0 {
 		delete(watches.of, w.tracker.handle)
 	}
-	w.descriptor.Close()
+	w.close()
 }
 
 // interruptWatches is for a tracker that has just been destroyed.

@@ -86,11 +86,17 @@ func wait(ctx context.Context, tracker *trip.Tracker) waiting {
 // untilAsleep returns when so many loops wait for the poller.
 func untilAsleep(t testing.TB, count int) {
 	t.Helper()
+	untilWaiting(t, count, "(*watch).next")
+}
+
+// untilWaiting returns when so many goroutines wait for the poller in a function.
+func untilWaiting(t testing.TB, count int, in string) {
+	t.Helper()
 	stacks := make([]byte, 1<<20)
 	eventually(t, func() bool {
 		asleep := 0
 		for _, stack := range strings.Split(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
-			if strings.Contains(stack, "[IO wait") && strings.Contains(stack, "(*watch).next") {
+			if strings.Contains(stack, "[IO wait") && strings.Contains(stack, in) {
 				asleep++
 			}
 		}

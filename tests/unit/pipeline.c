@@ -265,11 +265,12 @@ static int32_t write_many(void *user_data, const char *input, size_t input_len, 
     (void)user_data;
     (void)input;
     (void)input_len;
-    for (uint32_t i = 0; i < MANY; i++) {
+    trip_status status = TRIP_OK;
+    for (uint32_t i = 0; i < MANY && status == TRIP_OK; i++) {
         char byte = (char)(i % 251);
-        ck_assert_int_eq(trip_output_write(output, &byte, 1), TRIP_OK);
+        status = trip_output_write(output, &byte, 1);
     }
-    return 0;
+    return status;
 }
 
 START_TEST(an_output_grows_in_steps_that_grow)
@@ -287,8 +288,10 @@ START_TEST(an_output_grows_in_steps_that_grow)
     ck_assert_int_eq(trip_output_read(output, NULL, 0, &len), TRIP_E_CAPACITY);
     ck_assert_uint_eq(len, MANY);
     ck_assert_int_eq(trip_output_read(output, bytes, sizeof bytes, &len), TRIP_OK);
+    bool is_right = true;
     for (uint32_t i = 0; i < MANY; i++)
-        ck_assert_int_eq(bytes[i], (char)(i % 251));
+        is_right = is_right && bytes[i] == (char)(i % 251);
+    ck_assert(is_right);
     ck_assert_int_eq(trip_output_free(output), TRIP_OK);
     ck_assert_int_eq(trip_pipeline_destroy(pipeline), TRIP_OK);
 }
@@ -521,11 +524,14 @@ START_TEST(there_are_65535_outputs_at_most)
     static trip_output outputs[65535];
     trip_pipeline pipeline = new_pipeline();
     for (int i = 0; i < 65535; i++)
-        outputs[i] = run(pipeline, NULL, 0);
+        if (trip_pipeline_run(pipeline, NULL, 0, &outputs[i], NULL) != TRIP_OK)
+            ck_abort_msg("output %d", i);
     trip_output more;
     ck_assert_int_eq(trip_pipeline_run(pipeline, "a", 1, &more, NULL), TRIP_E_CAPACITY);
+    bool is_freed = true;
     for (int i = 0; i < 65535; i++)
-        ck_assert_int_eq(trip_output_free(outputs[i]), TRIP_OK);
+        is_freed = trip_output_free(outputs[i]) == TRIP_OK && is_freed;
+    ck_assert(is_freed);
     ck_assert_str_eq(text_of(run(pipeline, "a", 1)), "a");
 }
 END_TEST

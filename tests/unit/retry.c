@@ -3,7 +3,7 @@
 #include "fixture.h"
 
 #include "draw.h"
-#include "object.h"
+#include "kinds.h"
 #include "wide.h"
 
 #include <errno.h>
@@ -1246,7 +1246,6 @@ END_TEST
 /* Who stays would keep the rule from ever ending. */
 START_TEST(no_call_stays_a_visitor)
 {
-    extern trip_object_kind trip_retries;
     trip_tracker tracker = manual_tracker();
     trip_retry retry = rule_with(tracker, NULL);
     trip_object *place = trip_object_named(&trip_retries, retry);

@@ -454,6 +454,7 @@ static const struct part {
 } parts[] = {
     {tell_circuits, {NULL, NULL}},
     {tell_retries, {"trip_retry_", NULL}},
+    {tell_dedups, {"trip_dedup_", "trip_ticket_"}},
     {tell_gates, {"trip_gate_", "trip_token_"}},
     {tell_routes, {"trip_route_", NULL}},
     {tell_pipelines, {"trip_pipeline_", "trip_output_"}},

@@ -35,5 +35,6 @@ void tell_pipelines(void);
 void tell_guards(void);
 void tell_retries(void);
 void tell_routes(void);
+void tell_dedups(void);
 
 #endif

@@ -102,7 +102,7 @@ type Step struct {
 	Body       Text    `json:"body"`
 	Text       Text    `json:"text"`
 	Errno      int32   `json:"errno"`
-	Name       string  `json:"name"`
+	Name       Text    `json:"name"`
 	Value      Text    `json:"value"`
 	Now        int64   `json:"now_unix_ns"`
 	Class      string  `json:"class"`
@@ -112,7 +112,7 @@ type Step struct {
 	TTL        int64   `json:"ttl_ns"`
 	Reason     Text    `json:"reason"`
 	Scope      string  `json:"scope"`
-	Config     *Config `json:"config"` // nil: withdrawn
+	Config     *Config `json:"-"` // of configure; nil: withdrawn
 	Page       int     `json:"page"`
 	Labels     string  `json:"labels"`
 	Series     string  `json:"series"`
@@ -121,7 +121,10 @@ type Step struct {
 	Flip       *int    `json:"flip"` // nil: no byte is spoiled
 	Times      int     `json:"times"`
 	Steps      []Step  `json:"steps"`
-	Expect     Expect  `json:"expect"`
+
+	Policy
+	RawConfig json.RawMessage `json:"config"`
+	Expect    Expect          `json:"expect"`
 }
 
 // arguments are the keys that each kind of step has beside do and expect.
@@ -159,15 +162,48 @@ var arguments = map[string][]string{
 	"restore":        {"snapshot", "now_unix_ns"},
 	"restart":        {},
 	"repeat":         {"times", "steps"},
+	"retry":          {"config", "as"},
+	"delay_for":      {"retry", "attempt"},
+	"retry_begin":    {"retry", "provider"},
+	"retry_next":     {"retry", "provider", "attempt", "began_ns", "class"},
+	"inspect_retry":  {"retry", "provider"},
+	"dedup":          {"config", "as"},
+	"check":          {"dedup", "key", "as"},
+	"wait":           {"dedup", "key", "timeout_ns", "as"},
+	"complete":       {"ticket", "value"},
+	"fail":           {"ticket"},
+	"drop_ticket":    {"ticket"},
+	"renew_ticket":   {"ticket"},
+	"forget":         {"dedup", "key"},
+	"inspect_dedup":  {"dedup"},
+	"gate":           {"config", "as"},
+	"acquire":        {"gate", "as"},
+	"release":        {"token"},
+	"inspect_gate":   {"gate"},
+	"route":          {"tenant", "config", "providers", "as"},
+	"route_add":      {"route", "provider", "weight"},
+	"route_permit":   {"route", "as"},
+	"route_circuit":  {"route", "index", "as"},
+	"pipeline":       {"stages", "as"},
+	"run":            {"pipeline", "input"},
+	"stage_count":    {"pipeline"},
+	"guard":          {"circuit", "function", "signature", "as"},
+	"guard_call":     {"guard", "arguments"},
+	"end":            {"object"},
 }
 
 // optional are those that it may have beside.
 var optional = map[string][]string{
-	"record":    {"http_status", "retry_after_ns", "duration_ns"},
-	"set_mode":  {"ttl_ns", "reason"},
-	"configure": {"tenant", "provider"},
-	"metric":    {"max_series"},
-	"restore":   {"flip"},
+	"record":       {"http_status", "retry_after_ns", "duration_ns"},
+	"set_mode":     {"ttl_ns", "reason"},
+	"configure":    {"tenant", "provider"},
+	"metric":       {"max_series"},
+	"restore":      {"flip"},
+	"retry_next":   {"last_delay_ns", "retry_after_ns"},
+	"gate":         {"name"},
+	"release":      {"effect"},
+	"route_permit": {"session", "avoid"},
+	"guard":        {"config"},
 }
 
 // Load reads all vectors of a folder. A mistake in any of them is an error for all.
@@ -300,7 +336,7 @@ func (s *Step) UnmarshalJSON(text []byte) error {
 	if s.Do == "circuits" && s.Page < 1 {
 		return errors.New("a page of nothing")
 	}
-	return nil
+	return s.readConfig()
 }
 
 // Text is a string, or {"repeat": "x", "times": 256}.

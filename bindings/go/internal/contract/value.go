@@ -46,8 +46,8 @@ func (s *Selector) UnmarshalJSON(text []byte) error {
 // Expect is what must come of a step, by key; "status" is always there.
 type Expect map[string]expected
 
-// Observed is what came of a step, by the keys of Expect: a uint64, a string, a Paragraph, or the []string that all
-// fit.
+// Observed is what came of a step, by the keys of Expect: a uint64, an int32, a string, a Paragraph, or the []string that
+// all fit.
 type Observed map[string]any
 
 // Paragraph is a text of which an expectation is a part.
@@ -57,7 +57,7 @@ type Paragraph string
 type expected struct {
 	name     string
 	isName   bool
-	min, max uint64
+	min, max int64
 }
 
 // UnmarshalJSON requires a status.
@@ -97,8 +97,8 @@ func (e *expected) UnmarshalJSON(text []byte) error {
 		return json.Unmarshal(text, &e.name)
 	case '{':
 		var both struct {
-			Min *uint64 `json:"min"`
-			Max *uint64 `json:"max"`
+			Min *int64 `json:"min"`
+			Max *int64 `json:"max"`
 		}
 		if err := strictly(text, &both); err != nil {
 			return err
@@ -129,7 +129,9 @@ func (e expected) String() string {
 func (e expected) fits(got any) bool {
 	switch got := got.(type) {
 	case uint64:
-		return !e.isName && e.min <= got && got <= e.max
+		return !e.isName && got <= math.MaxInt64 && e.min <= int64(got) && int64(got) <= e.max
+	case int32:
+		return !e.isName && e.min <= int64(got) && int64(got) <= e.max
 	case string:
 		return e.isName && e.name == got
 	case Paragraph:
