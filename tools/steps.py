@@ -63,7 +63,7 @@ def tsan_tests(name: str, shows: str, repeat: str = "", limit: int = 900) -> Ste
         "build-tsan",
         "-Db_sanitize=thread -Db_lundef=false",
         "structs handles express lanes counting registry texts events ring window overdue steering configure listing "
-        "metrics snapshot threads faults statuses object retry dedup_waiting gate route guard pipeline "
+        "metrics snapshot threads faults statuses object retry dedup_waiting gate adapt route guard pipeline "
         f"{repeat}",
         limit,
         TSAN_OPTIONS="halt_on_error=1",
