@@ -555,6 +555,7 @@ def test_cancelled_at_any_step(permits: Permits) -> None:
         ("trip_dedup_check", "TRIP_E_NOMEM"),
         ("trip_dedup_wait", "TRIP_E_CAPACITY"),
         ("trip_gate_acquire", "TRIP_E_CAPACITY"),
+        ("trip_retry_begin", "TRIP_E_NOMEM"),
         ("trip_route_permit", "TRIP_E_NOMEM"),
     ],
 )
@@ -570,12 +571,17 @@ def test_a_call_goes_on_without_the_part_that_fails(
         function = "trip_dedup_check" if is_async else "trip_dedup_wait"
     number = {"TRIP_E_NOMEM": -4, "TRIP_E_CAPACITY": -5}[status]
     monkeypatch.setattr(library, function, lambda *_: number)
-    parts.script = [OSError(), b"answer"]
+    parts.script = [OSError("its own"), b"answer"]
     caller = parts.caller()
     for _ in range(2):
         parts.called.clear()
-        assert parts.run(caller, is_async, key="key") == b"answer"
-        assert parts.called == ["a", "b"]
+        if function == "trip_retry_begin":
+            with pytest.raises(OSError, match="its own"):
+                parts.run(caller, is_async, key="key")
+            assert parts.called == ["a"]
+        else:
+            assert parts.run(caller, is_async, key="key") == b"answer"
+            assert parts.called == ["a", "b"]
         parts.dedup.forget("key")
     assert len([each for each in caplog.messages if status in each]) == 1
     monkeypatch.undo()

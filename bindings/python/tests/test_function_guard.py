@@ -223,6 +223,9 @@ def test_a_pointer_answers_for_a_circuit_that_refuses(circuit: trip.Circuit) -> 
     LIBM.fabs.restype = ctypes.c_double
     broken = guarded(circuit, LIBM.fabs, "double (double)", refused_result=math.inf)
     assert broken.pointer(ctypes.c_double(1)) == math.inf
+    assert guarded(circuit, LIBM.fabs, "double (double)", refused_result=7).pointer(ctypes.c_double(1)) == 7.0
+    with pytest.raises(TypeError, match="refused_result must be an int"):
+        guarded(circuit, LIBC.abs, "int32 (int32)", refused_result=1.5)
     nan = guarded(circuit, LIBM.fabs, "double (double)", refused_result=math.nan)
     assert math.isnan(nan.pointer(ctypes.c_double(1)))
 

@@ -149,10 +149,13 @@ class Calling(Generic[R]):
             await self._way.sleep(delay)
 
     async def _attempt(self) -> R:
+        self._failed = None
         retry = self._parts.retry
         if self._attempts is None and retry is not None:
-            self._attempts = retry.begin(self._provider)
-        self._failed = None
+            try:
+                self._attempts = retry.begin(self._provider)
+            except Error as error:
+                self._do_without("retry", error)
         try:
             return await self._way.call(self._provider)
         except Exception as error:

@@ -64,8 +64,8 @@ class GuardConfig(Fields):
 
 
 class GuardOptions(TypedDict, total=False):
-    """What FunctionGuard takes: the fields of GuardConfig, of which `refused_result` may be a float, too, for a
-    function that returns one: then it is the `refused_double`.
+    """What FunctionGuard takes: the fields of GuardConfig. Where the function returns floating point, `refused_result`
+    is the `refused_double`.
     """
 
     rule: Rule
@@ -108,7 +108,7 @@ class FunctionGuard(Owned):
         **options: Unpack[GuardOptions],
     ) -> None:
         said: dict[str, Any] = {**options}
-        if isinstance(said.get("refused_result"), float):
+        if "refused_result" in said and _types(as_bytes("signature", signature))[0] in _FLOATS:
             said["refused_double"] = said.pop("refused_result")
         self._begin(GuardConfig.of("FunctionGuard", said), circuit, function, signature, classify)
 
