@@ -133,9 +133,7 @@ C = Recipe(
 
 RECIPES = (
     C,
-    _rust(
-        "breakers", "libtrip", "two_empty_calls", "failsafe", "recloser", "tower-resilience-circuitbreaker", "tower"
-    ),
+    _rust("breakers", "libtrip", "two_empty_calls", "failsafe", "recloser", "tower-resilience-circuitbreaker", "tower"),
     _rust("heartbit-core", "heartbit-core"),
     _rust("llm-agent-runtime", "llm-agent-runtime"),
     _rust("brainwires-call-policy", "brainwires-call-policy"),

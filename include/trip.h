@@ -250,7 +250,7 @@ enum {
 
 enum {
     TRIP_FALLBACK_REFUSE = 0, /**< When all circuits of a route refuse, the call is refused. */
-    TRIP_FALLBACK_ONE = 1 /**< It is let through to the one that would admit it soonest, unless such a call is out:
+    TRIP_FALLBACK_ONE = 1     /**< It is let through to the one that would admit it soonest, unless such a call is out:
                                its circuit counts it, and changes no state for it. It counts as out until it is settled,
                                but no longer than a probe may be. Never to one that an operator has forced open. */
 };
@@ -1888,7 +1888,8 @@ TRIP_API trip_status trip_guard_call(trip_guard guard, const void *const *argume
  * @return TRIP_OK;
  *         TRIP_E_INVALID: out_function is NULL;
  *         TRIP_E_HANDLE: no such guard;
- *         TRIP_E_UNSUPPORTED: the system allows no functions that are made at run time;
+ *         TRIP_E_UNSUPPORTED: the system allows no functions that are made at run time, or no more of them in the child of
+ *         a fork, as where memory is never both written and executed;
  *         TRIP_E_NOMEM: out of memory
  * [since 1.4] [thread-safe] [fork-safe]
  */

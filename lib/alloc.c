@@ -27,6 +27,14 @@ void *trip_allocate(size_t size)
     return memory == NULL ? NULL : memset(memory, 0, size);
 }
 
+void *trip_allocate_close(size_t size)
+{
+    int saved = errno;
+    void *memory = malloc(size);
+    errno = saved;
+    return memory;
+}
+
 void trip_release(void *memory)
 {
     int saved = errno;

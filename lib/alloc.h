@@ -7,6 +7,10 @@
 /* Zeroed memory, or NULL. errno is preserved. Processors fetch cache lines in pairs and read ahead within a page: from 64
    bytes on, memory shares no pair of lines with another piece, and from 64 KiB on it begins on a page. */
 void *trip_allocate(size_t size);
+
+/* The same for one of many pieces that are used under a lock, or for bytes: wherever there is room, and not zeroed. */
+void *trip_allocate_close(size_t size);
+
 void trip_release(void *memory);
 
 #define TRIP_HUGE_PAGE ((size_t)2 << 20)

@@ -12,8 +12,8 @@ static uint64_t greater(uint64_t a, uint64_t b)
 }
 
 /* By squaring, lowest bit first. From where a factor alone reaches the cap nothing is multiplied any more: no product
-   overflows, however large attempt and multiplier are. Products are never added to anything: a processor that would do
-   both at once, and round once, comes to the same. */
+   overflows, which a program may have made a trap, however large attempt and multiplier are. Products are never added to
+   anything: a processor that would do both at once, and round once, comes to the same. */
 uint64_t trip_backoff_delay(const trip_retry_config *rule, uint32_t attempt)
 {
     uint64_t base = rule->base_delay_ns, max = rule->max_delay_ns;
@@ -31,7 +31,7 @@ uint64_t trip_backoff_delay(const trip_retry_config *rule, uint32_t attempt)
     if (power <= 1 || delay >= (double)max)
         return power <= 1 ? base : max;
     uint64_t whole = (uint64_t)delay;
-    return greater(whole + (delay - (double)whole >= 0.5), base); /* of which a double knows 53 bits */
+    return whole + (delay - (double)whole >= 0.5);
 }
 
 /* ---- Jitter ------------------------------------------------------------------------------------------------------ */

@@ -33,12 +33,10 @@ static bool has_ended(const trip_calls *calls, const trip_call *call)
 
 trip_call *trip_call_make(const trip_call_key *key)
 {
-    trip_call *call = trip_allocate(sizeof *call + key->len);
+    trip_call *call = trip_allocate_close(sizeof *call + key->len);
     if (call == NULL)
         return NULL;
-    call->link.hash = key->hash;
-    call->watch = -1;
-    call->key_len = (uint32_t)key->len;
+    *call = (trip_call){.link.hash = key->hash, .watch = -1, .key_len = (uint32_t)key->len};
     if (key->len != 0)
         memcpy(call->key, key->text, key->len);
     return call;

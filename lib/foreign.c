@@ -10,6 +10,7 @@
 #include <ffi.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 struct trip_foreign {
     trip_function function;
@@ -164,15 +165,23 @@ static trip_status why_not(void)
     return TRIP_E_UNSUPPORTED;
 }
 
+/* Where no memory may be written and executed, libffi maps it twice and shares it with forked children: if these made
+   functions there, they would overwrite those of others. */
+static pid_t sharer; /* the process that has such memory; 0: none has */
+
 static trip_status make_function(trip_foreign *f)
 {
     union {
         void *code;
         trip_function function;
     } made;
+    if (sharer != 0 && sharer != getpid())
+        return TRIP_E_UNSUPPORTED;
     ffi_closure *closure = ffi_closure_alloc(sizeof *closure, &made.code);
     if (closure == NULL)
         return why_not();
+    if (closure != made.code)
+        sharer = getpid();
     if (ffi_prep_closure_loc(closure, &f->cif, answer, f, made.code) != FFI_OK) {
         ffi_closure_free(closure);
         return TRIP_E_UNSUPPORTED;

@@ -71,6 +71,7 @@ static uint32_t depth_of(uint64_t word)
     return (uint32_t)(word & DEPTH_MASK);
 }
 
+/* Whoever finds room says that there was some. */
 static uint64_t with_one_more(uint64_t word)
 {
     uint64_t acquired = (word + ONE_ACQUIRED) & ACQUIRED_MASK;
@@ -195,20 +196,6 @@ static trip_gate begin(gate *g)
     return handle;
 }
 
-static const char *why_not_made(trip_status status)
-{
-    switch (status) {
-    case TRIP_E_HANDLE:
-        return "no such tracker";
-    case TRIP_E_NOMEM:
-        return "out of memory";
-    case TRIP_E_CAPACITY:
-        return "65535 gates exist";
-    default:
-        return "the system gave no random numbers";
-    }
-}
-
 trip_status trip_gate_create(trip_tracker tracker, const char *name, size_t name_len, const trip_gate_config *config,
                              trip_gate *out_gate, trip_error *out_error)
 {
@@ -217,7 +204,7 @@ trip_status trip_gate_create(trip_tracker tracker, const char *name, size_t name
     if (out_gate == NULL)
         return trip_error_tell(out_error, TRIP_E_INVALID, TRIP_NO_FIELD, "out_gate is NULL");
     if (!trip_abi_text(name, &name_len))
-        return trip_error_tell(out_error, TRIP_E_INVALID, TRIP_NO_FIELD, "name is no text of at most 255 bytes");
+        return trip_error_tell(out_error, TRIP_E_INVALID, TRIP_NO_FIELD, "name: must be at most 255 bytes");
     trip_gate_config complete;
     trip_status status = trip_config_complete(&of_gates, config, &complete, out_error);
     if (status != TRIP_OK)
@@ -225,7 +212,7 @@ trip_status trip_gate_create(trip_tracker tracker, const char *name, size_t name
     trip_object *object;
     status = trip_object_make(&trip_gates, tracker, &object);
     if (status != TRIP_OK)
-        return trip_error_tell(out_error, status, TRIP_NO_FIELD, why_not_made(status));
+        return trip_error_tell_unmade(out_error, status);
     gate *g = (gate *)object;
     if (name_len != 0)
         memcpy(g->name, name, name_len);
@@ -262,7 +249,7 @@ static void after_fork(trip_object *object)
 {
     gate *g = (gate *)object;
     uint64_t word = atomic_load_explicit(&g->word, memory_order_relaxed);
-    atomic_store_explicit(&g->word, word & ~(FULL_TOLD | DEPTH_MASK), memory_order_relaxed);
+    atomic_store_explicit(&g->word, word & ~DEPTH_MASK, memory_order_relaxed);
     atomic_fetch_add_explicit(&left, 1, memory_order_relaxed);
 }
 
@@ -277,7 +264,7 @@ static __attribute__((noinline)) void tell(trip_gate handle, uint32_t kind, uint
     trip_tracker tracker = g->object.tracker;
     trip_event event = {.kind = kind, .scope = TRIP_SCOPE_TRACKER, .depth = depth, .limit = limit};
     trip_event_texts texts = {.reason = g->name, .reason_len = g->name_len};
-    if (tracker != 0 && trip_object_now(&g->object, &event.at_ns) && trip_events_have_room(tracker))
+    if (tracker != 0 && trip_object_now(&g->object, &event.at_ns))
         trip_events_tell(tracker, &event, &texts);
     trip_object_leave(&trip_gates, &g->object);
 }

@@ -92,11 +92,10 @@ static trip_status refuse_rule(trip_error *out_error, const char *why)
 static trip_status check_rule(uint32_t rule, trip_type result, bool has_classifier, trip_error *out_error)
 {
     static const char *const fits[] = {
-        [TRIP_RULE_NEGATIVE_FAILS] = "rule: a negative result can fail only where it is a signed integer, a float or "
-                                     "a double",
+        [TRIP_RULE_NEGATIVE_FAILS] = "rule: only signed integers and floating point can be negative",
         [TRIP_RULE_ZERO_SUCCEEDS] = "rule: void is never zero",
         [TRIP_RULE_ZERO_FAILS] = "rule: void is never zero",
-        [TRIP_RULE_ERRNO] = "rule: errno can say what failed only where the result is a signed integer or a pointer",
+        [TRIP_RULE_ERRNO] = "rule: with errno fail only signed integers and pointers",
     };
     if (!trip_rule_fits(rule, result))
         return refuse_rule(out_error, fits[rule]);

@@ -19,12 +19,12 @@ static double clamp(double value, double least, double most)
 
 /* ---- Limits ------------------------------------------------------------------------------------------------------ */
 
-/* Bit by bit, from the highest that a limit can have. */
+/* Bit by bit, from the highest: limits are up to 2^20. */
 static uint32_t root(uint32_t square)
 {
     uint32_t found = 0;
-    for (uint32_t bit = UINT32_C(1) << 15; bit != 0; bit >>= 1)
-        if ((uint64_t)(found | bit) * (found | bit) <= square)
+    for (uint32_t bit = UINT32_C(1) << 10; bit != 0; bit >>= 1)
+        if ((found | bit) * (found | bit) <= square)
             found |= bit;
     return found;
 }

@@ -133,15 +133,15 @@ trip_status trip_token_settle(trip_token token, trip_token_terms *out_terms)
         return TRIP_E_HANDLE;
     uint64_t granted = atomic_load_explicit(&slot->granted, memory_order_acquire);
     uint64_t name = token & NAME;
-    if (granted < token ||
-        name < GENERATION) /* so of a later generation, for they agree in kind and number; or of none */
+    bool is_to_come = granted < token; /* they agree in kind and number */
+    if (is_to_come || name < GENERATION)
         return TRIP_E_HANDLE;
     *out_terms = (trip_token_terms){
         .gate = atomic_load_explicit(&slot->gate, memory_order_relaxed),
         .at_ns = atomic_load_explicit(&slot->at_ns, memory_order_relaxed),
         .is_inherited = is_inherited(slot),
     };
-    return granted == token && settle(slot, name) ? TRIP_OK : TRIP_E_CONSUMED;
+    return settle(slot, name) ? TRIP_OK : TRIP_E_CONSUMED;
 }
 
 /* ---- The rest ---------------------------------------------------------------------------------------------------- */

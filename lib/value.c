@@ -9,7 +9,7 @@ trip_value *trip_value_make(const char *bytes, size_t len)
 {
     if (len > PTRDIFF_MAX - sizeof(trip_value))
         return NULL;
-    trip_value *value = trip_allocate(sizeof *value + len);
+    trip_value *value = trip_allocate_close(sizeof *value + len);
     if (value == NULL)
         return NULL;
     atomic_store_explicit(&value->holders, 1, memory_order_relaxed);

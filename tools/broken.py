@@ -18,7 +18,7 @@ WRONG = "if (setting->now <= open_deadline(word))"
 
 def build(folder: Path) -> Path:
     """The library, one nanosecond late at every deadline."""
-    for part in ("lib", "include", "meson.build", "tests", "bindings/generate/signatures.json"):
+    for part in ("lib", "include", "meson.build", "meson_options.txt", "tests", "bindings/generate/signatures.json"):
         source, target = ROOT / part, folder / part
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)

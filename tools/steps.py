@@ -62,8 +62,8 @@ def tsan_tests(name: str, shows: str, repeat: str = "", limit: int = 900) -> Ste
         shows,
         "build-tsan",
         "-Db_sanitize=thread -Db_lundef=false",
-        "structs handles express lanes counting registry texts events ring window overdue "
-        "steering configure listing metrics snapshot threads faults statuses "
+        "structs handles express lanes counting registry texts events ring window overdue steering configure listing "
+        "metrics snapshot threads faults statuses object retry dedup_waiting gate adapt route guard pipeline "
         f"{repeat}",
         limit,
         TSAN_OPTIONS="halt_on_error=1",
@@ -90,7 +90,7 @@ def bite(language: str, options: str, limit: int = 900) -> Step:
     )
 
 
-C_FILES = "find include lib tests bench -name '*.[ch]' -print0"
+C_FILES = "find include lib tests bench demo -name '*.[ch]' -print0"
 
 
 def in_crates(command: str) -> str:

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	trip "libtrip/bindings/go"
@@ -102,14 +103,81 @@ func creations() run {
 	})
 }
 
+func gate() *trip.Gate {
+	gate, err := trip.NewGate(trip.GateConfig{Capacity: capacity})
+	must(err)
+	return gate
+}
+
+func passes(gate *trip.Gate) run {
+	return repeat(func() bool {
+		token, err := gate.Acquire()
+		return err == nil && token.Release(trip.EffectSuccess) == nil
+	})
+}
+
+func sheds() run {
+	gate := gate()
+	held := make([]*trip.Token, capacity)
+	for i := range held {
+		token, err := gate.Acquire()
+		must(err)
+		held[i] = token
+	}
+	return repeat(func() bool {
+		_, err := gate.Acquire()
+		_, isShed := err.(*trip.ShedError)
+		return isShed && len(held) == capacity
+	})
+}
+
+var value = make([]byte, 100)
+
+func callOnce(calls *trip.Dedup, key string) bool {
+	ticket, _, err := calls.Check(key)
+	return err == nil && ticket != nil && ticket.Complete(value) == nil
+}
+
+// Of so many keys the first have been called.
+func called(keys int) (*trip.Dedup, []string) {
+	calls, err := trip.NewDedup(trip.DedupConfig{MaxEntries: kept})
+	must(err)
+	all := make([]string, created)
+	for i := range all {
+		all[i] = fmt.Sprintf("call %d", i)
+		if i < keys && !callOnce(calls, all[i]) {
+			panic("a key is not new")
+		}
+	}
+	return calls, all
+}
+
+func newKeys() run {
+	calls, keys := called(0)
+	next := 0
+	return repeat(func() bool {
+		next = (next + 1) % len(keys)
+		return callOnce(calls, keys[next])
+	})
+}
+
+func hits() run {
+	calls, keys := called(kept)
+	return repeat(func() bool {
+		ticket, got, err := calls.Check(keys[kept-1])
+		return err == nil && ticket == nil && len(got) == len(value)
+	})
+}
+
 func libtrip() peer {
-	shared, sharedTracker := circuit(trip.Config{}), filled(1000)
+	shared, sharedTracker, sharedGate := circuit(trip.Config{}), filled(1000), gate()
 	usual := func() *trip.Circuit { return circuit(trip.Config{FailureThreshold: 5, InitialOpen: 30 * time.Second}) }
 	return peer{
 		name: "libtrip", version: trip.Version(), licence: "MIT",
 		configuration: "5 failures in a row, 30 s; through the binding, which takes the express lane by itself. " +
 			"pair: Permit, RecordSuccess. call: Execute. " +
-			"failure: threshold 8388607. refusal: open for a day. create_evict: a tracker of 1024, full",
+			"failure: threshold 8388607. refusal: open for a day. create_evict: a tracker of 1024, full. " +
+			"gate: of 64. dedup: 1024 entries, values of 100 bytes",
 		columns: []column{
 			{"pair", 1, func(int) run { return pairs(usual()) }},
 			{"call", 1, func(int) run { return executions(usual()) }},
@@ -123,6 +191,11 @@ func libtrip() peer {
 			{"create_evict", 1, func(int) run { return creations() }},
 			{"pair_2t_one", 2, func(int) run { return pairs(shared) }},
 			{"pair_2t_many", 2, func(int) run { return pairs(usual()) }},
+			{"gate", 1, func(int) run { return passes(gate()) }},
+			{"gate_2t", 2, func(int) run { return passes(sharedGate) }},
+			{"gate_full", 1, func(int) run { return sheds() }},
+			{"dedup_new", 1, func(int) run { return newKeys() }},
+			{"dedup_hit", 1, func(int) run { return hits() }},
 		},
 		fill: func(circuits int) any { return filled(circuits) },
 	}

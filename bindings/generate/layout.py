@@ -11,6 +11,7 @@ from .model import Contract, Struct
 JSON_PATH = "tests/abi/layout.json"
 C_PATH = "tests/abi/layout_generated.c"
 GO_PATH = "bindings/go/abi_generated.go"
+WIDTH = 120
 
 
 def write_json(contract: Contract) -> str:
@@ -48,7 +49,8 @@ def c_assertions(struct: Struct) -> list[str]:
 
 
 def c_assertion(condition: str, what: str) -> str:
-    return f'_Static_assert({condition}, "{what}");'
+    line = f'_Static_assert({condition}, "{what}");'
+    return line if len(line) <= WIDTH else f'_Static_assert({condition},\n               "{what}");'
 
 
 GO_HEAD = """\

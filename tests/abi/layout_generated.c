@@ -260,7 +260,8 @@ _Static_assert(sizeof(((trip_retry_config *)0)->max_providers) == 4, "size of tr
 _Static_assert(offsetof(trip_retry_config, seed) == 40, "offset of trip_retry_config.seed");
 _Static_assert(sizeof(((trip_retry_config *)0)->seed) == 8, "size of trip_retry_config.seed");
 _Static_assert(offsetof(trip_retry_config, max_retry_after_ns) == 48, "offset of trip_retry_config.max_retry_after_ns");
-_Static_assert(sizeof(((trip_retry_config *)0)->max_retry_after_ns) == 8, "size of trip_retry_config.max_retry_after_ns");
+_Static_assert(sizeof(((trip_retry_config *)0)->max_retry_after_ns) == 8,
+               "size of trip_retry_config.max_retry_after_ns");
 _Static_assert(offsetof(trip_retry_config, deadline_ns) == 56, "offset of trip_retry_config.deadline_ns");
 _Static_assert(sizeof(((trip_retry_config *)0)->deadline_ns) == 8, "size of trip_retry_config.deadline_ns");
 _Static_assert(offsetof(trip_retry_config, classes) == 64, "offset of trip_retry_config.classes");

@@ -22,6 +22,14 @@ static inline trip_dedup dedup_with(trip_tracker tracker, const trip_dedup_confi
     return dedup;
 }
 
+static inline trip_dedup with_times(trip_tracker tracker, uint64_t lease, uint64_t ttl)
+{
+    trip_dedup_config config = dedup_config();
+    config.lease_ns = lease;
+    config.ttl_ns = ttl;
+    return dedup_with(tracker, &config);
+}
+
 static inline trip_dedup_info seen(trip_dedup dedup)
 {
     trip_dedup_info info = {.struct_size = sizeof info};

@@ -370,17 +370,9 @@ END_TEST
 
 /* ---- Time -------------------------------------------------------------------------------------------------------- */
 
-static trip_dedup with_times(uint64_t lease, uint64_t ttl)
-{
-    trip_dedup_config config = dedup_config();
-    config.lease_ns = lease;
-    config.ttl_ns = ttl;
-    return dedup_with(tracker, &config);
-}
-
 START_TEST(a_value_is_kept_for_its_ttl)
 {
-    trip_dedup dedup = with_times(SECOND, 100 * SECOND);
+    trip_dedup dedup = with_times(tracker, SECOND, 100 * SECOND);
     bring(dedup, a, "x");
     pass(tracker, 100 * SECOND - 1);
     ck_assert(is_cached(dedup, a, "x"));
@@ -395,7 +387,7 @@ END_TEST
 
 START_TEST(asking_for_a_value_does_not_keep_it_longer)
 {
-    trip_dedup dedup = with_times(SECOND, 10);
+    trip_dedup dedup = with_times(tracker, SECOND, 10);
     bring(dedup, a, "x");
     for (int i = 0; i < 9; i++) {
         pass(tracker, 1);
@@ -408,7 +400,7 @@ END_TEST
 
 START_TEST(a_key_whose_lease_is_over_is_free_and_its_ticket_stale)
 {
-    trip_dedup dedup = with_times(100 * SECOND, SECOND);
+    trip_dedup dedup = with_times(tracker, 100 * SECOND, SECOND);
     for (int i = 0; i < SETTLINGS; i++)
         for (int is_noticed = 0; is_noticed < 2; is_noticed++) {
             trip_ticket first = ticket_for(dedup, a);
@@ -434,7 +426,7 @@ END_TEST
 
 START_TEST(a_lease_begins_again_when_it_is_renewed)
 {
-    trip_dedup dedup = with_times(10, SECOND);
+    trip_dedup dedup = with_times(tracker, 10, SECOND);
     trip_ticket first = ticket_for(dedup, a), second = ticket_for(dedup, b);
     pass(tracker, 9);
     ck_assert_int_eq(trip_ticket_renew(first), TRIP_OK);
@@ -450,7 +442,7 @@ END_TEST
 
 START_TEST(a_ttl_begins_when_the_call_is_complete_and_ends_no_lease)
 {
-    trip_dedup dedup = with_times(1000, 10);
+    trip_dedup dedup = with_times(tracker, 1000, 10);
     trip_ticket ticket = ticket_for(dedup, a);
     pass(tracker, 999);
     ck_assert_int_eq(ask(dedup, a).status, TRIP_IN_PROGRESS);
@@ -464,7 +456,7 @@ END_TEST
 
 START_TEST(with_a_ttl_of_0_nothing_is_cached)
 {
-    trip_dedup dedup = with_times(10, 0);
+    trip_dedup dedup = with_times(tracker, 10, 0);
     bring(dedup, a, "x");
     ck_assert_int_eq(ask(dedup, a).status, TRIP_OK);
     trip_dedup_info info = seen(dedup);
@@ -703,7 +695,7 @@ END_TEST
 START_TEST(a_long_history_goes_as_a_simple_list_has_it)
 {
     enum { KEYS = 40, STEPS = 20000, LEASE = 50, TTL = 120 };
-    trip_dedup dedup = with_times(LEASE, TTL);
+    trip_dedup dedup = with_times(tracker, LEASE, TTL);
     struct {
         enum { NOTHING, PROGRESS, VALUE } is;
         uint64_t ends;

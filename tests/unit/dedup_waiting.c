@@ -1,33 +1,10 @@
-/* Deduplication among many: who waits and who watches, what wakes them, destruction meanwhile, and fork. */
-#include "asking.h"
+/* Deduplication among many: who waits and who watches, what wakes them, and destruction meanwhile. */
+#include "waiting.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
 #include <sys/resource.h>
-#include <sys/timerfd.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 static key a = {"a", 1}, b = {"b", 1};
-
-/* By the machine's clock, with a lease and a TTL that no test sees the end of. */
-static trip_dedup plain(void)
-{
-    return dedup_with(0, NULL);
-}
-
-static trip_dedup with_times(trip_tracker tracker, uint64_t lease, uint64_t ttl)
-{
-    trip_dedup_config config = dedup_config();
-    config.lease_ns = lease;
-    config.ttl_ns = ttl;
-    return dedup_with(tracker, &config);
-}
 
 static uint64_t machine_ns(void)
 {
@@ -38,59 +15,7 @@ static uint64_t machine_ns(void)
 
 /* ---- Threads that wait ------------------------------------------------------------------------------------------- */
 
-typedef struct thread {
-    pthread_t id;
-    trip_dedup dedup;
-    uint64_t timeout_ns;
-    said said;
-    _Atomic int is_done;
-} thread;
-
-static void *wait_in_thread(void *argument)
-{
-    thread *t = argument;
-    t->said.ticket = 0;
-    t->said.status = trip_dedup_wait(t->dedup, "a", 1, t->timeout_ns, &t->said.ticket, t->said.value,
-                                     sizeof t->said.value, &t->said.len);
-    atomic_store(&t->is_done, 1);
-    return NULL;
-}
-
-static void until_waiting(trip_dedup dedup, uint32_t count)
-{
-    trip_dedup_info info = {.struct_size = sizeof info};
-    do
-        sched_yield();
-    while (trip_dedup_inspect(dedup, &info) == TRIP_OK && info.waiting != count);
-}
-
-/* One behind the other, for the key "a". */
-static void queue_up(thread *threads, uint32_t count, trip_dedup dedup, uint64_t timeout_ns)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        threads[i] = (thread){.dedup = dedup, .timeout_ns = timeout_ns};
-        ck_assert_int_eq(pthread_create(&threads[i].id, NULL, wait_in_thread, &threads[i]), 0);
-        until_waiting(dedup, i + 1);
-    }
-}
-
-static said answer_of(thread *t)
-{
-    ck_assert_int_eq(pthread_join(t->id, NULL), 0);
-    return t->said;
-}
-
-static void all_get(thread *threads, uint32_t count, const char *value)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        said s = answer_of(&threads[i]);
-        ck_assert_int_eq(s.status, TRIP_CACHED);
-        ck_assert_uint_eq(s.len, strlen(value));
-        ck_assert_mem_eq(s.value, value, s.len);
-    }
-}
-
-enum { FIFTY = 50, FEW = 5 };
+enum { FIFTY = 50 };
 
 static void *make_the_call_if_it_is_mine(void *argument)
 {
@@ -336,85 +261,6 @@ START_TEST(who_waits_is_told_that_the_deduplicator_is_gone)
 }
 END_TEST
 
-enum { KEYS = 4, WORKERS = 6 };
-
-typedef struct work {
-    _Atomic trip_dedup dedup;
-    _Atomic int stop;
-    _Atomic int holders[KEYS];
-    _Atomic int wrong;
-    _Atomic uint64_t seed;
-    bool is_exclusive; /* no lease runs out, and nobody destroys anything */
-} work;
-
-static void settle_somehow(trip_ticket ticket, uint64_t how)
-{
-    if (how % 4 == 0)
-        trip_ticket_renew(ticket);
-    if (how % 3 == 0)
-        trip_ticket_fail(ticket);
-    else
-        trip_ticket_complete(ticket, "some value", how % 11);
-}
-
-/* Of those who work on a key one has the ticket. */
-static void *work_on_keys(void *argument)
-{
-    work *w = argument;
-    uint64_t state = atomic_fetch_add(&w->seed, 0x9E3779B97F4A7C15u);
-    while (!atomic_load(&w->stop)) {
-        uint64_t how = draw(&state) >> 8;
-        uint32_t k = (uint32_t)(how % KEYS);
-        trip_dedup dedup = atomic_load(&w->dedup);
-        trip_ticket ticket;
-        char value[16];
-        size_t len;
-        int32_t fd;
-        trip_status status =
-            trip_dedup_wait(dedup, (char *)&k, sizeof k, how % 2 * 100000, &ticket, value, sizeof value, &len);
-        if (status == TRIP_OK) {
-            bool is_alone = atomic_fetch_add(&w->holders[k], 1) == 0;
-            atomic_fetch_add(&w->wrong, w->is_exclusive && !is_alone);
-            sched_yield();
-            atomic_fetch_sub(&w->holders[k], 1);
-            settle_somehow(ticket, how >> 16);
-        } else if (status == TRIP_CACHED) {
-            atomic_fetch_add(&w->wrong, len > 10 || memcmp(value, "some value", len) != 0);
-        } else if (status != TRIP_IN_PROGRESS && status != TRIP_E_HANDLE) {
-            atomic_fetch_add(&w->wrong, 1);
-        }
-        if (how % 7 == 0 && trip_dedup_watch(dedup, (char *)&k, sizeof k, &fd) == TRIP_OK)
-            close(fd);
-        if (how % 5 == 0)
-            trip_dedup_forget(dedup, (char *)&k, sizeof k);
-    }
-    return NULL;
-}
-
-static void employ(pthread_t *threads, work *w)
-{
-    for (int i = 0; i < WORKERS; i++)
-        ck_assert_int_eq(pthread_create(&threads[i], NULL, work_on_keys, w), 0);
-}
-
-static void dismiss(pthread_t *threads, work *w)
-{
-    atomic_store(&w->stop, 1);
-    for (int i = 0; i < WORKERS; i++)
-        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
-    ck_assert_int_eq(atomic_load(&w->wrong), 0);
-}
-
-static int descriptors(void)
-{
-    DIR *open = opendir("/proc/self/fd");
-    int count = 0;
-    while (readdir(open) != NULL)
-        count++;
-    closedir(open);
-    return count;
-}
-
 START_TEST(many_work_on_few_keys_and_each_ticket_is_one_of_its_kind)
 {
     pthread_t threads[WORKERS];
@@ -451,27 +297,6 @@ START_TEST(deduplicators_are_destroyed_while_others_work_with_them)
 END_TEST
 
 /* ---- Watching ---------------------------------------------------------------------------------------------------- */
-
-static int32_t watch_of(trip_dedup dedup, key of)
-{
-    int32_t fd = -1;
-    ck_assert_int_eq(trip_dedup_watch(dedup, of.text, of.len, &fd), TRIP_OK);
-    ck_assert_int_ge(fd, 0);
-    ck_assert(fcntl(fd, F_GETFL) & O_NONBLOCK);
-    ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
-    return fd;
-}
-
-static bool is_readable_within(int32_t fd, int ms)
-{
-    struct pollfd at = {.fd = fd, .events = POLLIN};
-    return poll(&at, 1, ms) == 1 && at.revents == POLLIN;
-}
-
-static bool is_readable(int32_t fd)
-{
-    return is_readable_within(fd, 0);
-}
 
 START_TEST(a_key_that_is_not_in_progress_is_readable_at_once)
 {
@@ -546,13 +371,6 @@ START_TEST(who_watches_sees_the_end_of_a_lease)
     ck_assert_int_eq(descriptors(), before);
 }
 END_TEST
-
-static uint64_t left_of(int32_t fd)
-{
-    struct itimerspec left;
-    ck_assert_int_eq(timerfd_gettime(fd, &left), 0);
-    return (uint64_t)left.it_value.tv_sec * SECOND + (uint64_t)left.it_value.tv_nsec;
-}
 
 /* Not too early, and too late at most by what passes between two readings. */
 static uint64_t end_of(int32_t fd)
@@ -644,125 +462,6 @@ START_TEST(who_reads_the_descriptor_harms_only_those_who_watch)
 }
 END_TEST
 
-/* ---- Fork -------------------------------------------------------------------------------------------------------- */
-
-#define REQUIRE(fact)                                                                                                  \
-    do {                                                                                                               \
-        if (!(fact))                                                                                                   \
-            return __LINE__ % 255 + 1;                                                                                 \
-    } while (0)
-
-typedef struct family {
-    trip_dedup dedup;
-    trip_ticket ticket;
-    int32_t fd;
-    int descriptors;
-} family;
-
-/* Run `child` in a fork and pass on its verdict: the line of the first thing that is not so. */
-static int in_child(int (*child)(void *), void *argument)
-{
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
-    if (pid == 0)
-        _exit(child(argument));
-    int status = 0;
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert_msg(WIFEXITED(status), "the child died of signal %d", WTERMSIG(status));
-    return WEXITSTATUS(status);
-}
-
-static trip_status check(trip_dedup dedup, const char *text, trip_ticket *out_ticket)
-{
-    char value[8];
-    size_t len;
-    return trip_dedup_check(dedup, text, 1, out_ticket, value, sizeof value, &len);
-}
-
-static int has_calls_of_its_own(void *argument)
-{
-    const family *f = argument;
-    trip_dedup_info info = {.struct_size = sizeof info};
-    trip_ticket ticket;
-    REQUIRE(trip_dedup_inspect(f->dedup, &info) == TRIP_OK);
-    REQUIRE(info.in_progress == 0 && info.waiting == 0 && info.cached == 1 && info.failed == 1);
-    REQUIRE(descriptors() == f->descriptors); /* the library's own is closed */
-    REQUIRE(trip_ticket_renew(f->ticket) == TRIP_STALE);
-    REQUIRE(trip_ticket_complete(f->ticket, "mine", 4) == TRIP_STALE);
-    REQUIRE(trip_ticket_fail(f->ticket) == TRIP_E_CONSUMED);
-    REQUIRE(check(f->dedup, "b", &ticket) == TRIP_CACHED);
-    REQUIRE(check(f->dedup, "a", &ticket) == TRIP_OK);
-    REQUIRE(check(f->dedup, "a", &ticket) == TRIP_IN_PROGRESS);
-    int32_t fd;
-    REQUIRE(trip_dedup_watch(f->dedup, "a", 1, &fd) == TRIP_OK);
-    thread waiting = {.dedup = f->dedup, .timeout_ns = UINT64_MAX};
-    REQUIRE(pthread_create(&waiting.id, NULL, wait_in_thread, &waiting) == 0);
-    until_waiting(f->dedup, 1);
-    REQUIRE(!is_readable(fd));
-    REQUIRE(trip_ticket_complete(ticket, "child", 5) == TRIP_OK);
-    REQUIRE(pthread_join(waiting.id, NULL) == 0);
-    REQUIRE(waiting.said.status == TRIP_CACHED && waiting.said.len == 5);
-    REQUIRE(is_readable(fd) && !is_readable(f->fd));
-    REQUIRE(trip_dedup_destroy(f->dedup) == TRIP_OK);
-    REQUIRE(check(f->dedup, "a", &ticket) == TRIP_E_HANDLE);
-    REQUIRE(!is_readable(f->fd));
-    return 0;
-}
-
-START_TEST(in_the_child_keys_in_progress_are_free_and_values_stay)
-{
-    family f = {.dedup = plain()};
-    bring(f.dedup, b, "x");
-    f.descriptors = descriptors() + 1;
-    f.ticket = ticket_for(f.dedup, a);
-    f.fd = watch_of(f.dedup, a);
-    thread threads[FEW];
-    queue_up(threads, FEW, f.dedup, UINT64_MAX);
-    ck_assert_int_eq(in_child(has_calls_of_its_own, &f), 0);
-    ck_assert_int_eq(in_child(has_calls_of_its_own, &f), 0);
-    ck_assert_uint_eq(seen(f.dedup).waiting, FEW);
-    ck_assert(!is_readable(f.fd)); /* whatever has happened in the child */
-    ck_assert_uint_gt(left_of(f.fd), 0);
-    ck_assert_int_eq(trip_ticket_complete(f.ticket, "parent", 6), TRIP_OK);
-    ck_assert(is_readable(f.fd));
-    all_get(threads, FEW, "parent");
-    close(f.fd);
-}
-END_TEST
-
-/* The runtime of AddressSanitizer takes no locks around a fork (before that of gcc 14): no thread may be in malloc. */
-#ifndef __SANITIZE_ADDRESS__
-static int works(void *argument)
-{
-    trip_dedup dedup = *(const trip_dedup *)argument;
-    for (uint32_t i = 0; i < 200; i++) {
-        trip_ticket ticket;
-        char value[16];
-        size_t len;
-        uint32_t k = i % KEYS;
-        trip_status status = trip_dedup_wait(dedup, (char *)&k, sizeof k, 0, &ticket, value, sizeof value, &len);
-        REQUIRE(status == TRIP_OK || status == TRIP_CACHED);
-        REQUIRE(status != TRIP_OK || trip_ticket_complete(ticket, "some value", 10) == TRIP_OK);
-        REQUIRE(trip_dedup_forget(dedup, (char *)&k, sizeof k) == TRIP_OK);
-    }
-    REQUIRE(trip_dedup_destroy(dedup) == TRIP_OK);
-    return 0;
-}
-
-START_TEST(a_child_of_a_busy_process_can_use_its_deduplicators)
-{
-    pthread_t threads[WORKERS];
-    work w = {.dedup = plain(), .seed = 3, .is_exclusive = true};
-    employ(threads, &w);
-    for (int i = 0; i < 60; i++) {
-        trip_dedup dedup = w.dedup;
-        ck_assert_int_eq(in_child(works, &dedup), 0);
-    }
-    dismiss(threads, &w);
-}
-END_TEST
-#endif
-
 /* ---- The suite --------------------------------------------------------------------------------------------------- */
 
 static Suite *waiting_suite(void)
@@ -797,13 +496,6 @@ static Suite *waiting_suite(void)
     tcase_add_test(watching, without_a_descriptor_who_would_watch_is_told);
     tcase_add_test(watching, who_reads_the_descriptor_harms_only_those_who_watch);
     suite_add_tcase(suite, watching);
-    TCase *forking = tcase_create("fork");
-    tcase_set_timeout(forking, 300);
-    tcase_add_test(forking, in_the_child_keys_in_progress_are_free_and_values_stay);
-#ifndef __SANITIZE_ADDRESS__
-    tcase_add_test(forking, a_child_of_a_busy_process_can_use_its_deduplicators);
-#endif
-    suite_add_tcase(suite, forking);
     return suite;
 }
 

@@ -53,6 +53,7 @@ static int live_a_life(int *out_refused)
 
 #define ALLOCATIONS 400 /* more than a life makes, which the last round requires */
 #define OF_FORTY 160    /* the same of what is done to forty circuits */
+#define OF_SIXTY 160    /* and to sixty keys */
 
 START_TEST(each_allocation_may_fail_once)
 {
@@ -146,6 +147,52 @@ START_TEST(without_memory_for_what_a_provider_asks_a_circuit_opens_for_as_long_a
     ck_assert_uint_eq(info_of(forgetful).state, TRIP_STATE_OPEN);
     ck_assert_uint_eq(info_of(forgetful).retry_after_ns, SECOND);
     ck_assert_uint_ge(info_of(mindful).retry_after_ns, 600 * SECOND);
+}
+END_TEST
+
+/* Sixty calls, each of which is made and remembered, or leaves nothing of itself; and one that nobody settles. */
+static int live_with_deduplication(void)
+{
+    int refused = 0;
+    trip_dedup dedup;
+    if (is_refused(trip_dedup_create(0, NULL, &dedup, NULL), &refused))
+        return refused;
+    uint32_t kept = 0;
+    trip_ticket ticket;
+    size_t len;
+    for (uint32_t i = 0; i < 60; i++) { /* more than the buckets that each deduplicator has */
+        if (is_refused(trip_dedup_check(dedup, (char *)&i, sizeof i, &ticket, NULL, 0, &len), &refused))
+            continue;
+        bool is_kept = !is_refused(trip_ticket_complete(ticket, "value", 5), &refused);
+        kept += is_kept;
+        trip_status then = trip_dedup_check(dedup, (char *)&i, sizeof i, &ticket, NULL, 0, &len);
+        ck_assert_int_eq(is_kept, then == TRIP_CACHED);
+        ck_assert(is_kept || then == TRIP_E_NOMEM || then == TRIP_OK);
+    }
+    trip_dedup_info info = {.struct_size = sizeof info};
+    ck_assert_int_eq(trip_dedup_inspect(dedup, &info), TRIP_OK);
+    ck_assert_uint_eq(info.cached, kept);
+    ck_assert_uint_eq(info.bytes, kept * 9 + info.in_progress * 4);
+    ck_assert_uint_eq(info.started, info.completed + info.failed + info.in_progress);
+    is_refused(trip_dedup_check(dedup, "last", 4, &ticket, NULL, 0, &len), &refused);
+    ck_assert_int_eq(trip_dedup_destroy(dedup), TRIP_OK);
+    return refused;
+}
+
+/* What a deduplicator has leaves with it; slots, and what there is once in a process, stay. */
+START_TEST(each_allocation_of_a_life_with_deduplication_may_fail_once)
+{
+    atomic_store(&allocations_left, _i);
+    int refused = live_with_deduplication();
+    bool reached = atomic_load(&allocations_left) < 0;
+    atomic_store(&allocations_left, INT64_MAX);
+    ck_assert(reached || _i > 0);
+    ck_assert(!reached || _i < OF_SIXTY - 1);
+    ck_assert(reached || refused == 0);
+    ck_assert_int_eq(live_with_deduplication(), 0);
+    int64_t kept = atomic_load(&allocated);
+    ck_assert_int_eq(live_with_deduplication(), 0);
+    ck_assert_int_eq(atomic_load(&allocated), kept);
 }
 END_TEST
 
@@ -552,6 +599,7 @@ static Suite *faults_suite(void)
     tcase_set_timeout(memory, 300);
     tcase_add_loop_test(memory, each_allocation_may_fail_once, 0, ALLOCATIONS);
     tcase_add_loop_test(memory, each_allocation_of_a_life_with_windows_may_fail_once, 0, ALLOCATIONS);
+    tcase_add_loop_test(memory, each_allocation_of_a_life_with_deduplication_may_fail_once, 0, OF_SIXTY);
     tcase_add_test(memory, without_memory_for_what_a_provider_asks_a_circuit_opens_for_as_long_as_others);
     tcase_add_test(memory, a_destroyed_tracker_leaves_nothing_behind_but_what_is_used_again);
     tcase_add_loop_test(memory, a_policy_that_memory_does_not_suffice_for_is_not_set_for_any_circuit, 0, OF_FORTY);

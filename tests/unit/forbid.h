@@ -12,18 +12,25 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-/* From now on this thread can map nothing that may be executed; nor, where it shall have no memory, as much as a megabyte.
-   0, or -1 where the system cannot do that. */
-static inline int forbid_executable_memory(bool has_memory)
+typedef enum forbidden_memory {
+    EXECUTABLE = 0,              /* none may be executed */
+    EXECUTABLE_AND_WRITABLE = 1, /* none may be executed and written */
+    EXECUTABLE_OR_MUCH = 2       /* none may be executed, nor may it be a megabyte: there is no memory */
+} forbidden_memory;
+
+/* What this thread cannot have from now on. 0, or -1 where the system cannot forbid it. */
+static inline int forbid(forbidden_memory what)
 {
-    uint32_t much = has_memory ? UINT32_MAX : 1 << 20;
-    uint32_t refusal = SECCOMP_RET_ERRNO | (uint32_t)(has_memory ? EPERM : ENOMEM);
+    const uint32_t much = what == EXECUTABLE_OR_MUCH ? 1 << 20 : UINT32_MAX;
+    const uint32_t mask = what == EXECUTABLE_AND_WRITABLE ? PROT_EXEC | PROT_WRITE : PROT_EXEC;
+    const uint32_t refusal = SECCOMP_RET_ERRNO | (uint32_t)(what == EXECUTABLE_OR_MUCH ? ENOMEM : EACCES);
     struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_mmap, 1, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_mprotect, 0, 4),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_mprotect, 0, 5),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
-        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 3, 0),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, mask),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, mask, 3, 0),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
         BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, much, 1, 0),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),

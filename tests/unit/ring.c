@@ -23,14 +23,14 @@ START_TEST(arguments_are_checked_before_anything_is_done)
     uint64_t lost = 7;
 #define TAKE(tracker, events, size, capacity, text, text_capacity, count, lost)                                        \
     trip_tracker_events(tracker, events, size, capacity, text, text_capacity, count, lost)
-    const size_t size = sizeof event;
+    const size_t size = sizeof event, first_released = 104; /* before events of gates had a depth */
     ck_assert_int_eq(TAKE(tracker, NULL, size, 1, text, sizeof text, &count, &lost), TRIP_E_INVALID);
     ck_assert_int_eq(TAKE(tracker, &event, size, 0, text, sizeof text, &count, &lost), TRIP_E_INVALID);
     ck_assert_int_eq(TAKE(tracker, &event, size, 1, NULL, 0, &count, &lost), TRIP_E_INVALID);
     ck_assert_int_eq(TAKE(tracker, &event, size, 1, text, sizeof text, NULL, &lost), TRIP_E_INVALID);
     ck_assert_int_eq(TAKE(tracker, &event, size, 1, text, sizeof text, &count, NULL), TRIP_E_INVALID);
     ck_assert_int_eq(TAKE(tracker, &event, 0, 1, text, sizeof text, &count, &lost), TRIP_E_INVALID);
-    ck_assert_int_eq(TAKE(tracker, &event, size - 1, 1, text, sizeof text, &count, &lost), TRIP_E_INVALID);
+    ck_assert_int_eq(TAKE(tracker, &event, first_released - 1, 1, text, sizeof text, &count, &lost), TRIP_E_INVALID);
     ck_assert_int_eq(TAKE(tracker, &event, 4097, 1, text, sizeof text, &count, &lost), TRIP_E_INVALID);
     ck_assert_int_eq(TAKE(tracker, &event, SIZE_MAX, 1, text, sizeof text, &count, &lost), TRIP_E_INVALID);
     ck_assert_int_eq(TAKE(7, &event, 0, 1, text, sizeof text, &count, &lost), TRIP_E_INVALID);

@@ -24,6 +24,13 @@ void *trip_allocate(size_t size)
     return memory;
 }
 
+/* Of bytes that nobody wrote nothing must be made. */
+void *trip_allocate_close(size_t size)
+{
+    void *memory = trip_allocate(size);
+    return memory == NULL ? NULL : memset(memory, 0xA5, size);
+}
+
 void trip_release(void *memory)
 {
     if (memory != NULL)

@@ -129,6 +129,13 @@ START_TEST(texts_that_are_none_are_refused)
 }
 END_TEST
 
+static bool is_one_line(const char *text)
+{
+    while (*text >= ' ' && *text < 0x7F)
+        text++;
+    return *text == 0;
+}
+
 /* Pieces of signatures, and any bytes, in any order, in memory that ends with them. */
 START_TEST(no_bytes_break_the_reader)
 {
@@ -140,7 +147,7 @@ START_TEST(no_bytes_break_the_reader)
     ck_assert_int_eq(mprotect(memory + page, page, PROT_NONE), 0);
     uint64_t dice = 4711;
     uint32_t well = 0;
-    for (int round = 0; round < 100000; round++) {
+    for (int round = 0; round < 20000; round++) {
         char text[256];
         size_t len = 0;
         for (uint64_t n = draw(&dice) % 16; n > 0; n--) {
@@ -156,10 +163,9 @@ START_TEST(no_bytes_break_the_reader)
         trip_error error = {.struct_size = sizeof error};
         trip_status status = trip_signature_read(at, len, &signature, &error);
         well += status == TRIP_OK;
-        ck_assert(status == TRIP_OK || status == TRIP_E_INVALID || status == TRIP_E_UNSUPPORTED);
-        ck_assert(status == TRIP_OK || strncmp(error.message, "signature, byte ", 16) == 0);
-        for (size_t i = 0; error.message[i] != 0; i++)
-            ck_assert(error.message[i] >= ' ' && error.message[i] < 0x7F);
+        bool is_refused = status == TRIP_E_INVALID || status == TRIP_E_UNSUPPORTED;
+        ck_assert(status == TRIP_OK || (is_refused && strncmp(error.message, "signature, byte ", 16) == 0));
+        ck_assert_msg(is_one_line(error.message), "%s", error.message);
     }
     ck_assert_uint_gt(well, 0);
     munmap(memory, 2 * page);

@@ -452,9 +452,13 @@ static const struct part {
     void (*tell)(void);
     const char *prefixes[2];
 } parts[] = {
-    {tell_circuits, {NULL, NULL}},        {tell_pipelines, {"trip_pipeline_", "trip_output_"}},
-    {tell_guards, {"trip_guard_", NULL}}, {tell_retries, {"trip_retry_", NULL}},
+    {tell_circuits, {NULL, NULL}},
+    {tell_retries, {"trip_retry_", NULL}},
+    {tell_dedups, {"trip_dedup_", "trip_ticket_"}},
+    {tell_gates, {"trip_gate_", "trip_token_"}},
     {tell_routes, {"trip_route_", NULL}},
+    {tell_pipelines, {"trip_pipeline_", "trip_output_"}},
+    {tell_guards, {"trip_guard_", NULL}},
 };
 #define PARTS (int)(sizeof parts / sizeof *parts)
 

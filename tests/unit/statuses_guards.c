@@ -70,10 +70,10 @@ static void tell_call(trip_tracker tracker)
     TELL(TRIP_REJECTED_FORCED, trip_guard_call, guard, NULL, 0, NULL, NULL);
 }
 
-static void *ask_where_it_is_forbidden(void *has_memory)
+static void *ask_where_it_is_forbidden(void *what)
 {
     trip_function function;
-    if (forbid_executable_memory(has_memory != NULL) == 0)
+    if (forbid(*(forbidden_memory *)what) == 0)
         note("trip_guard_pointer", trip_guard_pointer(guard, &function));
     return NULL;
 }
@@ -81,10 +81,10 @@ static void *ask_where_it_is_forbidden(void *has_memory)
 static void tell_pointer(void)
 {
     trip_function function;
-    void *const memory[] = {NULL, &guard};
+    forbidden_memory what[] = {EXECUTABLE, EXECUTABLE_OR_MUCH};
     for (int i = 0; i < 2; i++) {
         pthread_t thread;
-        ck_assert_int_eq(pthread_create(&thread, NULL, ask_where_it_is_forbidden, memory[i]), 0);
+        ck_assert_int_eq(pthread_create(&thread, NULL, ask_where_it_is_forbidden, &what[i]), 0);
         ck_assert_int_eq(pthread_join(thread, NULL), 0);
     }
     TELL(TRIP_OK, trip_guard_pointer, guard, &function);

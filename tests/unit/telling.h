@@ -30,9 +30,11 @@ trip_status note(const char *function, trip_status status);
     } while (0)
 
 /* The parts. */
+void tell_gates(void);
 void tell_pipelines(void);
 void tell_guards(void);
 void tell_retries(void);
 void tell_routes(void);
+void tell_dedups(void);
 
 #endif

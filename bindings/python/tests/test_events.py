@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import selectors
 import subprocess
 import sys
 import threading
@@ -13,12 +12,13 @@ import time
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable
+from typing import Any
 
 import pytest
 
 import trip
 from trip._library import library
+from waits import descriptors, until, watched
 
 S = 10**9
 
@@ -27,10 +27,6 @@ def happen(tracker: trip.Tracker, times: int = 1) -> None:
     """An event each."""
     for n in range(times):
         tracker.circuit("acme", "openai").set_mode(trip.Mode.OBSERVE, reason=str(n))
-
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
 
 
 @pytest.fixture(autouse=True)
@@ -175,19 +171,6 @@ def test_of_many_threads_each_event_has_one_taker(switching_often: None) -> None
 
 
 # ---- Waiting
-
-
-def watched(loop: asyncio.AbstractEventLoop) -> int:
-    """How many descriptors a loop watches."""
-    selector: selectors.BaseSelector = loop._selector  # type: ignore[attr-defined]
-    return len(selector.get_map())
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0)
 
 
 async def waiting(tracker: trip.Tracker, waiters: int) -> None:

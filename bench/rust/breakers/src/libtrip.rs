@@ -2,8 +2,12 @@
 
 use stand::{repeat, requests, Column, Peer, Requests};
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Duration;
-use trip::{CallError, Circuit, Config, PermitError, Settled, Tracker};
+use trip::{
+    AcquireError, CallError, Checked, Circuit, Config, Dedup, DedupConfig, Gate, GateConfig, PermitError, Settled,
+    Tracker,
+};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const KEPT: u64 = 1024;
@@ -77,14 +81,65 @@ fn creations() -> impl FnMut(u64) -> u64 + Send {
     })
 }
 
+const CAPACITY: u32 = 64;
+
+fn gate() -> Gate {
+    Gate::new("", &GateConfig::default().capacity(CAPACITY)).expect("a gate")
+}
+
+fn passes(gate: impl std::ops::Deref<Target = Gate> + Send) -> impl FnMut(u64) -> u64 + Send {
+    repeat(move || gate.acquire().is_ok_and(|token| matches!(token.record_success(), Settled::Counted)))
+}
+
+fn sheds() -> impl FnMut(u64) -> u64 + Send {
+    let gate = gate();
+    let held: Vec<_> = (0..CAPACITY).map(|_| gate.acquire().expect("there is room")).collect();
+    repeat(move || {
+        let _held = &held;
+        matches!(gate.acquire(), Err(AcquireError::Shed(_)))
+    })
+}
+
+const VALUE: [u8; 100] = [b'v'; 100];
+
+fn call_once(calls: &Dedup, key: &str) -> bool {
+    match calls.check(key) {
+        Ok(Checked::New(ticket)) => matches!(ticket.complete(VALUE), Settled::Counted),
+        _ => false,
+    }
+}
+
+fn dedup(entries: u64) -> (Dedup, Vec<String>) {
+    let config = DedupConfig::default().max_entries(KEPT.try_into().expect("a count of entries"));
+    let calls = Dedup::new(&config).expect("a deduplicator");
+    let keys: Vec<String> = (0..NAMES).map(|number| format!("call {number}")).collect();
+    assert!(keys.iter().take(entries as usize).all(|key| call_once(&calls, key)), "keys are new");
+    (calls, keys)
+}
+
+fn new_keys() -> impl FnMut(u64) -> u64 + Send {
+    let (calls, keys) = dedup(0);
+    let mut next = 0;
+    repeat(move || {
+        next = (next + 1) % keys.len();
+        call_once(&calls, &keys[next])
+    })
+}
+
+fn hits() -> impl FnMut(u64) -> u64 + Send {
+    let (calls, keys) = dedup(KEPT);
+    repeat(move || matches!(calls.check(&keys[KEPT as usize - 1]), Ok(Checked::Cached(_))))
+}
+
 pub fn peer() -> Peer {
-    let shared = circuit(config());
+    let (shared, shared_gate) = (circuit(config()), Arc::new(gate()));
     Peer::new(
         "libtrip",
         trip::version().into(),
         "MIT",
         "5 failures in a row, 30 s; through the binding. pair: permit, record_success. call: Circuit::call. failure: \
-         threshold 8388607. refusal: open for a day. create_evict: a tracker of 1024, full",
+         threshold 8388607. refusal: open for a day. create_evict: a tracker of 1024, full. gate: of 64. dedup: 1024 \
+         entries, values of 100 bytes",
     )
     .column(Column::new("pair", || {
         let circuit = circuit(config());
@@ -116,6 +171,11 @@ pub fn peer() -> Peer {
         let circuit = circuit(config());
         repeat(move || pair(&circuit))
     }))
+    .column(Column::new("gate", || passes(Box::new(gate()))))
+    .column(Column::two_threads("gate_2t", move |_| passes(Arc::clone(&shared_gate))))
+    .column(Column::new("gate_full", sheds))
+    .column(Column::new("dedup_new", new_keys))
+    .column(Column::new("dedup_hit", hits))
     .memory(|circuits| std::mem::forget(filled(circuits)))
 }
 

@@ -17,35 +17,57 @@
     print(circuit.explain())                                                    # what it does and why, for people
     async for event in tracker.events(): ...                                    # what happens to all circuits
 
+    route = trip.Route(tracker, "acme", ["openai", "anthropic"])                # what goes around a permit, and the one
+    caller = trip.Caller(route, retry=trip.Retry(), gate=trip.Gate(capacity=20))            # call that does all of it
+    answer = caller.call(lambda provider: ask(provider, "hello"))
+
 The library is found by TRIP_LIBRARY (its exact path), beside this package, or by the system's loader as libtrip.so.1.
 """
 
+from ._caller import Caller
 from ._circuit import Circuit, CircuitInfo
 from ._config import Config, Options
 from ._constants import (
+    Adapt,
     Backoff,
     Cause,
     Clock,
     Effect,
     EventKind,
+    Fallback,
+    Jitter,
     Labels,
     Mode,
+    NoRetry,
     OnDrop,
+    Order,
     Reason,
+    Rule,
     Scope,
     State,
     StatusClass,
 )
-from ._errors import ConfigError, Error, InvalidHint, PermitConsumed
+from ._dedup import Cached, Dedup, DedupConfig, DedupInfo, DedupOptions, Ticket
+from ._errors import ConfigError, Consumed, Error, InvalidHint, PermitConsumed
 from ._events import Event, Events, TakenEvents
+from ._function_guard import FunctionGuard, GuardConfig, GuardOptions
+from ._gate import Gate, GateConfig, GateInfo, GateOptions, Token
 from ._library import library
 from ._outcome import Outcome, classify_errno, classify_http, classify_text, parse_retry_hint, parse_retry_hint_ns
 from ._permit import Permit, PermitInfo
+from ._pipeline import Pipeline, StageFailed
 from ._rejection import CircuitOpen, Rejection
+from ._retry import Attempts, Retry, RetryConfig, RetryInfo, RetryOptions
+from ._route import Route, RouteConfig, RouteOptions, RoutePermit
+from ._shed import Shed
 from ._tracker import Tracker
 
 __all__ = [
+    "Adapt",
+    "Attempts",
     "Backoff",
+    "Cached",
+    "Caller",
     "Cause",
     "Circuit",
     "CircuitInfo",
@@ -53,26 +75,56 @@ __all__ = [
     "Clock",
     "Config",
     "ConfigError",
+    "Consumed",
+    "Dedup",
+    "DedupConfig",
+    "DedupInfo",
+    "DedupOptions",
     "Effect",
     "Error",
     "Event",
     "EventKind",
     "Events",
+    "Fallback",
+    "FunctionGuard",
+    "Gate",
+    "GateConfig",
+    "GateInfo",
+    "GateOptions",
+    "GuardConfig",
+    "GuardOptions",
     "InvalidHint",
+    "Jitter",
     "Labels",
     "Mode",
+    "NoRetry",
     "OnDrop",
     "Options",
+    "Order",
     "Outcome",
     "Permit",
     "PermitConsumed",
     "PermitInfo",
+    "Pipeline",
     "Reason",
     "Rejection",
+    "Retry",
+    "RetryConfig",
+    "RetryInfo",
+    "RetryOptions",
+    "Route",
+    "RouteConfig",
+    "RouteOptions",
+    "RoutePermit",
+    "Rule",
     "Scope",
+    "Shed",
+    "StageFailed",
     "State",
     "StatusClass",
     "TakenEvents",
+    "Ticket",
+    "Token",
     "Tracker",
     "classify_errno",
     "classify_http",

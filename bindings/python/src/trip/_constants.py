@@ -77,6 +77,15 @@ class StatusClass(_Extensible):
     UNKNOWN = _abi.TRIP_CLASS_UNKNOWN
 
 
+class NoRetry(_Extensible):
+    """Why a call is not tried again; the numbers are the library's statuses."""
+
+    ATTEMPTS = _abi.TRIP_NO_RETRY_ATTEMPTS
+    CLASS = _abi.TRIP_NO_RETRY_CLASS
+    LATE = _abi.TRIP_NO_RETRY_LATE
+    BUDGET = _abi.TRIP_NO_RETRY_BUDGET
+
+
 class EventKind(_Extensible):
     """What happened. Pass over one that you do not know."""
 
@@ -90,6 +99,8 @@ class EventKind(_Extensible):
     DROPPED_LATE = _abi.TRIP_EVENT_DROPPED_LATE
     LOCK_WAITED = _abi.TRIP_EVENT_LOCK_WAITED
     CONFIGURED = _abi.TRIP_EVENT_CONFIGURED
+    GATE_SOFT = _abi.TRIP_EVENT_GATE_SOFT
+    GATE_FULL = _abi.TRIP_EVENT_GATE_FULL
 
 
 class Cause(_Extensible):
@@ -142,3 +153,44 @@ class Clock(IntEnum):
 
     MONOTONIC = _abi.TRIP_CLOCK_MONOTONIC
     MANUAL = _abi.TRIP_CLOCK_MANUAL
+
+
+class Jitter(IntEnum):
+    """How the delays of a Retry are spread."""
+
+    NONE = _abi.TRIP_JITTER_NONE
+    FULL = _abi.TRIP_JITTER_FULL
+    EQUAL = _abi.TRIP_JITTER_EQUAL
+    DECORRELATED = _abi.TRIP_JITTER_DECORRELATED
+
+
+class Adapt(IntEnum):
+    """Whether, and how, the limit of a Gate follows its calls."""
+
+    NONE = _abi.TRIP_ADAPT_NONE
+    AIMD = _abi.TRIP_ADAPT_AIMD
+    GRADIENT = _abi.TRIP_ADAPT_GRADIENT
+
+
+class Order(IntEnum):
+    """Which provider of a Route comes first."""
+
+    LISTED = _abi.TRIP_ORDER_LISTED
+    WEIGHTED = _abi.TRIP_ORDER_WEIGHTED
+
+
+class Fallback(IntEnum):
+    """What becomes of a call that all providers of a Route refuse."""
+
+    REFUSE = _abi.TRIP_FALLBACK_REFUSE
+    ONE = _abi.TRIP_FALLBACK_ONE
+
+
+class Rule(IntEnum):
+    """Which results of a guarded function are failures."""
+
+    NEGATIVE_FAILS = _abi.TRIP_RULE_NEGATIVE_FAILS
+    ZERO_SUCCEEDS = _abi.TRIP_RULE_ZERO_SUCCEEDS
+    ZERO_FAILS = _abi.TRIP_RULE_ZERO_FAILS
+    ERRNO = _abi.TRIP_RULE_ERRNO
+    CLASSIFIER = _abi.TRIP_RULE_CLASSIFIER

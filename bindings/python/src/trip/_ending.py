@@ -12,12 +12,13 @@ from ._errors import Error, failure
 from ._native import Settle, cancel, record_failure
 from ._outcome import Outcome, complete, native
 from ._rejection import CircuitOpen
+from ._shed import Shed
 
 # What the caller's code makes of an exception. None: it says nothing, and the exception is a failure.
 Classify = Callable[[Exception], Union[Outcome, StatusClass, None]]
 
 # What the breaker itself raises says nothing of the provider, and nor does what is no Exception.
-_OWN = (CircuitOpen, Error)
+_OWN = (CircuitOpen, Shed, Error)
 _log = logging.getLogger("trip")
 
 
@@ -27,18 +28,33 @@ def recording(outcome: Outcome) -> Settle:
     return lambda permit: _native.record(permit, told)
 
 
-def settlement(kind: type[BaseException], error: BaseException | None, classify: Classify | None) -> Settle:
-    """How a call is settled that this exception ended. Never raises anything of its own."""
-    if not issubclass(kind, Exception) or issubclass(kind, _OWN):
-        return cancel
+def says_nothing(kind: type[BaseException]) -> bool:
+    """Whether an exception of this kind tells nothing of the provider."""
+    return not issubclass(kind, Exception) or issubclass(kind, _OWN)
+
+
+def judged(error: BaseException | None, classify: Classify | None) -> Outcome | None:
+    """What an exception tells of the provider; None: that it has failed. Never raises anything of its own."""
     if classify is None or not isinstance(error, Exception):
-        return record_failure
+        return None
     try:
-        outcome = classify(error)
-        return record_failure if outcome is None else recording(complete(outcome))
+        said = classify(error)
+        if said is None:
+            return None
+        outcome = complete(said)
+        native(outcome)  # which refuses what the library would
     except Exception:
         _log.warning("%r could not classify %r, which counts as a failure", classify, error, exc_info=True)
-        return record_failure
+        return None
+    return outcome
+
+
+def settlement(kind: type[BaseException], error: BaseException | None, classify: Classify | None) -> Settle:
+    """How a call is settled that this exception ended. Never raises anything of its own."""
+    if says_nothing(kind):
+        return cancel
+    outcome = judged(error, classify)
+    return record_failure if outcome is None else recording(outcome)
 
 
 def required(classify: Classify) -> Classify:

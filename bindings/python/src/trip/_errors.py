@@ -30,7 +30,7 @@ class Error(Exception):
 
 
 class ConfigError(Error, ValueError):
-    """A tracker cannot be configured so. `field` is the Config field at fault, None where it is not one field."""
+    """Nothing can be configured so. `field` is the field of the config at fault, None where it is not one field."""
 
     def __init__(self, status: int, text: str, field: str | None) -> None:
         super().__init__(status, text)
@@ -40,7 +40,11 @@ class ConfigError(Error, ValueError):
         return type(self), (self.status, self.text, self.field)
 
 
-class PermitConsumed(Error):
+class Consumed(Error):
+    """This ticket, token or permit has been settled before."""
+
+
+class PermitConsumed(Consumed):
     """This permit has been settled before."""
 
 
@@ -49,12 +53,12 @@ class InvalidHint(Error, ValueError):
 
 
 _TEXTS = {
-    _abi.TRIP_E_INVALID: "a text is too long, a time too long, or there is no such mode, scope or labels",
-    _abi.TRIP_E_HANDLE: "no such tracker, circuit or permit, or its tracker is closed",
-    _abi.TRIP_E_CONSUMED: "the permit has been settled before",
+    _abi.TRIP_E_INVALID: "a text or a time is too long, a number out of range, or there is no such selector",
+    _abi.TRIP_E_HANDLE: "there is no such object, or it is closed, or its tracker is",
+    _abi.TRIP_E_CONSUMED: "it has been settled before",
     _abi.TRIP_E_NOMEM: "out of memory",
-    _abi.TRIP_E_CAPACITY: "a bound is reached: circuits, policies, trackers, permits out or extensions of a lease",
-    _abi.TRIP_E_UNSUPPORTED: "this tracker cannot do that: its clock is not manual",
+    _abi.TRIP_E_CAPACITY: "a bound is reached: of objects, of what is out, of extensions of a lease",
+    _abi.TRIP_E_UNSUPPORTED: "this object cannot do that",
     _abi.TRIP_E_SYSTEM: "the operating system refused something",
 }
 
@@ -67,3 +71,14 @@ def failure(status: int, text: str = "", field: str | None = None) -> Error:
     if status == _abi.TRIP_E_CONSUMED:
         return PermitConsumed(status, text)
     return Error(status, text)
+
+
+def settled(status: int) -> bool:
+    """Whether the settlement of a ticket or token counted; a positive status that this package does not know is an
+    answer other than yes.
+    """
+    if status == _abi.TRIP_E_CONSUMED:
+        raise Consumed(status, _TEXTS[status])
+    if status < 0:
+        raise failure(status)
+    return status == _abi.TRIP_OK

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import AsyncIterator, Iterable
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,13 +18,10 @@ from ._duration import seconds
 from ._entry import NAME_MAX
 from ._errors import Error, failure
 from ._library import library
+from ._watching import until_readable
 
 if TYPE_CHECKING:
-    import asyncio
-
     from ._tracker import Tracker
-
-    Waiting = asyncio.Future[None]
 
 KEPT = 4096  # events, by the library
 _AT_ONCE = 64
@@ -37,9 +33,9 @@ class Event:
     """Something that happened to a circuit, or to its tracker; include/trip.h says what each member tells of each kind.
 
     `circuit` is its number, 0 for the tracker: see Circuit.from_handle. `state`, `mode`, `epoch` and `failures` are
-    what it has after the event. Events are numbered from 1, without gaps; those of one circuit that happen at once may
-    come in either order. In texts, bytes that are not UTF-8 appear as surrogate escapes, as in
-    os.fsdecode: Tracker.circuit takes them back.
+    what it has after the event; `depth` and `limit` are those of a gate, whose name is the `reason`. Events are
+    numbered from 1, without gaps; those of one circuit that happen at once may come in either order. In texts, bytes
+    that are not UTF-8 appear as surrogate escapes, as in os.fsdecode: Tracker.circuit takes them back.
     """
 
     kind: EventKind
@@ -57,6 +53,8 @@ class Event:
     tenant: str
     provider: str
     reason: str
+    depth: int
+    limit: int
 
     @property
     def at(self) -> float:
@@ -96,6 +94,8 @@ class Event:
             tenant=said(told.tenant_offset, told.tenant_len),
             provider=said(told.provider_offset, told.provider_len),
             reason=said(told.reason_offset, told.reason_len),
+            depth=told.depth,
+            limit=told.limit,
         )
 
 
@@ -157,40 +157,11 @@ class Events(AsyncIterator[Event]):
                 events, self.lost = take(self._tracker.handle, 1)
                 if events:
                     return events[0]
-                await _until_told(self._tracker)
+                await until_readable(lambda: _duplicate(self._tracker.handle), self._tracker)
         except Error as error:
             if error.status != _abi.TRIP_E_HANDLE:
                 raise
             raise StopAsyncIteration from None
-
-
-async def _until_told(tracker: Tracker) -> None:
-    """Wait until events wait, or the tracker is closed. Raises trip.Error if it is closed already."""
-    from asyncio import get_running_loop  # which takes long to import, and is there when somebody waits
-
-    loop = get_running_loop()
-    ready: Waiting = loop.create_future()
-    with ExitStack() as undo:
-        # First: whoever closes the tracker from here on wakes this up, and before that the descriptor is not to be had.
-        tracker._waiting.add(ready)
-        undo.callback(tracker._waiting.discard, ready)
-        watched = _duplicate(tracker.handle)
-        undo.callback(os.close, watched)
-        loop.add_reader(watched, _wake, ready)
-        undo.callback(loop.remove_reader, watched)
-        await ready
-
-
-def wake_all(waiting: Iterable[Waiting]) -> None:
-    """Wake up whoever waits, on whatever loop: the tracker is closed."""
-    for ready in list(waiting):
-        with suppress(RuntimeError):  # its loop is closed: nobody waits there
-            ready.get_loop().call_soon_threadsafe(_wake, ready)
-
-
-def _wake(ready: Waiting) -> None:
-    if not ready.done():
-        ready.set_result(None)
 
 
 def _descriptor(tracker: int) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+from typing import Any
+
 U32_MAX = 2**32 - 1
 U64_MAX = 2**64 - 1
 
@@ -11,3 +14,9 @@ def require_int(name: str, number: int, least: int, most: int) -> None:
         raise TypeError(f"{name} must be an int, not {type(number).__name__}")
     if not least <= number <= most:
         raise ValueError(f"{name} must be from {least} to {most}, not {number}")
+
+
+def range_of(kind: Any) -> tuple[int, int]:
+    """The least and the most that an integer of ctypes holds."""
+    bits = 8 * ctypes.sizeof(kind)
+    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if kind(-1).value < 0 else (0, 2**bits - 1)

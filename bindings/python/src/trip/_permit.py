@@ -303,7 +303,7 @@ class Permit:
         raise TypeError("a permit cannot be copied or pickled: it is settled once, in this process")
 
     def __repr__(self) -> str:
-        return f"<trip.Permit {self.handle:#x}>"
+        return f"<trip.{type(self).__name__} {self.handle:#x}>"
 
 
 def _counted(status: int) -> bool:

@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, NoReturn, Union
+from typing import TYPE_CHECKING, Union
 
 from . import _abi
 from ._circuit import Circuit, CircuitInfo
-from ._config import Config, Options, configured, create_tracker, set_policy, told
+from ._config import Config, Options, create_tracker, set_policy
 from ._constants import Clock, Labels, Scope
 from ._duration import Duration, nanoseconds
 from ._entry import Entry, Name, encoded, found
 from ._errors import failure
-from ._events import KEPT, Events, TakenEvents, take, wake_all
+from ._events import KEPT, Events, TakenEvents, take
+from ._fields import required, words
 from ._lane import all_counted
 from ._library import library
 from ._listing import PAGE_MAX, listed
 from ._number import U32_MAX, U64_MAX, require_int
+from ._owned import Owned
 from ._remembered import Key, Remembered
 from ._text import whole
+from ._watching import wake_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
-    from typing import Callable
 
     from typing_extensions import Self, Unpack
 
-    from ._events import Waiting
+    from ._watching import Waiting
 
 Bytes = Union[bytes, bytearray, memoryview]
 
 
-class Tracker:
+class Tracker(Owned):
     """Circuits kept per (tenant, provider), with one config and one clock. Share one among all threads.
 
         tracker = trip.Tracker(failure_threshold=3, initial_open=timedelta(seconds=10), on_auth=trip.Effect.NOTHING)
@@ -44,29 +45,24 @@ class Tracker:
     A tracker is destroyed when it is closed, or when nobody holds it any more: its circuits and unsettled permits do.
     """
 
-    _handle = _abi.trip_tracker()  # of no tracker: what is destroyed when creation has failed
+    _destroy = staticmethod(library.trip_tracker_destroy)
 
     def __init__(self, **options: Unpack[Options]) -> None:
-        self._begin(configured("Tracker", options))
+        self._begin(Config.of("Tracker", options))
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
         """A tracker of an exact config, times in nanoseconds."""
         tracker = cls.__new__(cls)
-        tracker._begin(_required(config))
+        tracker._begin(required(config, Config))
         return tracker
 
     def _begin(self, config: Config) -> None:
         self._handle = _abi.trip_tracker(create_tracker(config))
         self._fixed = Options(clock=Clock(config.clock), max_circuits=config.max_circuits)
-        self._waiting: set[Waiting] = set()  # for events, on any loop
+        self._waiting: set[Waiting] = set()  # on any loop
         self._remembered = Remembered(config.max_circuits)
         self._recent = self._remembered.recent.get
-
-    @property
-    def handle(self) -> int:
-        """The library's own number for this tracker, the same in every language of this process."""
-        return self._handle.value
 
     def circuit(self, tenant: Name, provider: Name) -> Circuit:
         """The circuit of (tenant, provider), made when it does not exist. Names are str, taken as UTF-8, or bytes."""
@@ -126,7 +122,7 @@ class Tracker:
 
         Bad values raise ConfigError, whose `field` is the field's name in Config, and the policy stays as it was.
         """
-        config = configured("configure", {**self._fixed, **options})
+        config = Config.of("configure", {**self._fixed, **options})
         self.configure_from(config, *_scope(tenant, provider))
 
     def withdraw(self, *, tenant: Name | None = None, provider: Name | None = None) -> None:
@@ -141,7 +137,7 @@ class Tracker:
         """
         require_int("scope", scope, 0, U32_MAX)
         names = encoded(tenant, provider)
-        set_policy(self._handle.value, scope, *names, None if config is None else _required(config))
+        set_policy(self._handle.value, scope, *names, None if config is None else required(config, Config))
 
     def circuits(self, page: int = 256) -> Iterator[tuple[Circuit, CircuitInfo]]:
         """Every circuit there is, once, and what Circuit.inspect says of it. Makes none.
@@ -216,42 +212,26 @@ class Tracker:
             self._handle.value, _time_of_day(now_unix_ns), written, len(written), ctypes.byref(error)
         )
         if status < 0:
-            raise told(status, error)
+            raise failure(status, words(error))
 
     def close(self) -> bool:
         """Destroy the tracker: its circuits and permits raise trip.Error from now on, and iterations over its events
         end. False if it was closed before.
         """
-        status = library.trip_tracker_destroy(self._handle.value)
-        self._remembered.forget()
-        wake_all(self._waiting)
-        if status < 0 and status != _abi.TRIP_E_HANDLE:
-            raise failure(status)
-        return status == _abi.TRIP_OK
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    # Bound here: globals may be gone when the interpreter ends.
-    def __del__(self, _destroy: Callable[..., int] = library.trip_tracker_destroy) -> None:
-        _destroy(self._handle)
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a tracker cannot be copied or pickled: it lives in this process")
-
-    def __repr__(self) -> str:
-        return f"<trip.Tracker {self.handle:#x}>"
+        try:
+            return super().close()
+        finally:
+            self._remembered.forget()
+            wake_all(self._waiting)
 
 
-def _required(config: Config) -> Config:
-    if not isinstance(config, Config):
-        raise TypeError(f"config must be a trip.Config, not {type(config).__name__}")
-    return config
+def handle_of(tracker: Tracker | None) -> int:
+    """The number of a tracker whose clock something goes by; 0 where that is the machine's."""
+    if tracker is None:
+        return 0
+    if not isinstance(tracker, Tracker):
+        raise TypeError(f"tracker must be a trip.Tracker or None, not {type(tracker).__name__}")
+    return tracker.handle
 
 
 def _scope(tenant: Name | None, provider: Name | None) -> tuple[Scope, Name, Name]:

@@ -5,19 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import trip
+from answers import Mismatch, counted, fields_of, rejection, text
+from policies import Policies
 from vectors import Step, Vector
-
-SELECTORS = {
-    "TRIP_BACKOFF_": trip.Backoff,
-    "TRIP_DROP_": trip.OnDrop,
-    "TRIP_CLOCK_": trip.Clock,
-    "TRIP_EFFECT_": trip.Effect,
-}
-DOUBLES = ("NaN", "Infinity", "-Infinity")
-
-
-class Mismatch(AssertionError):
-    """The library answered something else than the vector expects."""
 
 
 def replay(vector: Vector) -> None:
@@ -32,20 +22,12 @@ def replay(vector: Vector) -> None:
     try:
         playing.run(vector["steps"], "steps")
     finally:
+        playing.end_all()
         playing.tracker.close()
 
 
 def config_of(fields: dict[str, Any]) -> trip.Config:
-    return trip.Config(**{"clock": trip.Clock.MANUAL, **{name: _value(value) for name, value in fields.items()}})
-
-
-def _value(written: Any) -> Any:
-    if not isinstance(written, str):
-        return written
-    if written in DOUBLES:
-        return float(written)
-    prefix = next(prefix for prefix in SELECTORS if written.startswith(prefix))
-    return SELECTORS[prefix][written[len(prefix) :]]
+    return trip.Config(**{"clock": trip.Clock.MANUAL, **fields_of(fields)})
 
 
 def compare(where: str, shown: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -63,17 +45,17 @@ def _equal(shown: Any, expected: Any) -> bool:
     return type(shown) is type(expected) and bool(shown == expected)
 
 
-class Replay:
+class Replay(Policies):
     """What a vector has named. A permit whose name is given anew is kept: no drop."""
 
     def __init__(self, tracker: trip.Tracker, config: trip.Config) -> None:
+        super().__init__()
         self.tracker = tracker
         self.config = config
         self.snapshots: dict[str, bytes] = {}
         self.removed: set[int] = set()
         self.circuits: dict[str, trip.Circuit] = {}
         self.permits: dict[str, trip.Permit] = {}
-        self.replaced: list[trip.Permit] = []
         self.epochs: dict[trip.Circuit, int] = {}
 
     def run(self, steps: list[Step], where: str) -> None:
@@ -89,27 +71,18 @@ class Replay:
         try:
             return {"status": "TRIP_OK", **getattr(self, f"do_{step['do']}")(step)}
         except trip.CircuitOpen as refusal:
-            return _rejection(refusal.rejection)
+            return rejection(refusal.rejection)
         except trip.ConfigError as error:
             return {"status": error.name, "field": error.field}
         except trip.Error as error:
             return {"status": error.name}
 
     def do_circuit(self, step: Step) -> dict[str, Any]:
-        circuit = self.tracker.circuit(_text(step["tenant"]), _text(step["provider"]))
-        others = {key: step["expect"][key] for key in ("same_as", "not_same_as") if key in step["expect"]}
-        same = {key: circuit.handle == self.circuits[name].handle for key, name in others.items()}
-        if "as" in step:
-            self.circuits[step["as"]] = circuit
-        return {key: others[key] if same[key] == (key == "same_as") else f"not so: {others[key]}" for key in others}
+        circuit = self.tracker.circuit(text(step["tenant"]), text(step["provider"]))
+        return self.found_circuit(step, circuit)
 
     def do_permit(self, step: Step) -> dict[str, Any]:
-        permit = self.circuits[step["circuit"]].permit()
-        if "as" not in step:
-            raise Mismatch("a permit was granted where the vector has no name for one")
-        if step["as"] in self.permits:
-            self.replaced.append(self.permits[step["as"]])
-        self.permits[step["as"]] = permit
+        self.grant(step, "permit", self.circuits[step["circuit"]].permit())
         return {}
 
     def do_ask(self, step: Step) -> dict[str, Any]:
@@ -118,14 +91,14 @@ class Replay:
             try:
                 granted += self.circuits[step["circuit"]].permit().record_success()
             except trip.CircuitOpen as refusal:
-                answers.append(_rejection(refusal.rejection))
+                answers.append(rejection(refusal.rejection))
         if len({answer["status"] for answer in answers}) > 2:
             raise Mismatch(f"refused for several reasons: {answers}")
         return {**answers[-1], "granted": granted}
 
     def do_peek(self, step: Step) -> dict[str, Any]:
         refused = self.circuits[step["circuit"]].peek()
-        return _rejection(refused) if refused else {}
+        return rejection(refused) if refused else {}
 
     def do_inspect(self, step: Step) -> dict[str, Any]:
         circuit = self.circuits[step["circuit"]]
@@ -142,32 +115,32 @@ class Replay:
         return {"tenant": tenant.decode(), "provider": provider.decode()}
 
     def do_success(self, step: Step) -> dict[str, Any]:
-        return _counted(self.permits[step["permit"]].record_success())
+        return counted(self.permits[step["permit"]].record_success())
 
     def do_failure(self, step: Step) -> dict[str, Any]:
-        return _counted(self.permits[step["permit"]].record_failure())
+        return counted(self.permits[step["permit"]].record_failure())
 
     def do_drop(self, step: Step) -> dict[str, Any]:
-        return _counted(self.permits[step["permit"]].drop())
+        return counted(self.permits[step["permit"]].drop())
 
     def do_cancel(self, step: Step) -> dict[str, Any]:
-        return _counted(self.permits[step["permit"]].cancel())
+        return counted(self.permits[step["permit"]].cancel())
 
     def do_renew(self, step: Step) -> dict[str, Any]:
-        return _counted(self.permits[step["permit"]].renew())
+        return counted(self.permits[step["permit"]].renew())
 
     def do_progress(self, step: Step) -> dict[str, Any]:
-        return _counted(self.permits[step["permit"]].progress())
+        return counted(self.permits[step["permit"]].progress())
 
     def do_record(self, step: Step) -> dict[str, Any]:
         said = {key: step[key] for key in ("http_status", "retry_after_ns", "duration_ns") if key in step}
         status_class = trip.StatusClass[step["class"].removeprefix("TRIP_CLASS_")]
-        return _counted(self.permits[step["permit"]].record(trip.Outcome(status_class, **said)))
+        return counted(self.permits[step["permit"]].record(trip.Outcome(status_class, **said)))
 
     def do_inspect_permit(self, step: Step) -> dict[str, Any]:
         info = self.permits[step["permit"]].inspect()
         if info is None:
-            return _counted(False)
+            return counted(False)
         return {"is_probe": int(info.is_probe), "lease_left_ns": info.lease_left_ns}
 
     def do_advance(self, step: Step) -> dict[str, Any]:
@@ -178,10 +151,10 @@ class Replay:
         return {} if self.tracker.close() else {"status": "TRIP_E_HANDLE"}
 
     def do_classify_http(self, step: Step) -> dict[str, Any]:
-        return _outcome(trip.classify_http(step["http_status"], _text(step["body"])))
+        return _outcome(trip.classify_http(step["http_status"], text(step["body"])))
 
     def do_classify_text(self, step: Step) -> dict[str, Any]:
-        return _outcome(trip.classify_text(_text(step["text"])))
+        return _outcome(trip.classify_text(text(step["text"])))
 
     def do_classify_errno(self, step: Step) -> dict[str, Any]:
         outcome = trip.classify_errno(step["errno"])
@@ -190,13 +163,13 @@ class Replay:
         return _outcome(outcome)
 
     def do_retry_hint(self, step: Step) -> dict[str, Any]:
-        wait_ns = trip.parse_retry_hint_ns(step["name"], _text(step["value"]), step["now_unix_ns"])
+        wait_ns = trip.parse_retry_hint_ns(step["name"], text(step["value"]), step["now_unix_ns"])
         return {"status": "TRIP_NO_HINT"} if wait_ns is None else {"retry_after_ns": wait_ns}
 
     def do_set_mode(self, step: Step) -> dict[str, Any]:
         mode = trip.Mode[step["mode"].removeprefix("TRIP_MODE_")]
         circuit = self.circuits[step["circuit"]]
-        circuit.set_mode_ns(mode, step.get("ttl_ns", 0) or None, reason=_text(step.get("reason", "")))
+        circuit.set_mode_ns(mode, step.get("ttl_ns", 0) or None, reason=text(step.get("reason", "")))
         return {}
 
     def do_trip(self, step: Step) -> dict[str, Any]:
@@ -220,7 +193,7 @@ class Replay:
     def do_configure(self, step: Step) -> dict[str, Any]:
         scope = trip.Scope[step["scope"].removeprefix("TRIP_SCOPE_")]
         config = None if step["config"] is None else config_of(step["config"])
-        self.tracker.configure_from(config, scope, *(_text(step.get(name, "")) for name in ("tenant", "provider")))
+        self.tracker.configure_from(config, scope, *(text(step.get(name, "")) for name in ("tenant", "provider")))
         return {}
 
     def do_circuits(self, step: Step) -> dict[str, Any]:
@@ -258,6 +231,7 @@ class Replay:
         return {}
 
     def do_restart(self, step: Step) -> dict[str, Any]:
+        self.end_all()
         self.tracker.close()
         self.tracker = trip.Tracker.from_config(self.config)
         self.circuits, self.permits, self.epochs = {}, {}, {}
@@ -270,24 +244,3 @@ def _outcome(outcome: trip.Outcome) -> dict[str, Any]:
         "http_status": outcome.http_status,
         "retry_after_ns": outcome.retry_after_ns,
     }
-
-
-def _counted(counted: bool) -> dict[str, Any]:
-    return {"status": "TRIP_OK" if counted else "TRIP_STALE"}
-
-
-def _rejection(refused: trip.Rejection) -> dict[str, Any]:
-    return {
-        "status": f"TRIP_REJECTED_{refused.reason.name}",
-        "state": f"TRIP_STATE_{refused.state.name}",
-        "failures": refused.failures,
-        "retry_after_ns": refused.retry_after_ns,
-        "open_duration_ns": refused.open_duration_ns,
-    }
-
-
-def _text(written: Any) -> str:
-    if isinstance(written, dict):
-        repeated, times = (written[key] for key in ("repeat", "times"))
-        return str(repeated) * int(times)
-    return str(written)

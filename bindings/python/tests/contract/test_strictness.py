@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from replay import Mismatch, replay
+from answers import Mismatch
+from replay import replay
 from vectors import BadVector, Vector, check, load
 
 OK = {"status": "TRIP_OK"}
@@ -118,6 +119,104 @@ def test_another_answer_to_an_operator_fails(step: dict[str, Any]) -> None:
         replay(vector)
 
 
+MADE: list[dict[str, Any]] = [
+    {"do": "retry", "config": {"jitter": "TRIP_JITTER_NONE", "max_attempts": 2}, "as": "r", "expect": OK},
+    {"do": "dedup", "config": {}, "as": "d", "expect": OK},
+    {"do": "check", "dedup": "d", "key": "kept", "as": "t", "expect": OK},
+    {"do": "complete", "ticket": "t", "value": "value", "expect": OK},
+    {"do": "check", "dedup": "d", "key": "asked", "as": "t", "expect": OK},
+    {"do": "gate", "config": {"capacity": 1}, "as": "g", "expect": OK},
+    {"do": "acquire", "gate": "g", "as": "k", "expect": OK},
+    {
+        "do": "route",
+        "tenant": "acme",
+        "config": {},
+        "providers": [{"provider": "a"}, {"provider": "b", "weight": 2}],
+        "as": "w",
+        "expect": OK,
+    },
+    {
+        "do": "pipeline",
+        "stages": [{"name": "upper", "does": "upper"}, {"name": "fails", "does": {"fail": 7}}],
+        "as": "l",
+        "expect": OK,
+    },
+    {"do": "pipeline", "stages": [{"name": "a", "does": {"append": "!"}}], "as": "l2", "expect": OK},
+    {"do": "circuit", "tenant": "acme", "provider": "libc", "as": "c2", "expect": OK},
+    {"do": "guard", "circuit": "c2", "function": "abs", "signature": "int32 (int32)", "as": "f", "expect": OK},
+]
+BEGUN: dict[str, Any] = {"retry": "r", "provider": "p", "attempt": 1, "began_ns": 0}
+NO_RETRY: dict[str, Any] = {"do": "retry_next", **BEGUN, "class": "TRIP_CLASS_AUTH"}
+
+
+def test_what_goes_around_a_permit_is_kept() -> None:
+    kept: list[dict[str, Any]] = [
+        {"do": "retry_next", **BEGUN, "class": "TRIP_CLASS_TIMEOUT", "expect": {**OK, "delay_ns": 500_000_000}},
+        {**NO_RETRY, "expect": {"status": "TRIP_NO_RETRY_CLASS"}},
+        {"do": "check", "dedup": "d", "key": "kept", "expect": {"status": "TRIP_CACHED", "value": "value"}},
+        {"do": "wait", "dedup": "d", "key": "asked", "timeout_ns": 0, "expect": {"status": "TRIP_IN_PROGRESS"}},
+        {"do": "acquire", "gate": "g", "expect": {"status": "TRIP_SHED", "depth": 1, "limit": 1, "capacity": 1}},
+        {"do": "route_permit", "route": "w", "avoid": 1, "as": "q", "expect": {**OK, "index": 1}},
+        {"do": "run", "pipeline": "l", "input": "x", "expect": {"status": "TRIP_STAGE_FAILED", "code": 7}},
+        {"do": "run", "pipeline": "l2", "input": "x", "expect": {**OK, "output": "x!"}},
+        {"do": "guard_call", "guard": "f", "arguments": [-3], "expect": {**OK, "result": "3"}},
+        {"do": "end", "object": "f", "expect": OK},
+        {"do": "end", "object": "f", "expect": {"status": "TRIP_E_HANDLE"}},
+    ]
+    vector = {**KEPT, "steps": [*KEPT["steps"], *MADE, *kept]}
+    check(vector)
+    replay(vector)
+
+
+WRONG: list[dict[str, Any]] = [
+    {"do": "retry", "config": {"max_attempts": 0}, "as": "x"},
+    {
+        "do": "retry",
+        "config": {"max_attempts": 0},
+        "as": "x",
+        "expect": {"status": "TRIP_E_CONFIG", "field": "seed"},
+    },
+    {"do": "delay_for", "retry": "r", "attempt": 1, "expect": {**OK, "delay_ns": 1}},
+    {"do": "retry_begin", "retry": "r", "provider": "p", "expect": {**OK, "began_ns": 1}},
+    NO_RETRY,
+    {**NO_RETRY, "expect": {"status": "TRIP_NO_RETRY_BUDGET"}},
+    {"do": "inspect_retry", "retry": "r", "provider": "p", "expect": {**OK, "budget": 9}},
+    {"do": "check", "dedup": "d", "key": "new"},
+    {"do": "check", "dedup": "d", "key": "asked", "as": "t"},
+    {"do": "check", "dedup": "d", "key": "kept", "expect": {"status": "TRIP_CACHED", "value": "other"}},
+    {"do": "wait", "dedup": "d", "key": "kept", "timeout_ns": 0, "expect": {"status": "TRIP_IN_PROGRESS"}},
+    {"do": "complete", "ticket": "t", "value": "x", "expect": {"status": "TRIP_STALE"}},
+    {"do": "fail", "ticket": "t", "expect": {"status": "TRIP_STALE"}},
+    {"do": "drop_ticket", "ticket": "t", "expect": {"status": "TRIP_STALE"}},
+    {"do": "renew_ticket", "ticket": "t", "expect": {"status": "TRIP_STALE"}},
+    {"do": "forget", "dedup": "d", "key": "kept", "expect": {"status": "TRIP_CACHED"}},
+    {"do": "inspect_dedup", "dedup": "d", "expect": {**OK, "cached": 2}},
+    {"do": "acquire", "gate": "g", "as": "k2"},
+    {"do": "acquire", "gate": "g", "expect": {"status": "TRIP_SHED", "depth": 2}},
+    {"do": "release", "token": "k", "expect": {"status": "TRIP_STALE"}},
+    {"do": "inspect_gate", "gate": "g", "expect": {**OK, "soft_depth_percent": 1}},
+    {"do": "route_add", "route": "w", "provider": "a", "weight": 1},
+    {"do": "route_permit", "route": "w"},
+    {"do": "route_permit", "route": "w", "as": "q", "expect": {**OK, "index": 1}},
+    {"do": "route_circuit", "route": "w", "index": 0, "as": "c3", "expect": {**OK, "same_as": "c"}},
+    {"do": "run", "pipeline": "l", "input": "x", "expect": OK},
+    {"do": "run", "pipeline": "l", "input": "x", "expect": {"status": "TRIP_STAGE_FAILED", "stage_name": "upper"}},
+    {"do": "run", "pipeline": "l2", "input": "x", "expect": {**OK, "output": "X!"}},
+    {"do": "stage_count", "pipeline": "l", "expect": {**OK, "stages": 1}},
+    {"do": "guard", "circuit": "c2", "function": "abs", "signature": "int", "as": "f2"},
+    {"do": "guard_call", "guard": "f", "arguments": [-3], "expect": {**OK, "result": "-3"}},
+    {"do": "end", "object": "f", "expect": {"status": "TRIP_E_HANDLE"}},
+]
+
+
+@pytest.mark.parametrize("step", WRONG)
+def test_another_answer_of_what_goes_around_a_permit_fails(step: dict[str, Any]) -> None:
+    vector = {**KEPT, "steps": [*KEPT["steps"], *MADE, {"expect": OK, **step}]}
+    check(vector)
+    with pytest.raises(Mismatch):
+        replay(vector)
+
+
 def test_after_a_restart_nothing_has_a_name_but_snapshots() -> None:
     restart, again = {"do": "restart", "expect": OK}, {"do": "restore", "snapshot": "s", "now_unix_ns": 1, "expect": OK}
     replay({**KEPT, "steps": [*KEPT["steps"], *STEERED, restart, again]})
@@ -170,6 +269,22 @@ def test_a_permit_nobody_named_fails() -> None:
         said("snapshot", now_unix_ns=1, expect=OK),
         said("restore", snapshot="s", expect=OK),
         said("restart", config={}, expect=OK),
+        said("retry", config={}, expect=OK),
+        said("retry_next", retry="r", provider="p", attempt=1, began_ns=0, expect=OK),
+        said("check", dedup="d", key="k", timeout_ns=1, expect=OK),
+        said("check", dedup="d", key="k", expect={**OK, "index": 0}),
+        said("wait", dedup="d", key="k", expect=OK),
+        said("complete", ticket="t", expect=OK),
+        said("acquire", token="t", expect=OK),
+        said("release", token="t", effects=1, expect=OK),
+        said("route", tenant="t", config={}, providers=[], expect=OK),
+        said("route", tenant="t", config={}, providers=[{"provider": "a", "weigh": 1}], **{"as": "w"}, expect=OK),
+        said("route", tenant="t", config={}, providers=[{"weight": 1}], **{"as": "w"}, expect=OK),
+        said("pipeline", stages=[{"name": "a"}], **{"as": "l"}, expect=OK),
+        said("route_add", route="w", provider="a", expect=OK),
+        said("run", pipeline="l", expect=OK),
+        said("guard_call", guard="f", expect=OK),
+        said("end", expect=OK),
         {**KEPT, "steps": [{"do": "repeat", "times": 2, "steps": [{"do": "unknown"}]}]},
         {**KEPT, "steps": [{"do": "repeat", "times": 2, "steps": KEPT["steps"], "expect": OK}]},
     ],

@@ -17,7 +17,11 @@ VECTOR_KEYS = {"name", "source", "differs", "why", "config", "create", "steps"}
 _REJECTION = {"state", "failures", "retry_after_ns", "open_duration_ns"}
 _PLACE = {"mode", "mode_left_ns", "level", "probes_out", "epoch"}
 _COUNTERS = {"permits", "successes", "failures_total", "drops", "cancels", "rejections", "stale", "opens"}
-_EVENT = {"kind", "number", "at_ns", "state", "mode", "cause", "scope", "failures", "duration_ns"}
+_EVENT = {"kind", "number", "at_ns", "state", "mode", "cause", "scope", "failures", "duration_ns", "depth", "limit"}
+_RETRY = {"budget", "calls", "retries", "refused"}
+_DEDUP = {"in_progress", "cached", "bytes", "started", "hits", "joined", "completed", "failed", "expired", "evicted"}
+_SHED = {"depth", "limit", "capacity"}
+_GATE = {"soft_limit", "soft_depth_percent", "acquired", "released", "shed", "latency_ns"}
 _OUTCOME = {"class", "http_status", "retry_after_ns"}
 STEPS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "circuit": ({"tenant", "provider"}, {"as"}, {"same_as", "not_same_as"}),
@@ -45,7 +49,39 @@ STEPS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "snapshot": ({"now_unix_ns", "as"}, set(), set()),
     "restore": ({"snapshot", "now_unix_ns"}, {"flip"}, set()),
     "restart": (set(), set(), set()),
+    "retry": ({"config", "as"}, set(), {"field"}),
+    "delay_for": ({"retry", "attempt"}, set(), {"delay_ns"}),
+    "retry_begin": ({"retry", "provider"}, set(), {"began_ns"}),
+    "retry_next": (
+        {"retry", "provider", "attempt", "began_ns", "class"},
+        {"last_delay_ns", "retry_after_ns"},
+        {"delay_ns"},
+    ),
+    "inspect_retry": ({"retry", "provider"}, set(), _RETRY),
+    "dedup": ({"config", "as"}, set(), {"field"}),
+    "check": ({"dedup", "key"}, {"as"}, {"value"}),
+    "wait": ({"dedup", "key", "timeout_ns"}, {"as"}, {"value"}),
+    "complete": ({"ticket", "value"}, set(), set()),
+    **{do: ({"ticket"}, set(), set()) for do in ("fail", "drop_ticket", "renew_ticket")},
+    "forget": ({"dedup", "key"}, set(), set()),
+    "inspect_dedup": ({"dedup"}, set(), _DEDUP),
+    "gate": ({"config", "as"}, {"name"}, {"field"}),
+    "acquire": ({"gate"}, {"as"}, _SHED),
+    "release": ({"token"}, {"effect"}, set()),
+    "inspect_gate": ({"gate"}, set(), _SHED | _GATE),
+    "route": ({"tenant", "config", "providers", "as"}, set(), {"field"}),
+    "route_add": ({"route", "provider", "weight"}, set(), set()),
+    "route_permit": ({"route"}, {"session", "avoid", "as"}, _REJECTION | {"index"}),
+    "route_circuit": ({"route", "index", "as"}, set(), {"same_as", "not_same_as"}),
+    "pipeline": ({"stages", "as"}, set(), set()),
+    "run": ({"pipeline", "input"}, set(), {"output", "stage", "stage_name", "code"}),
+    "stage_count": ({"pipeline"}, set(), {"stages"}),
+    "guard": ({"circuit", "function", "signature", "as"}, {"config"}, {"field"}),
+    "guard_call": ({"guard", "arguments"}, set(), _REJECTION | {"result"}),
+    "end": ({"object"}, set(), set()),
 }
+# What each of a list may have that is an argument.
+LISTED = {"providers": ({"provider"}, {"weight"}), "stages": ({"name", "does"}, set[str]())}
 
 
 class BadVector(AssertionError):
@@ -104,6 +140,10 @@ def check_step(name: str, step: Step) -> None:
     must, may, observable = STEPS[step["do"]]
     arguments = step.keys() - {"do", "expect"}
     _require(must <= arguments <= must | may, f"{name}: {step['do']} with {sorted(arguments)}")
+    for argument in step.keys() & LISTED.keys():
+        must, may = LISTED[argument]
+        for each in step[argument]:
+            _require(must <= each.keys() <= must | may, f"{name}: one of the {argument} with {sorted(each)}")
     _require(step.get("times", 1) > 0, f"{name}: {step['do']} no times")
     expected = step.get("expect", {}).keys()
     _require("status" in expected, f"{name}: {step['do']} expects no status")

@@ -2425,7 +2425,8 @@ extern "C" {
     /// - returns TRIP_OK;
     ///   - TRIP_E_INVALID: out_function is NULL;
     ///   - TRIP_E_HANDLE: no such guard;
-    ///   - TRIP_E_UNSUPPORTED: the system allows no functions that are made at run time;
+    ///   - TRIP_E_UNSUPPORTED: the system allows no functions that are made at run time, or no more of them in the
+    ///     child of a fork, as where memory is never both written and executed;
     ///   - TRIP_E_NOMEM: out of memory
     ///
     /// \[since 1.4\] \[thread-safe\] \[fork-safe\]

@@ -164,14 +164,7 @@ impl Circuit {
         call: impl Future<Output = Result<T, E>>,
     ) -> Result<T, CallError<E>> {
         let mut calling = Calling { permit: self.admit().map_err(CallError::Rejected)?, is_waiting: false };
-        let mut call = pin!(call);
-        let result = poll_fn(|context| {
-            calling.is_waiting = false;
-            let poll = call.as_mut().poll(context);
-            calling.is_waiting = poll.is_pending();
-            poll
-        })
-        .await;
+        let result = noting_waits(call, &mut calling.is_waiting).await;
         if let Some(permit) = calling.permit.take() {
             self.settle(permit, &result, settle_failed);
         }
@@ -211,6 +204,18 @@ impl Outcome {
             Outcome::Cancel => permit.cancel(),
         }
     }
+}
+
+/// Awaits, and notes between two polls that it does: what is dropped meanwhile was given up, and has not panicked.
+pub(crate) async fn noting_waits<F: Future>(future: F, is_waiting: &mut bool) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        *is_waiting = false;
+        let poll = future.as_mut().poll(context);
+        *is_waiting = poll.is_pending();
+        poll
+    })
+    .await
 }
 
 /// The permit of a call that takes more than one poll. Dropped between two of them it was given up by its caller, and

@@ -171,6 +171,10 @@ impl Circuit {
         Ok(handle)
     }
 
+    pub(crate) fn key(&self) -> &Key {
+        &self.key
+    }
+
     pub(crate) fn report(&self, error: &Error) {
         if let Some(keeper) = &self.keeper {
             keeper.report(self, error);

@@ -12,27 +12,34 @@ use trip_sys as sys;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The circuit has moved on since this permit was granted. The call may go on; its outcome will change nothing.
+    /// The circuit has moved on since this permit was granted, or the lease of this ticket is over. The call may go on;
+    /// its outcome will change nothing.
     Stale,
-    /// An argument is out of range: a tenant, a provider or a reason is longer than 255 bytes, a mode is none or holds for
-    /// no time or more than a year, an outcome is of no class, or nothing was asked for.
+    /// An argument is out of range: a text is longer than 255 bytes, or a key than 65536; a mode is none or holds for
+    /// no time or more than a year; an outcome is of no class; a route has no providers, or one twice; or nothing was
+    /// asked for.
     Invalid,
-    /// No such tracker, circuit or permit: the handle is garbage, or its tracker is destroyed, or the circuit evicted.
+    /// There is no such thing: the handle is garbage, or what it was the handle of is destroyed, or its tracker is, or
+    /// the circuit evicted.
     Handle,
-    /// This permit has been settled before.
+    /// This permit, ticket or token has been settled before.
     Consumed,
     /// Out of memory.
     NoMemory,
-    /// A bound is reached: circuits, trackers, permits out, or extensions of a lease.
+    /// A bound is reached: of objects, permits or tokens out, keys in progress, stages, providers of a route, or
+    /// extensions of a lease.
     Capacity,
     /// A field of the config is out of range.
     Config(ConfigError),
-    /// The bytes are no snapshot that any library has written: damaged, cut off, or something else. One line for a human
-    /// says what is wrong; its wording may change.
+    /// The bytes are no snapshot that any library has written: damaged, cut off, or something else. One line for a
+    /// human says what is wrong; its wording may change.
     Snapshot(Box<str>),
+    /// No guard can be put before this function.
+    Signature(SignatureError),
     /// The config has members that the installed library does not know, or a later one has written the snapshot.
     TooNew,
-    /// The object cannot do that: only a manual clock can be advanced.
+    /// The object cannot do that: only a manual clock can be advanced, and not every system makes functions at run
+    /// time.
     Unsupported,
     /// The operating system refused something: random numbers, a thread key, a clock, a descriptor.
     System,
@@ -47,6 +54,15 @@ pub struct ConfigError {
     /// The field of [`Config`](crate::Config) at fault, unless several are.
     pub field: Option<&'static str>,
     /// One line for a human; its wording may change.
+    pub message: Box<str>,
+}
+
+/// Why a function cannot be guarded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SignatureError {
+    pub(crate) status: i32,
+    /// One line for a human: what of the signature is wrong, or cannot be called; its wording may change.
     pub message: Box<str>,
 }
 
@@ -84,6 +100,7 @@ impl Error {
             Error::TooNew => sys::TRIP_E_TOO_NEW,
             Error::Unsupported => sys::TRIP_E_UNSUPPORTED,
             Error::System => sys::TRIP_E_SYSTEM,
+            Error::Signature(fault) => fault.status,
             Error::Unknown(status) => *status,
         }
     }
@@ -98,16 +115,17 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
-            Error::Stale => "the circuit has moved on since the permit was granted",
-            Error::Invalid => "a text is longer than 255 bytes, or an argument is out of range",
-            Error::Handle => "no such tracker, circuit or permit",
-            Error::Consumed => "the permit has been settled before",
+            Error::Stale => "the circuit has moved on since the permit was granted, or the lease of the ticket is over",
+            Error::Invalid => "a text is too long, or an argument is out of range",
+            Error::Handle => "there is no such thing, or not any more",
+            Error::Consumed => "the permit, ticket or token has been settled before",
             Error::NoMemory => "out of memory",
-            Error::Capacity => "no room for another circuit, tracker, permit or lease extension",
+            Error::Capacity => "no room for another of these",
             Error::Config(fault) => return fault.fmt(f),
             Error::Snapshot(why) => why,
+            Error::Signature(fault) => return fault.fmt(f),
             Error::TooNew => "the config or the snapshot is of a later libtrip than the one installed",
-            Error::Unsupported => "only a manual clock can be advanced",
+            Error::Unsupported => "this object cannot do that",
             Error::System => "the operating system refused something that libtrip needs",
             Error::Unknown(status) => return write!(f, "libtrip answered {status}"),
         };
@@ -127,3 +145,11 @@ impl fmt::Display for ConfigError {
 }
 
 impl std::error::Error for ConfigError {}
+
+impl fmt::Display for SignatureError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for SignatureError {}

@@ -41,6 +41,10 @@ pub struct Event {
     pub scope: Scope,
     /// As [`CircuitInfo::failures`](crate::CircuitInfo::failures), after the event.
     pub failures: u32,
+    /// Of a gate: tokens out. [`reason`](Self::reason) is its name.
+    pub depth: u32,
+    /// Of a gate: how many may be, now.
+    pub limit: u32,
     key: Key,
     reason: Box<[u8]>,
 }
@@ -51,14 +55,16 @@ pub struct Event {
 pub struct EventBatch {
     /// The oldest first.
     pub events: Vec<Event>,
-    /// How many the tracker has ever lost, because nobody took events in time. It tells of no loss twice: it only grows.
+    /// How many the tracker has ever lost, because nobody took events in time. It tells of no loss twice: it only
+    /// grows.
     pub lost: u64,
 }
 
 impl Tracker {
-    /// Takes the events that have happened since they were taken last, the oldest first: at most so many, above 0. Waits
-    /// for nothing. The tracker keeps 4096; when it has so many, what happens is lost and counted. No event is told
-    /// twice, be it that several threads take them; those of one circuit that happen at once may come in another order.
+    /// Takes the events that have happened since they were taken last, the oldest first: at most so many, above 0.
+    /// Waits for nothing. The tracker keeps 4096; when it has so many, what happens is lost and counted. No event is
+    /// told twice, be it that several threads take them; those of one circuit that happen at once may come in another
+    /// order.
     ///
     /// ```
     /// # let tracker = trip::Tracker::new(&trip::Config::default())?;
@@ -117,6 +123,8 @@ impl Event {
             cause: raw.cause.into(),
             scope: raw.scope.into(),
             failures: raw.failures,
+            depth: raw.depth,
+            limit: raw.limit,
             key: Key::new(text(raw.tenant_offset, raw.tenant_len), text(raw.provider_offset, raw.provider_len)),
             reason: text(raw.reason_offset, raw.reason_len).into(),
         }
@@ -134,7 +142,7 @@ impl Event {
         self.key.provider()
     }
 
-    /// What the operator gave as his reason.
+    /// What the operator gave as his reason, or the name of the gate.
     #[must_use]
     pub fn reason(&self) -> &[u8] {
         &self.reason
@@ -152,6 +160,8 @@ impl fmt::Debug for Event {
             .field("cause", &self.cause)
             .field("scope", &self.scope)
             .field("failures", &self.failures)
+            .field("depth", &self.depth)
+            .field("limit", &self.limit)
             .field("duration", &self.duration)
             .field("tenant", &format_args!("\"{}\"", self.tenant().escape_ascii()))
             .field("provider", &format_args!("\"{}\"", self.provider().escape_ascii()))

@@ -13,7 +13,9 @@ macro_rules! empty {
     }};
 }
 
+mod foreign;
 mod operating;
+mod policies;
 
 use crate::error::{ConfigError, Error};
 use crate::key::Key;
@@ -21,7 +23,9 @@ use std::ffi::CStr;
 use std::sync::atomic::AtomicU64;
 use trip_sys as sys;
 
+pub(crate) use foreign::*;
 pub(crate) use operating::*;
+pub(crate) use policies::*;
 
 /// Whether a circuit has a lane.
 pub(crate) enum Lanes {
@@ -69,6 +73,11 @@ pub(crate) fn status_name(status: i32) -> &'static str {
     // SAFETY: a constant text that ends with a NUL and is never freed.
     let text = unsafe { CStr::from_ptr(sys::trip_status_name(status)) };
     text.to_str().unwrap_or_default()
+}
+
+pub(crate) fn has_feature(feature: u32) -> bool {
+    // SAFETY: any value is legal.
+    unsafe { sys::trip_has_feature(feature) != 0 }
 }
 
 /// The library's defaults. Should it refuse to give them, which no library of this major version does, the config stays

@@ -46,29 +46,43 @@
 //! # Ok::<_, trip::Error>(())
 //! ```
 //!
-//! What kind of failure it was, [`classify`] tells, and [`Permit::record`] and [`Circuit::call_classified`] settle by that:
-//! a caller's mistake does not count against the provider. A long response tells of its [progress](Permit::progress).
+//! What kind of failure it was, [`classify`] tells, and [`Permit::record`] and [`Circuit::call_classified`] settle by
+//! that: a caller's mistake does not count against the provider. A long response tells of its
+//! [progress](Permit::progress).
 //!
 //! Who operates the program sees, explains and steers circuits while they run: [`Tracker::circuits`],
 //! [`Circuit::explain`], [`Tracker::metrics`], [`Circuit::set_mode`], [`Tracker::configure`]. What happens is told by
-//! [`Tracker::take_events`] and, with the feature `tokio`, to whoever awaits `Tracker::events`. A restarted process goes on
-//! where the last one was: [`Tracker::snapshot`], [`Tracker::restore`].
+//! [`Tracker::take_events`] and, with the feature `tokio`, to whoever awaits `Tracker::events`. A restarted process
+//! goes on where the last one was: [`Tracker::snapshot`], [`Tracker::restore`].
+//!
+//! Around the permit stand, each usable alone, [`Retry`], [`Dedup`], [`Gate`], [`Route`], [`Pipeline`] and
+//! [`FunctionGuard`]; a [`Caller`] is made of them, and makes the one call that does it all.
 #![deny(unsafe_code)]
 
 mod call;
+mod caller;
 mod circuit;
 pub mod classify;
 mod config;
+mod dedup;
 mod error;
 mod event;
 mod ffi;
+mod fields;
+mod gate;
+mod guard;
 mod hint;
 mod key;
 mod lane;
 mod listing;
 mod lock;
+mod part;
 mod permit;
+mod pipeline;
 mod rejection;
+mod remember;
+mod retry;
+mod route;
 mod seat;
 mod seeing;
 mod selector;
@@ -80,17 +94,30 @@ mod stream;
 mod tally;
 mod time;
 mod tracker;
+#[cfg(feature = "tokio")]
+mod watching;
 
 pub use call::{CallError, Outcome};
+pub use caller::{Call, Caller, CallerError, Classify, EveryErrorFails, Permits};
 pub use circuit::{Circuit, CircuitInfo};
 pub use config::Config;
-pub use error::{ConfigError, Error};
+pub use dedup::{Checked, Dedup, DedupConfig, DedupInfo, Ticket};
+pub use error::{ConfigError, Error, SignatureError};
 pub use event::{Event, EventBatch};
+pub use gate::{AcquireError, Gate, GateConfig, GateInfo, Shed, Token};
+pub use guard::{Function, FunctionGuard, GuardConfig, Value};
 pub use hint::{parse_retry_hint, InvalidHint};
 pub use listing::Circuits;
 pub use permit::{Permit, PermitInfo, Settled};
+pub use pipeline::{Pipeline, RunError, StageError, StageFailure};
 pub use rejection::{PermitError, Rejected};
-pub use selector::{Backoff, Cause, Clock, Effect, EventKind, Labels, Mode, OnDrop, Reason, Scope, State};
+pub use remember::Remember;
+pub use retry::{Attempt, Classes, NoRetry, Retry, RetryConfig, RetryInfo};
+pub use route::{Route, RouteConfig, Routed};
+pub use selector::{
+    Adapt, Backoff, Cause, Clock, Effect, EventKind, Fallback, Feature, Jitter, Labels, Mode, OnDrop, Order, Reason,
+    Rule, Scope, State,
+};
 pub use steering::Policy;
 #[cfg(feature = "tokio")]
 pub use stream::Events;
@@ -109,6 +136,12 @@ pub fn abi_version() -> (u16, u16) {
     (u16::from_be_bytes([major_high, major_low]), u16::from_be_bytes([minor_high, minor_low]))
 }
 
+/// Whether the installed library has a feature. One that was built without libffi lacks [`Feature::Guards`].
+#[must_use]
+pub fn has_feature(feature: Feature) -> bool {
+    ffi::has_feature(feature.into())
+}
+
 /// All of it may be shared by threads and sent between them, and what a call passes on is small.
 const _: () = {
     const fn is_shared<T: Send + Sync>() {}
@@ -119,6 +152,16 @@ const _: () = {
     is_shared::<CallError<Error>>();
     is_shared::<Circuits>();
     is_shared::<Event>();
+    is_shared::<Retry>();
+    is_shared::<Dedup>();
+    is_shared::<Ticket>();
+    is_shared::<Gate>();
+    is_shared::<Token>();
+    is_shared::<Route>();
+    is_shared::<Pipeline>();
+    is_shared::<FunctionGuard>();
+    is_shared::<Caller>();
+    is_shared::<CallerError<Error>>();
     #[cfg(feature = "tokio")]
     is_shared::<Events>();
     assert!(size_of::<Permit>() <= 32 && size_of::<Rejected>() <= 96 && size_of::<Circuit>() <= 64);

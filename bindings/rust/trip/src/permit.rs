@@ -23,15 +23,19 @@ pub struct Permit {
     circuit: u64,
 }
 
-/// What became of a settlement. There is nothing that a caller has to do about it, so that it may be ignored.
+/// What became of the settlement of a permit, a [`Ticket`](crate::Ticket) or a [`Token`](crate::Token). There is
+/// nothing that a caller has to do about it, so that it may be ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settled {
-    /// Counted by the circuit that granted the permit.
+    /// Counted by who granted it.
     Counted,
-    /// Counted in the statistics, but the circuit has moved on and no state has changed.
+    /// It came too late, and nothing has changed: the circuit of the permit has moved on, which counts it in its
+    /// statistics all the same; the lease of the ticket is over; the token was acquired before a fork, by the parent.
     Stale,
-    /// Not settled: [`Error::Consumed`], it was settled before, through its handle; [`Error::Handle`], its tracker is
-    /// destroyed. [`Error::Invalid`]: the outcome was of no class, and the permit was dropped.
+    /// Not settled: [`Error::Consumed`], it was settled before, through its handle; [`Error::Handle`], its tracker,
+    /// deduplicator or gate is destroyed. [`Error::Invalid`]: the outcome was of no class, and the permit was dropped;
+    /// or there is no such effect, and the token was released as by dropping it. [`Error::NoMemory`]: the value of the
+    /// ticket could not be kept, and it was settled as by [`Ticket::fail`](crate::Ticket::fail).
     Failed(Error),
 }
 
@@ -190,7 +194,14 @@ impl Permit {
     fn settle(self, tell: impl FnOnce(u64) -> Status) -> Settled {
         let Permit { sign, handle, circuit } = self;
         mem::forget(self);
-        match settle(sign, handle, circuit, tell).check() {
+        Settled::of(settle(sign, handle, circuit, tell))
+    }
+}
+
+impl Settled {
+    #[inline]
+    pub(crate) fn of(status: Status) -> Self {
+        match status.check() {
             Ok(()) => Settled::Counted,
             Err(Error::Stale) => Settled::Stale,
             Err(error) => Settled::Failed(error),

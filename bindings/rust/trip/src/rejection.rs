@@ -7,11 +7,12 @@ use std::fmt;
 use std::time::Duration;
 use trip_sys as sys;
 
-/// The circuit refused a permit: do not call; come back after `retry_after`.
+/// The circuit refused a permit, or all circuits of a route: do not call; come back after `retry_after`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Rejected {
     key: Key,
+    is_of_route: bool,
     /// Why.
     pub reason: Reason,
     /// State of the circuit.
@@ -37,6 +38,7 @@ impl Rejected {
     pub(crate) fn new(key: &Key, raw: &sys::trip_rejection) -> Self {
         Rejected {
             key: key.clone(),
+            is_of_route: false,
             reason: raw.status.into(),
             state: raw.state.into(),
             failures: raw.failures,
@@ -45,13 +47,18 @@ impl Rejected {
         }
     }
 
+    /// All circuits of a route refuse, and nobody says which of them spoke: the key has no provider.
+    pub(crate) fn of_route(key: &Key, raw: &sys::trip_rejection) -> Self {
+        Rejected { is_of_route: true, ..Rejected::new(key, raw) }
+    }
+
     /// Whose call was refused.
     #[must_use]
     pub fn tenant(&self) -> &[u8] {
         self.key.tenant()
     }
 
-    /// Who is not to be called.
+    /// Who is not to be called; empty where all providers of a route are not.
     #[must_use]
     pub fn provider(&self) -> &[u8] {
         self.key.provider()
@@ -68,6 +75,13 @@ impl fmt::Display for Rejected {
             Reason::Other(_) => "grants no permit",
         };
         let (tenant, provider) = (self.tenant().escape_ascii(), self.provider().escape_ascii());
+        if self.is_of_route {
+            let wait = self.retry_after;
+            return write!(
+                f,
+                "no circuit of the route of tenant \"{tenant}\" admits the call, the best {why}; retry in {wait:?}"
+            );
+        }
         write!(
             f,
             "the circuit of tenant \"{tenant}\" to provider \"{provider}\" {why}; retry in {:?}",

@@ -142,6 +142,10 @@ selector! {
         LockWaited = sys::TRIP_EVENT_LOCK_WAITED,
         /// The policy of the tracker, a provider, a tenant or a circuit was replaced.
         Configured = sys::TRIP_EVENT_CONFIGURED,
+        /// A gate has passed its soft limit, for the first time since it was at most that.
+        GateSoft = sys::TRIP_EVENT_GATE_SOFT,
+        /// A gate has turned a caller away, for the first time since it had room.
+        GateFull = sys::TRIP_EVENT_GATE_FULL,
     }
 }
 
@@ -170,6 +174,94 @@ selector! {
         Restored = sys::TRIP_CAUSE_RESTORED,
         /// Another circuit needed the place.
         Capacity = sys::TRIP_CAUSE_CAPACITY,
+    }
+}
+
+selector! {
+    /// What a library may have or lack.
+    Feature: u32 {
+        /// Trackers, circuits and permits: always there.
+        Circuits = sys::TRIP_FEATURE_CIRCUITS,
+        /// Express lanes.
+        Express = sys::TRIP_FEATURE_EXPRESS,
+        /// Outcomes and their classification.
+        Outcomes = sys::TRIP_FEATURE_OUTCOMES,
+        /// Windows, slow and hung calls, ramps and streams.
+        Windows = sys::TRIP_FEATURE_WINDOWS,
+        /// Modes and policies.
+        Steering = sys::TRIP_FEATURE_STEERING,
+        /// Lists, explanations, events, metrics.
+        Seeing = sys::TRIP_FEATURE_SEEING,
+        /// Snapshots.
+        Snapshots = sys::TRIP_FEATURE_SNAPSHOTS,
+        /// Retries, deduplicators, gates, routes, pipelines.
+        Policies = sys::TRIP_FEATURE_POLICIES,
+        /// Guards of functions.
+        Guards = sys::TRIP_FEATURE_GUARDS,
+    }
+}
+
+selector! {
+    /// How the delays before retries are spread.
+    Jitter: u32 {
+        /// The delay as it is.
+        None = sys::TRIP_JITTER_NONE,
+        /// Anything from 0 to the delay.
+        Full = sys::TRIP_JITTER_FULL,
+        /// Anything from half of the delay to all of it.
+        Equal = sys::TRIP_JITTER_EQUAL,
+        /// Anything from the base delay to three times the last one, at most the cap.
+        Decorrelated = sys::TRIP_JITTER_DECORRELATED,
+    }
+}
+
+selector! {
+    /// Whether the limit of a gate follows its calls.
+    Adapt: u32 {
+        /// It is the capacity.
+        None = sys::TRIP_ADAPT_NONE,
+        /// It grows by one while calls succeed in time, and falls by a share when one does not.
+        Aimd = sys::TRIP_ADAPT_AIMD,
+        /// It falls as calls take longer than in the long run, and grows as they do not.
+        Gradient = sys::TRIP_ADAPT_GRADIENT,
+    }
+}
+
+selector! {
+    /// Which provider of a route comes first.
+    Order: u32 {
+        /// The first, and when that refuses the second.
+        Listed = sys::TRIP_ORDER_LISTED,
+        /// One that is drawn for each call, in proportion to the weights.
+        Weighted = sys::TRIP_ORDER_WEIGHTED,
+    }
+}
+
+selector! {
+    /// What becomes of a call that all circuits of a route refuse.
+    Fallback: u32 {
+        /// It is refused.
+        Refuse = sys::TRIP_FALLBACK_REFUSE,
+        /// It is let through to the one that would admit it soonest, unless such a call is out: its circuit counts it,
+        /// and changes no state for it. Never to one that an operator has forced open.
+        One = sys::TRIP_FALLBACK_ONE,
+    }
+}
+
+selector! {
+    /// What the result of a guarded function says of its call.
+    Rule: u32 {
+        /// A result below 0 is a failure: for signed integers and floating point.
+        NegativeFails = sys::TRIP_RULE_NEGATIVE_FAILS,
+        /// Any result but 0 is a failure.
+        ZeroSucceeds = sys::TRIP_RULE_ZERO_SUCCEEDS,
+        /// 0, or a null pointer, is a failure.
+        ZeroFails = sys::TRIP_RULE_ZERO_FAILS,
+        /// A result below 0, or a null pointer, is what [`classify::errno`](crate::classify::errno) says of `errno`.
+        Errno = sys::TRIP_RULE_ERRNO,
+        /// A function of the caller's says what it is: see
+        /// [`FunctionGuard::with_classifier`](crate::FunctionGuard::with_classifier).
+        Classifier = sys::TRIP_RULE_CLASSIFIER,
     }
 }
 

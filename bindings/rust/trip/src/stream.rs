@@ -1,16 +1,16 @@
-//! Waiting for events with tokio: woken by a copy of the tracker's descriptor, which is taken out of the runtime and closed
-//! with the value that waits.
+//! Waiting for events with tokio: woken by a copy of the tracker's descriptor, which is taken out of the runtime and
+//! closed with the value that waits.
 
 use crate::error::Error;
 use crate::event::Event;
 use crate::ffi;
 use crate::tracker::Tracker;
+use crate::watching::readable;
 use std::fmt;
 use std::future::poll_fn;
 use std::os::fd::OwnedFd;
 use std::task::{ready, Context, Poll};
 use tokio::io::unix::AsyncFd;
-use tokio::io::Interest;
 use trip_sys as sys;
 
 /// The events of a tracker as they happen, with the feature `tokio`. It keeps the tracker alive.
@@ -50,10 +50,7 @@ impl Tracker {
     /// # Panics
     /// Outside of a tokio runtime with IO enabled.
     pub fn events(&self) -> Result<Events, Error> {
-        // What took its place in 2026 is unsafe for the sake of descriptors that are not owned.
-        #[allow(deprecated)]
-        let readiness = AsyncFd::with_interest(self.event_fd()?, Interest::READABLE).map_err(|_| Error::System)?;
-        Ok(Events { tracker: self.clone(), readiness, lost: 0 })
+        Ok(Events { tracker: self.clone(), readiness: readable(self.event_fd()?)?, lost: 0 })
     }
 }
 
@@ -89,8 +86,8 @@ impl Events {
         }
     }
 
-    /// How many events the tracker has ever lost, as far as was known at the last [`next`](Self::next): it keeps 4096 that
-    /// nobody has taken.
+    /// How many events the tracker has ever lost, as far as was known at the last [`next`](Self::next): it keeps 4096
+    /// that nobody has taken.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.lost

@@ -1,6 +1,8 @@
 //! What every test begins with: a tracker on the manual clock, and a circuit in the state that the test is about.
 #![allow(dead_code)] // every test takes what it needs
 
+pub mod parts;
+
 use std::time::Duration;
 use trip::{Circuit, Clock, Config, PermitError, Rejected, State, Tracker};
 
@@ -46,4 +48,15 @@ pub fn warm(circuit: &Circuit) {
     for _ in 0..3 {
         circuit.permit().unwrap().record_success();
     }
+}
+
+/// Granted and not settled.
+pub fn permits_out(circuit: &Circuit) -> u64 {
+    let info = circuit.inspect().unwrap();
+    info.permits - info.successes - info.failures_total - info.drops - info.cancels
+}
+
+/// Handles that are none: nothing, garbage, what is of another kind, and all bits.
+pub fn wrong_handles(of_another_kind: u64) -> [u64; 5] {
+    [0, 1, 0x0123_4567_89ab_cdef, of_another_kind, u64::MAX]
 }

@@ -13,6 +13,14 @@ impl Fields {
         }
     }
 
+    pub fn none() -> Self {
+        Fields(Map::new())
+    }
+
+    pub fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
     pub fn take(&mut self, key: &str) -> Option<Value> {
         self.0.remove(key)
     }
@@ -37,8 +45,12 @@ impl Fields {
         value.as_u64().ok_or_else(|| format!("`{key}` must be a number from 0 on: {value}"))
     }
 
+    pub fn count(&mut self, key: &str) -> Result<u32, String> {
+        u32::try_from(self.number(key)?).map_err(|error| format!("`{key}`: {error}"))
+    }
+
     pub fn optional_number(&mut self, key: &str) -> Result<Option<u64>, String> {
-        self.0.contains_key(key).then(|| self.number(key)).transpose()
+        self.has(key).then(|| self.number(key)).transpose()
     }
 
     pub fn text(&mut self, key: &str) -> Result<String, String> {
@@ -59,7 +71,7 @@ impl Fields {
     }
 
     pub fn optional_long_text(&mut self, key: &str) -> Result<String, String> {
-        if self.0.contains_key(key) {
+        if self.has(key) {
             self.long_text(key)
         } else {
             Ok(String::new())

@@ -4,9 +4,12 @@
 //!
 //! `TRIP_CONTRACT` names another folder of vectors.
 
+mod configs;
 mod expectation;
 mod fields;
+mod functions;
 mod operating;
+mod policies;
 mod refusals;
 mod said;
 mod stage;

@@ -26,7 +26,7 @@ const SCOPES: [(&str, Scope); 4] = [
 const LABELS: [(&str, Labels); 2] =
     [("TRIP_LABELS_PROVIDER", Labels::Provider), ("TRIP_LABELS_TENANT", Labels::Tenant)];
 
-const KINDS: [(&str, EventKind); 10] = [
+const KINDS: [(&str, EventKind); 12] = [
     ("TRIP_EVENT_OPENED", EventKind::Opened),
     ("TRIP_EVENT_HALF_OPENED", EventKind::HalfOpened),
     ("TRIP_EVENT_CLOSED", EventKind::Closed),
@@ -37,6 +37,8 @@ const KINDS: [(&str, EventKind); 10] = [
     ("TRIP_EVENT_DROPPED_LATE", EventKind::DroppedLate),
     ("TRIP_EVENT_LOCK_WAITED", EventKind::LockWaited),
     ("TRIP_EVENT_CONFIGURED", EventKind::Configured),
+    ("TRIP_EVENT_GATE_SOFT", EventKind::GateSoft),
+    ("TRIP_EVENT_GATE_FULL", EventKind::GateFull),
 ];
 
 const CAUSES: [(&str, Cause); 11] = [
@@ -136,6 +138,8 @@ fn told(seen: Seen, event: &Event) -> Seen {
         .with("cause", name_in(&CAUSES, &event.cause))
         .with("scope", name_in(&SCOPES, &event.scope))
         .with("failures", event.failures)
+        .with("depth", event.depth)
+        .with("limit", event.limit)
         .with("duration_ns", in_nanoseconds(event.duration))
         .with("tenant", String::from_utf8_lossy(event.tenant()))
         .with("provider", String::from_utf8_lossy(event.provider()))

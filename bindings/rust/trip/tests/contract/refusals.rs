@@ -150,6 +150,78 @@ const STEPS: &[(&str, &str, &str)] = &[
             {"do": "peek", "circuit": "c", "expect": {"status": "TRIP_E_HANDLE"}}]}"#,
         "no circuit is named",
     ),
+    ("unknown-object", r#"{"do": "inspect_gate", "gate": "g", "expect": {"status": "TRIP_OK"}}"#, "no object is named"),
+    (
+        "object-of-another-kind",
+        r#"{"do": "repeat", "times": 1, "steps": [
+            {"do": "gate", "config": {}, "as": "g", "expect": {"status": "TRIP_OK"}},
+            {"do": "inspect_dedup", "dedup": "g", "expect": {"status": "TRIP_OK"}}]}"#,
+        "`g` is no dedup",
+    ),
+    (
+        "object-of-before-the-restart",
+        r#"{"do": "repeat", "times": 1, "steps": [
+            {"do": "gate", "config": {}, "as": "g", "expect": {"status": "TRIP_OK"}},
+            {"do": "restart", "expect": {"status": "TRIP_OK"}},
+            {"do": "end", "object": "g", "expect": {"status": "TRIP_OK"}}]}"#,
+        "no object is named",
+    ),
+    (
+        "config-of-an-object-with-an-unknown-field",
+        r#"{"do": "retry", "config": {"attempts": 3}, "as": "r", "expect": {"status": "TRIP_OK"}}"#,
+        "`attempts`: there is no such field",
+    ),
+    (
+        "config-of-an-object-with-a-selector-of-another-field",
+        r#"{"do": "gate", "config": {"adapt": "TRIP_ORDER_LISTED"}, "as": "g", "expect": {"status": "TRIP_OK"}}"#,
+        "there is no TRIP_ORDER_LISTED",
+    ),
+    (
+        "another-field-of-an-object-refused",
+        r#"{"do": "retry", "config": {"max_attempts": 0}, "as": "r",
+            "expect": {"status": "TRIP_E_CONFIG", "field": "jitter"}}"#,
+        "`field` is expected",
+    ),
+    ("object-without-a-name", r#"{"do": "dedup", "config": {}, "expect": {"status": "TRIP_OK"}}"#, "`as` is missing"),
+    ("unknown-ticket", r#"{"do": "fail", "ticket": "t", "expect": {"status": "TRIP_OK"}}"#, "no ticket is named"),
+    ("unknown-token", r#"{"do": "release", "token": "t", "expect": {"status": "TRIP_OK"}}"#, "no token is named"),
+    (
+        "token-without-a-name",
+        r#"{"do": "repeat", "times": 1, "steps": [
+            {"do": "gate", "config": {}, "as": "g", "expect": {"status": "TRIP_OK"}},
+            {"do": "acquire", "gate": "g", "expect": {"status": "TRIP_OK"}}]}"#,
+        "`as` is missing",
+    ),
+    (
+        "provider-with-an-unknown-key",
+        r#"{"do": "route", "tenant": "t", "config": {}, "providers": [{"provider": "p", "share": 2}], "as": "r",
+            "expect": {"status": "TRIP_OK"}}"#,
+        "unknown key `share`",
+    ),
+    (
+        "stage-that-does-nothing-known",
+        r#"{"do": "pipeline", "stages": [{"name": "s", "does": "lower"}], "as": "p", "expect": {"status": "TRIP_OK"}}"#,
+        "no stage does `lower`",
+    ),
+    (
+        "stage-that-fails-with-nothing",
+        r#"{"do": "pipeline", "stages": [{"name": "s", "does": {"fail": 0}}], "as": "p",
+            "expect": {"status": "TRIP_OK"}}"#,
+        "no code of a failure",
+    ),
+    (
+        "wrong-output",
+        r#"{"do": "repeat", "times": 1, "steps": [
+            {"do": "pipeline", "stages": [{"name": "s", "does": "upper"}], "as": "p", "expect": {"status": "TRIP_OK"}},
+            {"do": "run", "pipeline": "p", "input": "abc", "expect": {"status": "TRIP_OK", "output": "abc"}}]}"#,
+        "`output` is expected",
+    ),
+    (
+        "unknown-function",
+        r#"{"do": "guard", "circuit": "c", "function": "labs", "signature": "int64 (int64)", "as": "g",
+            "expect": {"status": "TRIP_OK"}}"#,
+        "none of the functions",
+    ),
     (
         "failure-within-a-repetition",
         r#"{"do": "repeat", "times": 2, "steps": [{"do": "advance", "ns": 1, "expect": {"status": "TRIP_STALE"}}]}"#,

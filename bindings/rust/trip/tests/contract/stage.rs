@@ -5,6 +5,7 @@
 use crate::expectation::{self, Seen};
 use crate::fields::Fields;
 use crate::operating::{self, Snapshots};
+use crate::policies::Objects;
 use crate::said;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ pub struct Stage {
     config: Box<Config>,
     tracker: Tracker,
     snapshots: Snapshots,
+    objects: Objects,
     circuits: HashMap<String, Circuit>,
     permits: HashMap<String, u64>,
     /// By the circuit's handle: the epoch of its last `inspect`.
@@ -39,6 +41,7 @@ impl Stage {
             config,
             tracker,
             snapshots: Snapshots::default(),
+            objects: Objects::default(),
             circuits: HashMap::new(),
             permits: HashMap::new(),
             epochs: HashMap::new(),
@@ -79,14 +82,14 @@ impl Stage {
             "destroy" => outcome(self.tracker.destroy()),
             "classify_http" | "classify_text" | "classify_errno" => said::classify(&what, &mut fields)?,
             "retry_hint" => said::retry_hint(&mut fields)?,
-            _ => self.operate(&what, &mut fields, &expected)?,
+            _ => self.operate(&what, &mut fields, &mut expected)?,
         };
         fields.finish()?;
         expectation::compare(expected, &seen)
     }
 
     /// The steps of ABI 1.3.
-    fn operate(&mut self, what: &str, fields: &mut Fields, expected: &Fields) -> Result<Seen, String> {
+    fn operate(&mut self, what: &str, fields: &mut Fields, expected: &mut Fields) -> Result<Seen, String> {
         Ok(match what {
             "set_mode" => operating::set_mode(self.named_circuit(fields)?, fields)?,
             "trip" => outcome(self.named_circuit(fields)?.trip()),
@@ -100,8 +103,44 @@ impl Stage {
             "snapshot" => self.snapshots.take(&self.tracker, fields)?,
             "restore" => self.snapshots.restore(&self.tracker, fields)?,
             "restart" => self.restart(),
-            _ => return Err(format!("unknown step `{what}`")),
+            _ => self.surround(what, fields, expected)?,
         })
+    }
+
+    /// The steps of ABI 1.4.
+    fn surround(&mut self, what: &str, fields: &mut Fields, expected: &mut Fields) -> Result<Seen, String> {
+        match what {
+            "retry" => self.objects.retry(&self.tracker, fields),
+            "delay_for" => self.objects.delay_for(fields),
+            "retry_begin" => self.objects.retry_begin(fields),
+            "retry_next" => self.objects.retry_next(fields),
+            "inspect_retry" => self.objects.inspect_retry(fields),
+            "dedup" => self.objects.dedup(&self.tracker, fields),
+            "check" => self.objects.check(fields),
+            "wait" => self.objects.wait(fields),
+            "complete" => self.objects.complete(fields),
+            "fail" | "drop_ticket" | "renew_ticket" => self.objects.settle_ticket(what, fields),
+            "forget" => self.objects.forget(fields),
+            "inspect_dedup" => self.objects.inspect_dedup(fields),
+            "gate" => self.objects.gate(&self.tracker, fields),
+            "acquire" => self.objects.acquire(fields),
+            "release" => self.objects.release(fields),
+            "inspect_gate" => self.objects.inspect_gate(fields),
+            "route" => self.objects.route(&self.tracker, fields),
+            "route_add" => self.objects.route_add(fields),
+            "route_permit" => self.route_permit(fields),
+            "route_circuit" => {
+                let found = self.objects.route_circuit(fields)?;
+                self.found(found, fields, expected)
+            }
+            "pipeline" => self.objects.pipeline(fields),
+            "run" => self.objects.run(fields),
+            "stage_count" => self.objects.stage_count(fields),
+            "guard" => self.guard(fields),
+            "guard_call" => self.objects.guard_call(fields),
+            "end" => self.objects.end(fields),
+            _ => Err(format!("unknown step `{what}`")),
+        }
     }
 
     /// What has names loses them, but for snapshots.
@@ -109,6 +148,7 @@ impl Stage {
         self.circuits.clear();
         self.permits.clear();
         self.epochs.clear();
+        self.objects.forget_names();
         let started = self.tracker.destroy().and_then(|()| Tracker::new(&self.config));
         outcome(started.map(|tracker| self.tracker = tracker))
     }
@@ -122,16 +162,23 @@ impl Stage {
 
     fn circuit(&mut self, fields: &mut Fields, expected: &mut Fields) -> Result<Seen, String> {
         let (tenant, provider) = (fields.long_text("tenant")?, fields.long_text("provider")?);
+        let found = self.tracker.circuit(tenant, provider);
+        self.found(found, fields, expected)
+    }
+
+    fn found(
+        &mut self,
+        found: Result<Circuit, Error>,
+        fields: &mut Fields,
+        expected: &mut Fields,
+    ) -> Result<Seen, String> {
         let name = fields.optional_text("as")?;
         let (same, other) = (expected.optional_text("same_as")?, expected.optional_text("not_same_as")?);
-        let circuit =
-            match self.tracker.circuit(tenant, provider).and_then(|found| Circuit::from_handle(found.handle())) {
-                Ok(circuit) => circuit,
-                Err(_) if same.is_some() || other.is_some() => {
-                    return Err("a failure gives no circuit to compare".into())
-                }
-                Err(error) => return Ok(Seen::status(error_name(&error))),
-            };
+        let circuit = match found.and_then(|found| Circuit::from_handle(found.handle())) {
+            Ok(circuit) => circuit,
+            Err(_) if same.is_some() || other.is_some() => return Err("a failure gives no circuit to compare".into()),
+            Err(error) => return Ok(Seen::status(error_name(&error))),
+        };
         if same.is_some_and(|same| self.handle_of(&same) != Some(circuit.handle())) {
             return Err("the same circuit is expected, and another came back".into());
         }
@@ -158,6 +205,20 @@ impl Stage {
         Ok(seen)
     }
 
+    fn route_permit(&mut self, fields: &mut Fields) -> Result<Seen, String> {
+        let name = fields.optional_text("as")?;
+        let (seen, permit) = self.objects.route_permit(fields)?;
+        if let Some(permit) = permit {
+            self.permits.insert(name.ok_or("a permit is granted, and `as` is missing")?, permit.into_handle());
+        }
+        Ok(seen)
+    }
+
+    fn guard(&mut self, fields: &mut Fields) -> Result<Seen, String> {
+        let circuit = self.named_circuit(fields)?.clone();
+        self.objects.guard(&circuit, fields)
+    }
+
     fn inspect(&mut self, fields: &mut Fields) -> Result<Seen, String> {
         let circuit = self.named_circuit(fields)?;
         let handle = circuit.handle();
@@ -179,11 +240,7 @@ impl Stage {
 
     fn settle(&mut self, fields: &mut Fields, settle: impl FnOnce(Permit) -> Settled) -> Result<Seen, String> {
         let permit = Permit::from_handle(self.named_permit(fields)?);
-        Ok(Seen::status(match settle(permit) {
-            Settled::Counted => "TRIP_OK".into(),
-            Settled::Stale => "TRIP_STALE".into(),
-            Settled::Failed(error) => error_name(&error),
-        }))
+        Ok(settled(settle(permit)))
     }
 
     fn named_circuit(&self, fields: &mut Fields) -> Result<&Circuit, String> {
@@ -226,6 +283,14 @@ fn inspect_permit(permit: &Permit) -> Seen {
     }
 }
 
+pub fn settled(settled: Settled) -> Seen {
+    Seen::status(match settled {
+        Settled::Counted => "TRIP_OK".into(),
+        Settled::Stale => "TRIP_STALE".into(),
+        Settled::Failed(error) => error_name(&error),
+    })
+}
+
 pub fn outcome(result: Result<(), Error>) -> Seen {
     Seen::status(result.map_or_else(|error| error_name(&error), |()| "TRIP_OK".into()))
 }
@@ -261,7 +326,7 @@ fn ask(circuit: &Circuit, times: u64) -> Result<Seen, String> {
     Ok(seen.unwrap_or_else(|| Seen::status("TRIP_OK")).with("granted", granted))
 }
 
-fn rejection(rejected: &Rejected) -> Seen {
+pub fn rejection(rejected: &Rejected) -> Seen {
     Seen::status(match rejected.reason {
         Reason::Open => "TRIP_REJECTED_OPEN",
         Reason::Probing => "TRIP_REJECTED_PROBING",
@@ -326,6 +391,7 @@ pub fn error_name(error: &Error) -> String {
         Error::TooNew => "TRIP_E_TOO_NEW",
         Error::Unsupported => "TRIP_E_UNSUPPORTED",
         Error::System => "TRIP_E_SYSTEM",
+        Error::Signature(_) => error.name(), // one of two, which the error itself tells apart
         other => return format!("{other:?}"),
     };
     assert_eq!(error.name(), name);
@@ -336,7 +402,8 @@ pub fn error_name(error: &Error) -> String {
 fn c_name(field: &str) -> String {
     match field {
         "initial_open" | "max_open" | "probe_lease" | "probe_retry" | "quota_open" | "max_retry_after"
-        | "slow_call" | "time_window" | "hang" | "ramp" | "stall" => format!("{field}_ns"),
+        | "slow_call" | "time_window" | "hang" | "ramp" | "stall" | "base_delay" | "max_delay" | "deadline"
+        | "lease" | "ttl" | "latency" => format!("{field}_ns"),
         _ => field.into(),
     }
 }

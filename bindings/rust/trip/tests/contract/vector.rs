@@ -195,11 +195,11 @@ fn effect(value: &Value) -> Result<Effect, String> {
     selector(value, &names)
 }
 
-fn count(value: &Value) -> Result<u32, String> {
+pub fn count(value: &Value) -> Result<u32, String> {
     value.as_u64().and_then(|n| u32::try_from(n).ok()).ok_or_else(|| format!("{value} is no 32-bit number"))
 }
 
-fn ratio(value: &Value) -> Result<f64, String> {
+pub fn ratio(value: &Value) -> Result<f64, String> {
     match value.as_str() {
         Some("NaN") => Ok(f64::NAN),
         Some("Infinity") => Ok(f64::INFINITY),
@@ -208,7 +208,7 @@ fn ratio(value: &Value) -> Result<f64, String> {
     }
 }
 
-fn selector<T: Copy + From<u32>>(value: &Value, names: &[(&str, T)]) -> Result<T, String> {
+pub fn selector<T: Copy + From<u32>>(value: &Value, names: &[(&str, T)]) -> Result<T, String> {
     match value.as_str() {
         Some(text) => names
             .iter()
