@@ -149,7 +149,7 @@ func (u *undertaking[T]) again(ctx context.Context, failed leg) (delay time.Dura
 	}
 	outcome := u.ended.outcome
 	if outcome == nil { // a failure of which nothing else is known
-		outcome = &C.trip_outcome{struct_size: C.sizeof_trip_outcome, status_class: C.TRIP_CLASS_UNKNOWN}
+		outcome = &C.trip_outcome{struct_size: C.sizeof_trip_outcome, status_class: C.TRIP_CLASS_SERVER_ERROR}
 	}
 	delay, err := u.retry.next(Attempt{
 		Provider: failed.provider, Number: u.attempts, Began: u.began, LastDelay: u.lastDelay,

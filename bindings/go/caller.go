@@ -31,8 +31,8 @@ type CallerConfig struct {
 	Permits Permits  // default PermitPerAttempt
 
 	// Classify says how a call went that has ended with an error. Nil: [ClassifyError], and an error of which nothing can
-	// be told counts as a failure, as with [Execute]. It is not asked about nil, nor when somebody gave up, or another
-	// circuit or a gate refused within the call.
+	// be told is a failure, as with [Execute], which is tried again as a server error is. It is not asked about nil, nor
+	// when somebody gave up, or another circuit or a gate refused within the call.
 	Classify func(error) CallOutcome
 }
 

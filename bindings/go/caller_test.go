@@ -413,32 +413,34 @@ func TestARouteThatRefusesIsOneRefusal(t *testing.T) {
 // The budget of a provider that fails altogether is a tenth of its calls, and what it had saved up.
 func TestRetriesDoNotMultiplyAnOutage(t *testing.T) {
 	const calls, burst = 400, 5
-	var requests atomic.Int64
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		requests.Add(1)
-		http.Error(w, "overloaded", http.StatusServiceUnavailable)
-	}))
-	defer server.Close()
-	byBoth(t, func(t *testing.T, permits trip.Permits) {
-		requests.Store(0)
-		tracker := newTracker(t, trip.Config{FailureThreshold: 1_000_000})
-		retry := newRetry(t, trip.RetryConfig{BaseDelay: 1, MaxDelay: 1, MaxAttempts: 10, BudgetBurst: burst})
-		caller := newCaller(t, trip.CallerConfig{
-			Circuit: newCircuit(t, tracker, "tenant", "provider"), Retry: retry, Permits: permits,
-		})
-		together(8, func(int) {
-			for range calls / 8 {
-				_, err := trip.Do(context.Background(), caller, trip.CallOptions[int]{}, func(ctx context.Context, _ string) (int, error) {
-					return get(ctx, server)
-				})
-				if err == nil || !strings.Contains(err.Error(), "503") {
-					t.Errorf("%v", err)
+	leavesNothing(t, func(t *testing.T) { // connections neither
+		var requests atomic.Int64
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			requests.Add(1)
+			http.Error(w, "overloaded", http.StatusServiceUnavailable)
+		}))
+		defer server.Close()
+		byBoth(t, func(t *testing.T, permits trip.Permits) {
+			requests.Store(0)
+			tracker := newTracker(t, trip.Config{FailureThreshold: 1_000_000})
+			retry := newRetry(t, trip.RetryConfig{BaseDelay: 1, MaxDelay: 1, MaxAttempts: 10, BudgetBurst: burst})
+			caller := newCaller(t, trip.CallerConfig{
+				Circuit: newCircuit(t, tracker, "tenant", "provider"), Retry: retry, Permits: permits,
+			})
+			together(8, func(int) {
+				for range calls / 8 {
+					_, err := trip.Do(context.Background(), caller, trip.CallOptions[int]{}, func(ctx context.Context, _ string) (int, error) {
+						return get(ctx, server)
+					})
+					if err == nil || !strings.Contains(err.Error(), "503") {
+						t.Errorf("%v", err)
+					}
 				}
+			})
+			if got := requests.Load(); got > calls*11/10+burst || got <= calls {
+				t.Errorf("%d requests of %d calls", got, calls)
 			}
 		})
-		if got := requests.Load(); got > calls*11/10+burst || got <= calls {
-			t.Errorf("%d requests of %d calls", got, calls)
-		}
 	})
 }
 
@@ -464,7 +466,6 @@ func get(ctx context.Context, server *httptest.Server) (int, error) {
 func TestOnlyWhatIsWorthItIsTriedAgain(t *testing.T) {
 	byBoth(t, func(t *testing.T, permits trip.Permits) {
 		for err, want := range map[error]trip.CircuitInfo{
-			errors.New("who knows"):                           {FailuresTotal: 1, Failures: 1},
 			errors.New("HTTP 400: max_tokens must be <= 500"): {Successes: 1},
 			&trip.OpenError{Reason: trip.ErrOpen}:             {Cancels: 1},
 			&trip.ShedError{}:                                 {Cancels: 1},
@@ -484,8 +485,20 @@ func TestOnlyWhatIsWorthItIsTriedAgain(t *testing.T) {
 	})
 }
 
+func TestAnErrorOfWhichNothingIsKnownIsAFailureThatIsTriedAgain(t *testing.T) {
+	for permits, failures := range map[trip.Permits]uint64{trip.PermitPerAttempt: 3, trip.PermitPerCall: 1} {
+		r := newRig(t, trip.Config{})
+		made, unknown := 0, errors.New("who knows")
+		err := second(trip.Do(context.Background(), r.caller(t, permits), plain{},
+			func(context.Context, string) (string, error) { made++; return "", unknown }))
+		if info := inspect(t, r.circuit); made != 3 || err != unknown || info.FailuresTotal != failures {
+			t.Errorf("%d attempts, %v, %+v", made, err, info)
+		}
+	}
+}
+
 func TestTheProgramMayClassify(t *testing.T) {
-	r := newRig(t, trip.Config{})
+	r := newRig(t, trip.Config{FailureThreshold: 100})
 	config := trip.CallerConfig{Circuit: r.circuit, Retry: r.retry}
 	asked := 0
 	config.Classify = func(err error) trip.CallOutcome {
@@ -501,7 +514,8 @@ func TestTheProgramMayClassify(t *testing.T) {
 	}
 	config.Classify = func(error) trip.CallOutcome { return trip.CallOutcome{Class: 99} }
 	must(t, ignore(trip.Do(context.Background(), newCaller(t, config), plain{}, call)))
-	if info := inspect(t, r.circuit); made != 4 || info.FailuresTotal != 4 || !slices.Equal(r.reported, []error{trip.ErrInvalid}) {
+	none := []error{trip.ErrInvalid, trip.ErrInvalid, trip.ErrInvalid} // which is reported, and counts as one not known
+	if info := inspect(t, r.circuit); made != 6 || info.FailuresTotal != 6 || !slices.Equal(r.reported, none) {
 		t.Errorf("%d attempts, %+v, reported %v", made, info, r.reported)
 	}
 }
@@ -641,6 +655,7 @@ func TestAPanicLeavesNothing(t *testing.T) {
 	byBoth(t, func(t *testing.T, permits trip.Permits) {
 		leavesNothing(t, func(t *testing.T) {
 			r := newRig(t, trip.Config{})
+			r.gate = newGate(t, trip.GateConfig{Tracker: r.tracker, Adapt: trip.AdaptAIMD, InitialLimit: 10})
 			caller := r.caller(t, permits)
 			for _, end := range []func(){func() { panic(errProvider) }, runtime.Goexit} {
 				together(1, func(int) {
@@ -658,6 +673,9 @@ func TestAPanicLeavesNothing(t *testing.T) {
 			}
 			if info := inspect(t, r.circuit); info.Drops != 2 {
 				t.Errorf("the circuit is %+v", info)
+			}
+			if info := inspectGate(t, r.gate); info.Limit != 10 { // a panic tells it nothing, whatever failed before
+				t.Errorf("the gate is %+v", info)
 			}
 		})
 	})
@@ -918,22 +936,25 @@ func TestAValueThatCannotBeReadIsBroughtAgain(t *testing.T) {
 }
 
 func TestTheGateIsToldHowCallsEnd(t *testing.T) {
+	const unclassified trip.Class = 99
 	for class, want := range map[trip.Class]int{
 		trip.ClassOverloaded: -1, trip.ClassServerError: -1, trip.ClassTimeout: -1, trip.ClassAuth: +1,
-		trip.ClassInvalidRequest: +1, trip.ClassCancelled: 0, trip.ClassUnknown: 0,
+		trip.ClassInvalidRequest: +1, trip.ClassCancelled: 0, trip.ClassUnknown: 0, unclassified: -1,
 	} {
 		r := newRig(t, trip.Config{})
 		r.gate = newGate(t, trip.GateConfig{
 			Tracker: r.tracker, Adapt: trip.AdaptAIMD, InitialLimit: 1, Capacity: 10, MinLimit: 1, Decrease: 0.5,
 		})
-		caller := newCaller(t, trip.CallerConfig{
-			Circuit: r.circuit, Gate: r.gate, Classify: func(error) trip.CallOutcome { return trip.CallOutcome{Class: class} },
-		})
+		config := trip.CallerConfig{Circuit: r.circuit, Gate: r.gate}
+		if class != unclassified {
+			config.Classify = func(error) trip.CallOutcome { return trip.CallOutcome{Class: class} }
+		}
+		caller := newCaller(t, config)
 		raise(t, r.tracker, r.gate)
 		before := inspectGate(t, r.gate).Limit
 		must(t, ignore(trip.Do(context.Background(), caller, plain{}, func(context.Context, string) (string, error) {
 			fill(t, r.gate)
-			return "", errProvider
+			return "", errors.New("who knows")
 		})))
 		got := int(math.Copysign(1, float64(inspectGate(t, r.gate).Limit)-float64(before)))
 		if inspectGate(t, r.gate).Limit == before {
