@@ -60,7 +60,8 @@ macro_rules! part {
 
         impl $name {
             #[doc = concat!("The ", $noun, " that somebody else in this process created, in whatever language.")]
-            /// It stays theirs. Any value is legal; a wrong one gets [`Error::Handle`](crate::Error::Handle) when it is used.
+            /// It stays theirs. Any value is legal; a wrong one gets [`Error::Handle`](crate::Error::Handle) when it is
+            /// used.
             #[must_use]
             pub fn from_handle(handle: u64) -> Self {
                 $name { part: std::sync::Arc::new($crate::part::Part::borrow(handle, $destroy)) }
@@ -70,7 +71,7 @@ macro_rules! part {
 
     ($name:ident, $noun:literal) => {
         impl $name {
-            #[doc = concat!("The handle, for others in this process. It is good for as long as the ", $noun, " lives.")]
+            #[doc = concat!("The handle, for others in this process. It is good while the ", $noun, " lives.")]
             #[must_use]
             pub fn handle(&self) -> u64 {
                 self.part.handle()
