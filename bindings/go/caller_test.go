@@ -13,7 +13,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -619,9 +618,12 @@ func TestADeadlineThatPassesBeforeARetryLeavesNothing(t *testing.T) {
 	r.retry = newRetry(t, trip.RetryConfig{BaseDelay: time.Hour, MaxDelay: time.Hour, Jitter: trip.JitterNone})
 	for name, permits := range bothPermits {
 		ctx := &passing{Context: context.Background(), done: make(chan struct{})}
-		made := 0
-		time.AfterFunc(time.Millisecond, ctx.pass)
-		err := second(trip.Do(ctx, r.caller(t, permits), keyed, answersAfter(1, &made)))
+		made, caller := 0, r.caller(t, permits)
+		ended := make(chan error, 1)
+		go func() { ended <- second(trip.Do(ctx, caller, keyed, answersAfter(1, &made))) }()
+		untilAsleepBeforeARetry(t)
+		close(ctx.done)
+		err := <-ended
 		wantError(t, name, err, context.DeadlineExceeded)
 		wantError(t, name, err, errProvider)
 		r.wantNothingHeld(t)
@@ -635,10 +637,7 @@ func TestADeadlineThatPassesBeforeARetryLeavesNothing(t *testing.T) {
 type passing struct {
 	context.Context
 	done chan struct{}
-	once sync.Once
 }
-
-func (p *passing) pass() { p.once.Do(func() { close(p.done) }) }
 
 func (p *passing) Done() <-chan struct{} { return p.done }
 

@@ -21,7 +21,16 @@ const sound = `{"name": "a-1", "source": {"design": "section 4"}, "config": {"ba
 	{"do": "configure", "scope": "TRIP_SCOPE_TENANT", "tenant": "t", "config": null, "expect": {"status": "TRIP_OK"}},
 	{"do": "circuits", "page": 2, "expect": {"status": "TRIP_OK"}},
 	{"do": "restore", "snapshot": "s", "now_unix_ns": 1, "flip": 0, "expect": {"status": "TRIP_E_INVALID"}},
-	{"do": "explain", "circuit": "c", "expect": {"status": "TRIP_OK", "says": "because"}}
+	{"do": "explain", "circuit": "c", "expect": {"status": "TRIP_OK", "says": "because"}},
+	{"do": "retry", "config": {"jitter": "TRIP_JITTER_NONE", "multiplier": "NaN"}, "as": "r",
+		"expect": {"status": "TRIP_OK"}},
+	{"do": "check", "dedup": "d", "key": "k", "expect": {"status": "TRIP_CACHED", "value": "v"}},
+	{"do": "route", "tenant": "t", "config": {}, "providers": [{"provider": "q"}, {"provider": "r", "weight": 2}],
+		"as": "rt", "expect": {"status": "TRIP_OK"}},
+	{"do": "pipeline", "stages": [{"name": "s", "does": "upper"}, {"name": "", "does": {"append": ""}},
+		{"name": "f", "does": {"fail": -5}}], "as": "pl", "expect": {"status": "TRIP_OK"}},
+	{"do": "run", "pipeline": "pl", "input": "", "expect": {"status": "TRIP_STAGE_FAILED", "code": -5}},
+	{"do": "guard_call", "guard": "g", "arguments": [-1, "t"], "expect": {"status": "TRIP_OK", "result": "-1"}}
 	]}`
 
 func load(t *testing.T, vectors string) ([]Vector, error) {
@@ -44,6 +53,17 @@ func TestSoundVectorsAreRead(t *testing.T) {
 		*v.Config.BackoffMultiplier == *v.Config.BackoffMultiplier || v.Create.Status != "TRIP_OK" ||
 		v.Steps[4].Config != nil || v.Steps[6].Flip == nil {
 		t.Errorf("read as %+v", v)
+	}
+	retry, route, pipeline, call := v.Steps[8], v.Steps[10], v.Steps[11], v.Steps[13]
+	if retry.Config != nil || retry.OfRetry.Jitter.Name != "TRIP_JITTER_NONE" || route.OfRoute == nil ||
+		route.Providers[0].Weight != 1 || route.Providers[1].Weight != 2 {
+		t.Errorf("read as %+v and %+v", retry, route)
+	}
+	if stages := pipeline.Stages; stages[0].Does.Name != "upper" || stages[1].Does.Append == nil || stages[2].Does.Fail != -5 {
+		t.Errorf("read as %+v", pipeline)
+	}
+	if call.Arguments[0].Number != -1 || *call.Arguments[1].Text != "t" {
+		t.Errorf("read as %+v", call)
 	}
 }
 
@@ -68,6 +88,16 @@ func TestUnsoundVectorsAreRefused(t *testing.T) {
 		"page of nothing":             {`"page": 2`, `"page": 0`},
 		"restore without a time":      {`"now_unix_ns": 1, `, ``},
 		"nothing to say":              {`because`, ``},
+		"config of another part":      {`"multiplier"`, `"capacity"`},
+		"null for the config of one":  {`"tenant": "t", "config": {}`, `"tenant": "t", "config": null`},
+		"part without a config":       {`"tenant": "t", "config": {}, `, `"tenant": "t", `},
+		"provider with another key":   {`"weight": 2`, `"width": 2`},
+		"stage that does nothing":     {`"does": "upper"`, `"does": "lower"`},
+		"stage that does two things":  {`{"append": ""}`, `{"append": "", "fail": 1}`},
+		"stage that fails with 0":     {`"fail": -5`, `"fail": 0`},
+		"stage with another key":      {`"name": "s", `, `"name": "s", "size": 1, `},
+		"argument with a fraction":    {`[-1, "t"]`, `[-1.5, "t"]`},
+		"ticket without a name":       {`TRIP_CACHED`, `TRIP_OK`},
 		"range upside down":           {`"min": 1`, `"min": 3`},
 		"range with half its ends":    {`"min": 1, `, ``},
 		"number with a fraction":      {`{"min": 1, "max": 2}`, `1.5`},
