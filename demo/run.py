@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import curl_host
 import report
 import scenario as script
 from figures import Call, Scenario, seconds
@@ -180,6 +181,7 @@ async def main(arguments: Sequence[str]) -> None:
     (out / "operator.json").write_text(json.dumps(operator, indent=1), encoding="utf-8")
     told = report.write(out, scenario, calls)
     print("\n".join(report.ending(scenario, told, operator)))
+    print(f"\n{curl_host.told(out)}", flush=True)
     print(f"\nEvery call: {_shown(out / 'calls.jsonl')}\nThe page:   {_shown(out / 'demo.html')}")
 
 
