@@ -9,6 +9,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Callable, Literal
 
 import pytest
@@ -26,8 +27,8 @@ either_way = pytest.mark.parametrize("is_async", [False, True])
 class Parts:
     """All that a call can have, and a function that does what its script says."""
 
-    def __init__(self, **options: Any) -> None:
-        self.tracker = trip.Tracker(**{"failure_threshold": 100, **options})
+    def __init__(self) -> None:
+        self.tracker = trip.Tracker(failure_threshold=100)
         self.route = trip.Route(self.tracker, "acme", ["a", "b"])
         self.retry = trip.Retry(base_delay=0.001, max_delay=0.001)
         self.dedup = trip.Dedup(self.tracker)
@@ -79,11 +80,19 @@ class Parts:
 NOTHING = {"places": 0, "tickets": 0, "permits": 0, "descriptors": 0}
 
 
+@contextmanager
+def made() -> Iterator[Parts]:
+    """Parts of which nothing is held at the end."""
+    parts = Parts()
+    with parts.tracker:
+        yield parts
+        assert parts.out() == NOTHING
+
+
 @pytest.fixture
 def parts() -> Iterator[Parts]:
-    parts = Parts()
-    yield parts
-    assert parts.out() == NOTHING
+    with made() as parts:
+        yield parts
 
 
 # ---- One call
@@ -274,14 +283,13 @@ def test_a_refused_permit_is_no_attempt(parts: Parts, permits: Permits, is_async
 
 
 @either_way
-def test_a_permit_refused_after_an_attempt_raises_what_that_has_raised(is_async: bool) -> None:
-    parts = Parts(failure_threshold=1)
+def test_a_permit_refused_after_an_attempt_raises_what_that_has_raised(parts: Parts, is_async: bool) -> None:
+    parts.tracker.configure(failure_threshold=1)
     own = OSError("the second one's own")
     parts.script = [OSError("the first one's own"), own]
     with pytest.raises(OSError, match="second") as raised:
         parts.run(parts.caller("attempt"), is_async, key="key")
     assert (raised.value, raised.value.__context__, parts.called) == (own, None, ["a", "b"])
-    assert parts.out() == NOTHING
 
 
 def test_the_place_is_held_between_attempts(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -534,11 +542,10 @@ def test_cancelled_at_any_step(permits: Permits) -> None:
         return is_over
 
     for turns in range(100):
-        parts, retry = Parts(), trip.Retry(base_delay=0)
-        parts.script = [OSError(), OSError(), b"answer"]
-        is_over = asyncio.run(asyncio.wait_for(cancel_after(turns, parts), 60))
-        assert parts.out() == NOTHING
-        parts.tracker.close()
+        retry = trip.Retry(base_delay=0)
+        with made() as parts:
+            parts.script = [OSError(), OSError(), b"answer"]
+            is_over = asyncio.run(asyncio.wait_for(cancel_after(turns, parts), 60))
         if is_over:
             break
     assert is_over
@@ -600,6 +607,7 @@ def test_a_closed_part_is_an_error(is_async: bool, part: str) -> None:
         assert parts.dedup.inspect().in_progress == 0
     if part not in ("gate", "tracker"):
         assert parts.gate.inspect().depth == 0
+    parts.tracker.close()
 
 
 @each_composition
