@@ -1,4 +1,4 @@
-"""Runs the host that calls libcurl against a stand-in: as it is, and with the one pointer swapped (clients/curl-host)."""
+"""Runs the host that calls libcurl against a stand-in, as it is and with one pointer swapped (clients/curl-host)."""
 
 from __future__ import annotations
 
