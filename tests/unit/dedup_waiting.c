@@ -222,6 +222,8 @@ START_TEST(whose_time_is_over_looks_once_more_whether_the_lease_is)
     trip_tracker tracker = fragile_tracker();
     trip_dedup dedup = with_times(tracker, 10, 10);
     thread threads[1];
+    for (uint32_t i = 0; i < 30; i++) /* which end before, and are more than he sees to */
+        ticket_for(dedup, numbered(&i));
     ticket_for(dedup, a);
     queue_up(threads, 1, dedup, 300 * MS);
     pass(tracker, 10);
@@ -239,6 +241,40 @@ START_TEST(who_waits_for_a_tracker_that_is_gone_learns_it_when_his_time_is_over)
     ck_assert_int_eq(trip_tracker_destroy(tracker), TRIP_OK);
     ck_assert_int_eq(answer_of(&threads[0]).status, TRIP_E_HANDLE);
     ck_assert_uint_eq(seen(dedup).waiting, 0);
+}
+END_TEST
+
+START_TEST(who_waits_by_the_clock_of_a_tracker_that_is_gone_learns_it_when_the_lease_would_be_over)
+{
+    trip_config config = manual_config();
+    config.clock = TRIP_CLOCK_MONOTONIC;
+    trip_tracker tracker = tracker_with(&config);
+    trip_dedup dedup = with_times(tracker, 200 * MS, SECOND);
+    thread threads[1];
+    ticket_for(dedup, a);
+    threads[0] = (thread){.dedup = dedup, .timeout_ns = UINT64_MAX};
+    ck_assert_int_eq(pthread_create(&threads[0].id, NULL, wait_in_thread, &threads[0]), 0);
+    ck_assert_int_eq(trip_tracker_destroy(tracker), TRIP_OK);
+    ck_assert_int_eq(answer_of(&threads[0]).status, TRIP_E_HANDLE);
+}
+END_TEST
+
+START_TEST(who_waits_sleeps)
+{
+    trip_tracker tracker = fragile_tracker();
+    trip_dedup dedup = with_times(_i == 0 ? 0 : tracker, 600 * SECOND, SECOND);
+    thread threads[1];
+    trip_ticket ticket = ticket_for(dedup, a);
+    queue_up(threads, 1, dedup, UINT64_MAX);
+    nanosleep(&(struct timespec){.tv_nsec = 100 * MS}, NULL);
+    clockid_t its_own;
+    struct timespec used;
+    ck_assert_int_eq(pthread_getcpuclockid(threads[0].id, &its_own), 0);
+    ck_assert_int_eq(clock_gettime(its_own, &used), 0);
+    ck_assert_int_eq(used.tv_sec, 0);
+    ck_assert_int_lt(used.tv_nsec, 20 * MS); /* of work, whatever time has passed */
+    ck_assert_int_eq(trip_ticket_fail(ticket), TRIP_OK);
+    ck_assert_int_eq(answer_of(&threads[0]).status, TRIP_OK);
 }
 END_TEST
 
@@ -482,6 +518,8 @@ static Suite *waiting_suite(void)
     tcase_add_test(many, a_lease_on_a_manual_clock_is_over_when_somebody_comes_by);
     tcase_add_test(many, whose_time_is_over_looks_once_more_whether_the_lease_is);
     tcase_add_test(many, who_waits_for_a_tracker_that_is_gone_learns_it_when_his_time_is_over);
+    tcase_add_test(many, who_waits_by_the_clock_of_a_tracker_that_is_gone_learns_it_when_the_lease_would_be_over);
+    tcase_add_loop_test(many, who_waits_sleeps, 0, 2);
     tcase_add_loop_test(many, who_waits_is_told_that_the_deduplicator_is_gone, 0, 3);
     tcase_add_test(many, many_work_on_few_keys_and_each_ticket_is_one_of_its_kind);
     tcase_add_test(many, deduplicators_are_destroyed_while_others_work_with_them);

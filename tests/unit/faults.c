@@ -157,7 +157,7 @@ static int live_with_deduplication(void)
     trip_dedup dedup;
     if (is_refused(trip_dedup_create(0, NULL, &dedup, NULL), &refused))
         return refused;
-    uint32_t kept = 0;
+    uint32_t kept = 0, without_memory = 0;
     trip_ticket ticket;
     size_t len;
     for (uint32_t i = 0; i < 60; i++) { /* more than the buckets that each deduplicator has */
@@ -165,6 +165,7 @@ static int live_with_deduplication(void)
             continue;
         bool is_kept = !is_refused(trip_ticket_complete(ticket, "value", 5), &refused);
         kept += is_kept;
+        without_memory += !is_kept;
         trip_status then = trip_dedup_check(dedup, (char *)&i, sizeof i, &ticket, NULL, 0, &len);
         ck_assert_int_eq(is_kept, then == TRIP_CACHED);
         ck_assert(is_kept || then == TRIP_E_NOMEM || then == TRIP_OK);
@@ -172,6 +173,7 @@ static int live_with_deduplication(void)
     trip_dedup_info info = {.struct_size = sizeof info};
     ck_assert_int_eq(trip_dedup_inspect(dedup, &info), TRIP_OK);
     ck_assert_uint_eq(info.cached, kept);
+    ck_assert_uint_eq(info.failed, without_memory);
     ck_assert_uint_eq(info.bytes, kept * 9 + info.in_progress * 4);
     ck_assert_uint_eq(info.started, info.completed + info.failed + info.in_progress);
     is_refused(trip_dedup_check(dedup, "last", 4, &ticket, NULL, 0, &len), &refused);
@@ -448,6 +450,31 @@ END_TEST
 
 /* ---- Time -------------------------------------------------------------------------------------------------------- */
 
+static trip_dedup destroyed_meanwhile;
+
+static void destroy_once(void)
+{
+    atomic_store(&before_reading, NULL);
+    ck_assert_int_eq(trip_dedup_destroy(destroyed_meanwhile), TRIP_OK);
+}
+
+START_TEST(who_is_inside_when_a_deduplicator_is_destroyed_gets_no_ticket)
+{
+    trip_ticket ticket = 7, held;
+    size_t len;
+    ck_assert_int_eq(trip_dedup_create(0, NULL, &destroyed_meanwhile, NULL), TRIP_OK);
+    ck_assert_int_eq(trip_dedup_check(destroyed_meanwhile, "a", 1, &held, NULL, 0, &len), TRIP_OK);
+    atomic_store(&before_reading, destroy_once);
+    ck_assert_int_eq(_i == 0 ? trip_dedup_check(destroyed_meanwhile, "b", 1, &ticket, NULL, 0, &len)
+                             : trip_ticket_complete(held, "x", 1),
+                     TRIP_E_HANDLE);
+    ck_assert_uint_eq(ticket, 7);
+    ck_assert(atomic_load(&before_reading) == NULL);
+    ck_assert_int_eq(trip_ticket_fail(held), TRIP_E_HANDLE);
+    ck_assert_int_eq(trip_dedup_destroy(destroyed_meanwhile), TRIP_E_HANDLE);
+}
+END_TEST
+
 static trip_circuit monotonic_circuit(void)
 {
     trip_config config = manual_config();
@@ -616,6 +643,7 @@ static Suite *faults_suite(void)
     tcase_add_test(system, there_is_room_for_65535_trackers);
     suite_add_tcase(suite, system);
     TCase *times = tcase_create("time");
+    tcase_add_loop_test(times, who_is_inside_when_a_deduplicator_is_destroyed_gets_no_ticket, 0, 2);
     tcase_add_test(times, the_healthy_path_reads_no_clock_and_allocates_nothing);
     tcase_add_test(times, a_refusal_reads_the_coarse_clock_while_the_deadline_is_far);
     tcase_add_test(times, making_a_circuit_reads_the_coarse_clock_and_who_goes_is_judged_by_the_precise_one);
