@@ -284,6 +284,7 @@ trip_status trip_dedup_check(trip_dedup dedup, const char *key, size_t key_len, 
    line. False: there is none, and the waiter, in no line any more, has its answer. */
 static bool has_to_wait(visit *v, trip_waiter *waiter, uint64_t until_ns, uint64_t *out_wake_ns)
 {
+    bool is_late = until_ns != UINT64_MAX && trip_clock_precise() >= until_ns;
     *out_wake_ns = UINT64_MAX;
     bool has_clock = lock(v);
     if (!has_clock && !lock_untimed(v))
@@ -291,7 +292,6 @@ static bool has_to_wait(visit *v, trip_waiter *waiter, uint64_t until_ns, uint64
     if (has_clock && waiter->call != NULL)
         trip_calls_is_over(v->calls, waiter->call, &v->after);
     trip_call *call = waiter->call; /* NULL: the answer is on its way */
-    bool is_late = until_ns != UINT64_MAX && trip_clock_precise() >= until_ns;
     bool gives_up = call != NULL && (!has_clock || is_late);
     if (gives_up) {
         trip_calls_part(v->calls, call, waiter);
