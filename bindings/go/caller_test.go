@@ -995,6 +995,13 @@ func raise(t testing.TB, tracker *trip.Tracker, gate *trip.Gate) {
 	t.Fatal("the limit does not grow")
 }
 
+// silent is an error whose text says nothing.
+type silent struct{ error }
+
+func (silent) Error() string { return "" }
+
+func (s silent) Unwrap() error { return s.error }
+
 func TestErrorsHaveTheirClass(t *testing.T) {
 	told := trip.CallOutcome{Class: trip.ClassQuota, HTTPStatus: 429, RetryAfter: time.Hour}
 	for want, err := range map[trip.Class]error{
@@ -1014,4 +1021,8 @@ func TestErrorsHaveTheirClass(t *testing.T) {
 		t.Errorf("told %+v", got)
 	}
 	wantError(t, "what went wrong", &trip.OutcomeError{Err: errProvider}, errProvider)
+	if got := trip.ClassifyError(silent{syscall.ECONNREFUSED}); got.Class != trip.ClassNetwork ||
+		got.Errno != int(syscall.ECONNREFUSED) {
+		t.Errorf("told %+v", got)
+	}
 }

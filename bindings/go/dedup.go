@@ -192,7 +192,7 @@ func (d *Dedup) check(key string) (ticket C.trip_ticket, value []byte, err error
 		case status != C.TRIP_CACHED:
 			return ticket, nil, answer(status)
 		case int(length) <= room:
-			return 0, value[:length:length], nil
+			return 0, value[:length], nil
 		}
 		room = int(length)
 	}

@@ -95,6 +95,18 @@ func TestAForgottenTokenIsReleased(t *testing.T) {
 	collectGarbage(t, func() bool { return inspectGate(t, gate).Depth == 0 })
 }
 
+func TestATokenKeepsItsGate(t *testing.T) {
+	forget := func() (token *trip.Token, handle uint64) {
+		gate, err := trip.NewGate(trip.GateConfig{})
+		must(t, err)
+		return acquire(t, gate), gate.Handle()
+	}
+	token, _ := forget()
+	_, handle := forget() // closed: then the collector has passed the other as well
+	collectGarbage(t, func() bool { return errors.Is(second(trip.GateFromHandle(handle).Inspect()), trip.ErrHandle) })
+	must(t, token.Release(trip.EffectSuccess))
+}
+
 func TestFiftyGoroutinesNeverExceedTheCapacity(t *testing.T) {
 	const goroutines, each, capacity = 50, 200, 7
 	gate := newGate(t, trip.GateConfig{Capacity: capacity})

@@ -10,9 +10,11 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	trip "libtrip/bindings/go"
+	"libtrip/bindings/go/internal/libc"
 )
 
 func upper(input []byte) ([]byte, error) { return bytes.ToUpper(input), nil }
@@ -217,6 +219,26 @@ func TestStagesAreForgottenWithTheirPipeline(t *testing.T) {
 	}
 	must(t, pipeline.Close())
 	collectGarbage(t, func() bool { return forgotten.Load() == 10 })
+}
+
+func TestFunctionsThatWereNotTakenAreForgotten(t *testing.T) {
+	var forgotten atomic.Int32
+	held := func() *[64]byte {
+		held := new([64]byte)
+		runtime.SetFinalizer(held, func(*[64]byte) { forgotten.Add(1) })
+		return held
+	}
+	pipeline, circuit := newPipeline(t), newCircuit(t, newTracker(t, trip.Config{}), "tenant", "provider")
+	func() {
+		stage, classifier := held(), held()
+		wantError(t, "a long name", pipeline.Add(strings.Repeat("x", 256), func(input []byte) ([]byte, error) {
+			return append(input, stage[0]), nil
+		}), trip.ErrInvalid)
+		classify := func(any, syscall.Errno) trip.Class { return trip.Class(classifier[0]) }
+		config := trip.GuardConfig{Rule: trip.RuleClassifier, Classify: classify}
+		wantError(t, "no signature", second(trip.NewFunctionGuard(circuit, libc.Abs, "", config)), trip.ErrInvalid)
+	}()
+	collectGarbage(t, func() bool { return forgotten.Load() == 2 })
 }
 
 func TestManyGoroutinesRunAPipeline(t *testing.T) {

@@ -6,6 +6,7 @@ package trip_test
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -82,7 +83,11 @@ func TestARouteRefusesWhatNoProviderIs(t *testing.T) {
 func TestCircuitsOfARouteAreFoundAgainWhenTheyWereEvicted(t *testing.T) {
 	tracker := newTracker(t, trip.Config{MaxCircuits: 1})
 	route := newRoute(t, tracker, trip.RouteConfig{}, "a", "b")
-	for range 3 {
+	byHandle := trip.RouteFromHandle(route.Handle())
+	for round := range 6 {
+		if round == 3 { // whose circuits know no tracker, and cannot find themselves again
+			route = byHandle
+		}
 		for index, provider := range []string{"a", "b"} {
 			circuit, err := route.Circuit(index)
 			must(t, err)
@@ -97,6 +102,7 @@ func TestCircuitsOfARouteAreFoundAgainWhenTheyWereEvicted(t *testing.T) {
 			must(t, permit.RecordSuccess())
 		}
 	}
+	runtime.KeepAlive(tracker)
 }
 
 func TestManyGoroutinesUseAndCloseARoute(t *testing.T) {
