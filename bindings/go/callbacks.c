@@ -1,3 +1,5 @@
+/* The C end of the way back into Go, as callbacks.h describes it: who calls is remembered per thread, for calls within
+   calls too. Go's end is callbacks.go. Decides nothing. */
 #include "callbacks.h"
 
 #include "_cgo_export.h"
@@ -54,7 +56,8 @@ trip_status trip_go_guard_call(trip_guard guard, const uint64_t *arguments, size
         pointers[i] = &arguments[i];
     uintptr_t outer = current;
     current = caller;
-    trip_status status = trip_guard_call(guard, argument_count ? pointers : NULL, argument_count, out_result, out_rejection);
+    trip_status status =
+        trip_guard_call(guard, argument_count ? pointers : NULL, argument_count, out_result, out_rejection);
     current = outer;
     return status;
 }

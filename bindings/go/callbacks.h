@@ -1,6 +1,6 @@
 /*
- * The way back into Go: functions of the library's that call what Go gave them. They say whose call they are for, so that
- * Go finds what its functions leave for that caller: what went wrong, and a panic, which no C function may see.
+ * The way back into Go: functions of the library's that call what Go gave them. They say whose call they are for, so
+ * that Go finds what its functions leave for that caller: what went wrong, and a panic, which no C function may see.
  */
 #ifndef TRIP_GO_CALLBACKS_H
 #define TRIP_GO_CALLBACKS_H
@@ -9,7 +9,7 @@
 
 #define TRIP_GO_LOCAL __attribute__((visibility("hidden")))
 
-/* As trip_pipeline_add and trip_guard_create, with a function of Go's by its handle, and a finalizer that forgets it. */
+/* As trip_pipeline_add and trip_guard_create, with a function of Go's by its handle, which a finalizer forgets. */
 TRIP_GO_LOCAL trip_status trip_go_pipeline_add(trip_pipeline pipeline, const char *name, size_t name_len,
                                                uintptr_t stage);
 TRIP_GO_LOCAL trip_status trip_go_guard_create(trip_circuit circuit, trip_function function, const char *signature,

@@ -1,5 +1,5 @@
-// This file owns Do: the order in which the parts around a call have their say, and that each is given back what it gave,
-// however the call ends. Permits and retries, the innermost of them, are attempts.go's.
+// This file owns Do: the order in which the parts around a call have their say, and that each is given back what it
+// gave, however the call ends. Permits and retries, the innermost of them, are attempts.go's.
 
 package trip
 
@@ -61,7 +61,8 @@ type CallOptions[T any] struct {
 	Decode func([]byte) (T, error)
 }
 
-// NewCaller makes a Caller. [ErrInvalid]: the config has neither a Circuit nor a Route, or both, or its Permits are none.
+// NewCaller makes a Caller. [ErrInvalid]: the config has neither a Circuit nor a Route, or both, or its Permits are
+// none.
 func NewCaller(config CallerConfig) (*Caller, error) {
 	switch {
 	case (config.Circuit == nil) == (config.Route == nil):
@@ -74,20 +75,21 @@ func NewCaller(config CallerConfig) (*Caller, error) {
 
 // Do makes a call, which is told who the provider is, by all parts of the caller. From the outside in:
 //
-//   - Dedup: with a Key, a value that is known, or that somebody else is about to bring, ends the call here. Who waits for
-//     another holds nothing meanwhile.
-//   - Gate: a place is held until the call is over, waits for retries included. There is none: the error is a [*ShedError].
-//   - Permit and Retry, in this order or the other, as Permits says. A refusal is no attempt: before the first the error is
-//     an [*OpenError], after one that failed it is that one's own.
+//   - Dedup: with a Key, a value that is known, or that somebody else is about to bring, ends the call here. Who waits
+//     for another holds nothing meanwhile.
+//   - Gate: a place is held until the call is over, waits for retries included. There is none: the error is a
+//     [*ShedError].
+//   - Permit and Retry, in this order or the other, as Permits says. A refusal is no attempt: before the first the
+//     error is an [*OpenError], after one that failed it is that one's own.
 //   - The call, which is judged, and recorded.
 //
 // A call whose retries are over ends as its last attempt did. When ctx is over while it waits, for another's result or
-// before a retry, the error is that of ctx, and that of the last attempt if there was one; where the wait for a retry would
-// take longer than ctx has, it is not begun. However a call ends, by a panic too, nothing of it stays behind: the ticket is
-// settled, the place given back, the permit settled, as [Execute] does.
+// before a retry, the error is that of ctx, and that of the last attempt if there was one; where the wait for a retry
+// would take longer than ctx has, it is not begun. However a call ends, by a panic too, nothing of it stays behind: the
+// ticket is settled, the place given back, the permit settled, as [Execute] does.
 //
-// When a part fails for want of memory or places the call goes on without it, and the error is reported to the tracker's
-// Config.OnError; so it does without a circuit, as by Execute. A part that is closed is [ErrHandle].
+// When a part fails for want of memory or places the call goes on without it, and the error is reported to the
+// tracker's Config.OnError; so it does without a circuit, as by Execute. A part that is closed is [ErrHandle].
 func Do[T any](ctx context.Context, caller *Caller, options CallOptions[T],
 	call func(ctx context.Context, provider string) (T, error)) (T, error) {
 	var none T
@@ -202,7 +204,8 @@ func (s settlement) effect() C.uint32_t {
 }
 
 // goesWithout tells whether a call goes on without the part that this is the error of, and reports the error then: a
-// part that fails must not be the outage. One that is closed, or was asked for the wrong thing, is the program's mistake.
+// part that fails must not be the outage. One that is closed, or was asked for the wrong thing, is the program's
+// mistake.
 func (c *CallerConfig) goesWithout(err error) bool {
 	var status Status
 	if !errors.As(err, &status) || status >= 0 || status == ErrHandle || status == ErrInvalid {

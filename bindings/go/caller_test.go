@@ -428,9 +428,8 @@ func TestRetriesDoNotMultiplyAnOutage(t *testing.T) {
 			})
 			together(8, func(int) {
 				for range calls / 8 {
-					_, err := trip.Do(context.Background(), caller, trip.CallOptions[int]{}, func(ctx context.Context, _ string) (int, error) {
-						return get(ctx, server)
-					})
+					_, err := trip.Do(context.Background(), caller, trip.CallOptions[int]{},
+						func(ctx context.Context, _ string) (int, error) { return get(ctx, server) })
 					if err == nil || !strings.Contains(err.Error(), "503") {
 						t.Errorf("%v", err)
 					}
@@ -716,12 +715,13 @@ func TestPartsThatAreClosedMeanwhileDoNotChangeTheEnd(t *testing.T) {
 	byBoth(t, func(t *testing.T, permits trip.Permits) {
 		for _, want := range []error{nil, errDown} {
 			r := newRig(t, trip.Config{})
-			answer, err := trip.Do(context.Background(), r.caller(t, permits), keyed, func(context.Context, string) (string, error) {
+			closes := func(context.Context, string) (string, error) {
 				for _, part := range []interface{ Close() error }{r.retry, r.dedup, r.gate, r.tracker} {
 					must(t, part.Close())
 				}
 				return "answer", want
-			})
+			}
+			answer, err := trip.Do(context.Background(), r.caller(t, permits), keyed, closes)
 			if answer != "answer" || err != want {
 				t.Errorf("%q, %v", answer, err)
 			}
@@ -760,13 +760,14 @@ func TestWithoutPlacesForCircuitsARouteGoesToItsFirst(t *testing.T) {
 		must(t, r.circuit.SetMode(trip.ModeObserve, 0, "")) // in a mode it is not evicted
 		r.route = newRoute(t, r.tracker, trip.RouteConfig{}, "a", "b")
 		var asked []string
-		_, err := trip.Do(context.Background(), r.caller(t, permits), plain{}, func(_ context.Context, provider string) (string, error) {
+		ask := func(_ context.Context, provider string) (string, error) {
 			asked = append(asked, provider)
 			if len(asked) == 1 {
 				return "", errDown
 			}
 			return "answer", nil
-		})
+		}
+		_, err := trip.Do(context.Background(), r.caller(t, permits), plain{}, ask)
 		if err != nil || !slices.Equal(asked, []string{"a", "a"}) {
 			t.Errorf("asked %v, %v", asked, err)
 		}
@@ -850,7 +851,8 @@ func share[T any](t *testing.T, options trip.CallOptions[T], value T) (shared T,
 	r = newRig(t, trip.Config{})
 	options.Key = "key"
 	caller := r.caller(t, trip.PermitPerAttempt)
-	first, err := trip.Do(context.Background(), caller, options, func(context.Context, string) (T, error) { return value, nil })
+	bring := func(context.Context, string) (T, error) { return value, nil }
+	first, err := trip.Do(context.Background(), caller, options, bring)
 	if err != nil || fmt.Sprint(first) != fmt.Sprint(value) {
 		t.Errorf("%v, %v", first, err)
 	}
@@ -928,7 +930,7 @@ func TestAValueThatCannotBeReadIsBroughtAgain(t *testing.T) {
 	must(t, check(t, r.dedup, "key").Complete([]byte("another's")))
 	answer, err := trip.Do(context.Background(), r.caller(t, trip.PermitPerAttempt), trip.CallOptions[reply]{Key: "key"},
 		func(context.Context, string) (reply, error) { return reply{"again"}, nil })
-	if answer.text != "again" || err != nil || len(r.reported) != 1 || !strings.Contains(r.reported[0].Error(), "no reply") {
+	if answer.text != "again" || err != nil || !strings.Contains(fmt.Sprint(r.reported), "no reply") {
 		t.Errorf("%v, %v, reported %v", answer, err, r.reported)
 	}
 	r.wantNothingHeld(t)
@@ -965,7 +967,8 @@ func TestTheGateIsToldHowCallsEnd(t *testing.T) {
 	}
 }
 
-// fill takes the places that are left, so that the limit has a reason to grow, and gives them back as nothing with the test.
+// fill takes the places that are left, so that the limit has a reason to grow, and gives them back as nothing with the
+// test.
 func fill(t testing.TB, gate *trip.Gate) {
 	for {
 		token, err := gate.Acquire()

@@ -44,12 +44,13 @@ type DedupConfig struct {
 	Exact bool
 }
 
-// DedupInfo is a deduplicator seen from outside.
+// DedupInfo is a deduplicator seen from outside. Started is the sum of Completed, Failed, Expired and InProgress. What has
+// ended by itself may count as before until somebody comes by.
 type DedupInfo struct {
 	InProgress uint32 // tickets out
-	Cached     uint32 // values kept; one whose time is over may count until somebody comes by
+	Cached     uint32 // values kept
 	Waiting    uint32 // callers that wait by a thread of theirs, in other languages
-	Bytes      uint64 // of keys and values kept
+	Bytes      uint64 // of keys, those of calls in progress too, and of values
 	Started    uint64 // tickets given
 	Hits       uint64 // values given
 	Joined     uint64 // answers ErrInProgress
@@ -97,12 +98,12 @@ func NewDedup(config DedupConfig) (*Dedup, error) {
 	return dedup, nil
 }
 
-// DedupFromHandle makes a Dedup of a handle that another language of this process has given. It does not own it: it stays
-// until somebody closes it.
+// DedupFromHandle makes a Dedup of a handle that another language of this process has given. It does not own it: it
+// stays until somebody closes it.
 func DedupFromHandle(handle uint64) *Dedup { return &Dedup{handle: C.trip_dedup(handle)} }
 
-// Close destroys the deduplicator with its values and tickets: they answer [ErrHandle] from then on, and so do those who
-// wait; those that a closed Tracker has left waiting, too. It is safe while others use it.
+// Close destroys the deduplicator with its values and tickets: they answer [ErrHandle] from then on, and so do those
+// who wait; those that a closed Tracker has left waiting, too. It is safe while others use it.
 func (d *Dedup) Close() error {
 	if d == nil {
 		return ErrHandle
@@ -134,7 +135,8 @@ func (d *Dedup) Check(key string) (ticket *Ticket, value []byte, err error) {
 }
 
 // Wait is Check, but while somebody else is making the call it waits for that to end, without a thread of its own: then
-// there is a value, or, where it failed, a ticket for one of those who wait. When ctx is over its error ends the waiting.
+// there is a value, or, where it failed, a ticket for one of those who wait. When ctx is over its error ends the
+// waiting.
 func (d *Dedup) Wait(ctx context.Context, key string) (ticket *Ticket, value []byte, err error) {
 	handle, value, err := d.join(ctx, key)
 	if handle == 0 {

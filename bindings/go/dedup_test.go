@@ -1,5 +1,5 @@
-// These tests own deduplication as Go has it: one ticket of many, waiting that costs no thread and leaves nothing behind,
-// tickets that are not lost.
+// These tests own deduplication as Go has it: one ticket of many, waiting that costs no thread and leaves nothing
+// behind, tickets that are not lost.
 
 package trip_test
 

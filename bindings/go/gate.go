@@ -13,15 +13,15 @@ import (
 	"time"
 )
 
-// Gate is a bound on the calls that are in progress at once. One of NewGate that nobody closes is closed when it and its
-// tokens are garbage.
+// Gate is a bound on the calls that are in progress at once. One of NewGate that nobody closes is closed when it and
+// its tokens are garbage.
 type Gate struct {
 	handle  C.trip_gate
 	tracker *Tracker // kept alive
 }
 
-// GateConfig says how many calls may be in progress. A zero field means the default, as in [Config]; [DefaultGateConfig]
-// spells each out.
+// GateConfig says how many calls may be in progress. A zero field means the default, as in [Config];
+// [DefaultGateConfig] spells each out.
 type GateConfig struct {
 	// Tracker is whose clock the gate goes by and where its events are told; when that is closed, the gate gives no more
 	// tokens. Nil: the machine's clock, and no events.
@@ -203,8 +203,8 @@ type Token struct {
 // Release gives the place back: the call is over. How it went is for gates that adapt: [EffectSuccess] tells how long
 // calls take, [EffectFailure] also that there are too many, [EffectNothing] nothing, as of a call that was given up.
 //
-// To release a token again is [ErrConsumed] and changes nothing. [ErrInvalid]: no such effect, and the token is still out;
-// [EffectDefault] is none. [ErrHandle]: the gate is closed.
+// To release a token again is [ErrConsumed] and changes nothing. [ErrInvalid]: no such effect, and the token is still
+// out; [EffectDefault] is none. [ErrHandle]: the gate is closed.
 func (t *Token) Release(effect Effect) error {
 	if t == nil {
 		return ErrHandle

@@ -69,12 +69,12 @@ type classifier func(result unsafe.Pointer, errno int) Class
 
 // NewFunctionGuard puts a circuit before a function, which must stay loaded while the guard, or what Pointer gave, is
 // used. The signature is the type of its result and, in parentheses, those of its parameters: void, int8, uint8, int16,
-// uint16, int32, uint32, int64, uint64, float, double, pointer. "int32 (pointer, uint64)" is int f(void *, size_t) where
-// these have 32 and 64 bits.
+// uint16, int32, uint32, int64, uint64, float, double, pointer. "int32 (pointer, uint64)" is int f(void *, size_t)
+// where these have 32 and 64 bits.
 //
-// [ErrInvalid]: the function is nil, or the signature is none; [*ConfigError]: a field is out of range, or the Rule does not
-// fit the type of the result, or Classify not the Rule; [ErrUnsupported]: the function is variadic, has structs by value,
-// or the library lacks [FeatureGuards].
+// [ErrInvalid]: the function is nil, or the signature is none; [*ConfigError]: a field is out of range, or the Rule
+// does not fit the type of the result, or Classify not the Rule; [ErrUnsupported]: the function is variadic, has
+// structs by value, or the library lacks [FeatureGuards].
 func NewFunctionGuard(circuit *Circuit, function unsafe.Pointer, signature string,
 	config GuardConfig) (*FunctionGuard, error) {
 	if circuit == nil {
@@ -102,8 +102,8 @@ func NewFunctionGuard(circuit *Circuit, function unsafe.Pointer, signature strin
 	return guard, nil
 }
 
-// Close destroys the guard: it answers [ErrHandle] from then on. Calls that are in it go on to their end. What Pointer gave
-// may be called as before: it calls the function without asking anybody.
+// Close destroys the guard: it answers [ErrHandle] from then on. Calls that are in it go on to their end. What Pointer
+// gave may be called as before: it calls the function without asking anybody.
 func (g *FunctionGuard) Close() error {
 	if g == nil {
 		return ErrHandle
@@ -112,12 +112,12 @@ func (g *FunctionGuard) Close() error {
 	return answer(C.trip_guard_destroy(g.handle))
 }
 
-// Call calls the function if its circuit admits the call, and records how it went. Arguments have the Go type of the same
-// width as in the signature: int8 to uint64, float32, float64, [unsafe.Pointer]. The result goes where a pointer to such a
-// type points; nil: it is not wanted.
+// Call calls the function if its circuit admits the call, and records how it went. Arguments have the Go type of the
+// same width as in the signature: int8 to uint64, float32, float64, [unsafe.Pointer]. The result goes where a pointer
+// to such a type points; nil: it is not wanted.
 //
-// errno is what the function left there, 0 where it left nothing. The error says whether it was called at all: a refusal
-// is an [*OpenError]; [ErrInvalid]: an argument, their number, or the result does not fit the signature.
+// errno is what the function left there, 0 where it left nothing. The error says whether it was called at all: a
+// refusal is an [*OpenError]; [ErrInvalid]: an argument, their number, or the result does not fit the signature.
 func (g *FunctionGuard) Call(result any, arguments ...any) (errno syscall.Errno, err error) {
 	if g == nil {
 		return 0, ErrHandle
@@ -147,9 +147,9 @@ func (g *FunctionGuard) Call(result any, arguments ...any) (errno syscall.Errno,
 	return errno, nil
 }
 
-// Pointer returns a C function of the same signature that does what Call does, and returns RefusedResult when the circuit
-// refuses: to be put where a program keeps a pointer to the function itself. It is never freed. [ErrUnsupported]: the
-// system allows no functions that are made at run time.
+// Pointer returns a C function of the same signature that does what Call does, and returns RefusedResult when the
+// circuit refuses: to be put where a program keeps a pointer to the function itself. It is never freed.
+// [ErrUnsupported]: the system allows no functions that are made at run time.
 func (g *FunctionGuard) Pointer() (unsafe.Pointer, error) {
 	if g == nil {
 		return nil, ErrHandle

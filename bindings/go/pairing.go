@@ -30,7 +30,8 @@ const (
 	find                 // a name
 )
 
-// fieldAt names the field at fault by its place in the library's config; none for UINT32_MAX and for fields unknown here.
+// fieldAt names the field at fault by its place in the library's config; none for UINT32_MAX and for fields unknown
+// here.
 func fieldAt[ABI any](fields func(*ABI, *walk), offset C.uint32_t) string {
 	var abi ABI
 	w := walk{does: find, in: unsafe.Pointer(&abi), offset: uintptr(offset)}

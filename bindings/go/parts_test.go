@@ -50,7 +50,8 @@ func newPipeline(t testing.TB) *trip.Pipeline {
 	return made(t, struct{}{}, func(struct{}) (*trip.Pipeline, error) { return trip.NewPipeline() })
 }
 
-func made[Config any, Part interface{ Close() error }](t testing.TB, config Config, make func(Config) (Part, error)) Part {
+func made[Config any, Part interface{ Close() error }](t testing.TB, config Config,
+	make func(Config) (Part, error)) Part {
 	t.Helper()
 	part, err := make(config)
 	must(t, err)

@@ -16,12 +16,12 @@ import (
 )
 
 // Stage is what a stage of a pipeline does: it makes bytes of bytes, or fails. The input is its own. Any number of
-// goroutines may be in it at once. Where it panics the run does, when the library's own frames have ended; it must not end
-// its goroutine, which would leave the pipeline in use.
+// goroutines may be in it at once. Where it panics the run does, when the library's own frames have ended; it must not
+// end its goroutine, which would leave the pipeline in use.
 type Stage func(input []byte) ([]byte, error)
 
-// StageCode is an error of a stage that is no more than a number, for runs in other languages. 0 is no failure there, and
-// becomes -1.
+// StageCode is an error of a stage that is no more than a number, for runs in other languages. 0 is no failure there,
+// and becomes -1.
 type StageCode int32
 
 // Error is one line for a human.
@@ -97,8 +97,9 @@ func (p *Pipeline) Handle() uint64 {
 	return uint64(p.handle)
 }
 
-// Add adds a stage, behind those that are there. Runs that are in the pipeline go on without it. The name is what a failure
-// calls it. [ErrInvalid]: the stage is nil, or the name longer than 255 bytes; [ErrCapacity]: there are 1024 stages.
+// Add adds a stage, behind those that are there. Runs that are in the pipeline go on without it. The name is what a
+// failure calls it. [ErrInvalid]: the stage is nil, or the name longer than 255 bytes; [ErrCapacity]: there are 1024
+// stages.
 func (p *Pipeline) Add(name string, stage Stage) error {
 	if p == nil {
 		return ErrHandle

@@ -1,5 +1,5 @@
-// These tests own pipelines of Go functions: whose the bytes are, errors that stay themselves, panics that go on where the
-// run was called.
+// These tests own pipelines of Go functions: whose the bytes are, errors that stay themselves, panics that go on where
+// the run was called.
 
 package trip_test
 

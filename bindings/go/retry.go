@@ -164,9 +164,9 @@ func (r *Retry) Begin(provider string) (began time.Duration, err error) {
 	return time.Duration(at), answer(status)
 }
 
-// Next says whether to try again after an attempt that failed, and how long to wait before: nil takes one retry from the
-// budget of the provider. A refused permit is no failed attempt: nobody was called, and to ask this would take retries
-// from those who were.
+// Next says whether to try again after an attempt that failed, and how long to wait before: nil takes one retry from
+// the budget of the provider. A refused permit is no failed attempt: nobody was called, and to ask this would take
+// retries from those who were.
 //
 // Any error says not to try again: [ErrNoRetryClass], [ErrNoRetryAttempts], [ErrNoRetryLate] and [ErrNoRetryBudget] are
 // answers; [ErrInvalid] is not: the provider is longer than 255 bytes, or something else is out of range.
@@ -190,7 +190,8 @@ func (r *Retry) next(failed Attempt, outcome *C.trip_outcome) (time.Duration, er
 	return time.Duration(delay), answer(status)
 }
 
-// Inspect returns the budget and the counters of a provider; of one without a budget of its own, those of the shared one.
+// Inspect returns the budget and the counters of a provider; of one without a budget of its own, those of the shared
+// one.
 func (r *Retry) Inspect(provider string) (RetryInfo, error) {
 	if r == nil {
 		return RetryInfo{}, ErrHandle

@@ -1,5 +1,5 @@
-// These tests own what Go adds to retries: counts of any size, budgets that many goroutines share. What delays there are
-// is the contract's.
+// These tests own what Go adds to retries: counts of any size, budgets that many goroutines share. What delays there
+// are is the contract's.
 
 package trip_test
 

@@ -15,7 +15,8 @@ import (
 // maxProviders is how many a route has at most.
 const maxProviders = 64
 
-// Route is the providers that a tenant's calls may go to. One of NewRoute that nobody closes is closed when it is garbage.
+// Route is the providers that a tenant's calls may go to. One of NewRoute that nobody closes is closed when it is
+// garbage.
 type Route struct {
 	handle   C.trip_route
 	tracker  *Tracker                              // kept alive; nil: the route is known by its handle alone
@@ -63,8 +64,8 @@ func NewRoute(tracker *Tracker, tenant string, config RouteConfig) (*Route, erro
 	return route, nil
 }
 
-// RouteFromHandle makes a Route of a handle that another language of this process has given. It does not own it: it stays
-// until somebody closes it.
+// RouteFromHandle makes a Route of a handle that another language of this process has given. It does not own it: it
+// stays until somebody closes it.
 func RouteFromHandle(handle uint64) *Route { return &Route{handle: C.trip_route(handle)} }
 
 // Close destroys the route: it answers [ErrHandle] from then on. Its circuits and the permits that it gave stay.
@@ -85,8 +86,8 @@ func (r *Route) Handle() uint64 {
 }
 
 // Add adds a provider, behind those that are there. The weight is its share of the calls, to those of the others, where
-// providers are drawn or sessions are spread over them; 1 to 1000000. [ErrInvalid]: it is out of range, or the provider is
-// longer than 255 bytes or on the route already; [ErrCapacity]: there are 64.
+// providers are drawn or sessions are spread over them; 1 to 1000000. [ErrInvalid]: it is out of range, or the provider
+// is longer than 255 bytes or on the route already; [ErrCapacity]: there are 64.
 func (r *Route) Add(provider string, weight uint32) error {
 	if r == nil {
 		return ErrHandle
@@ -100,12 +101,13 @@ func (r *Route) Add(provider string, weight uint32) error {
 }
 
 // Permit asks for a permit of the first provider whose circuit admits the call. Calls of a session go to the same
-// provider as long as it admits them, in every process and on every machine, whatever the order is; with an empty session
-// nothing keeps calls together. Those in avoid, by their Index, are asked last, as providers that have just failed.
+// provider as long as it admits them, in every process and on every machine, whatever the order is; with an empty
+// session nothing keeps calls together. Those in avoid, by their Index, are asked last, as providers that have just
+// failed.
 //
-// When all refuse the error is the [*OpenError] of the one to come back to first. [ErrInvalid]: the route has no providers,
-// the session is longer than 255 bytes, or no provider can have such an index. On any other error make the call unguarded
-// and report it.
+// When all refuse the error is the [*OpenError] of the one to come back to first. [ErrInvalid]: the route has no
+// providers, the session is longer than 255 bytes, or no provider can have such an index. On any other error make the
+// call unguarded and report it.
 func (r *Route) Permit(session string, avoid ...int) (RoutePermit, error) {
 	var bits uint64
 	for _, index := range avoid {
@@ -154,8 +156,8 @@ func (r *Route) tenant() string {
 	return first.tenant
 }
 
-// Circuit returns the circuit of a provider, made when it does not exist; 0 is that of the provider that was added first.
-// [ErrInvalid]: there are not so many.
+// Circuit returns the circuit of a provider, made when it does not exist; 0 is that of the provider that was added
+// first. [ErrInvalid]: there are not so many.
 func (r *Route) Circuit(index int) (*Circuit, error) {
 	switch {
 	case r == nil:

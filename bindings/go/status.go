@@ -196,8 +196,8 @@ func (e *OpenError) tells(status C.trip_status, rejection *C.trip_rejection) boo
 		e.Failures == uint32(rejection.failures)
 }
 
-// reasoned is answer for a function that writes its reasons into a trip_error when it fails. The field at fault is one of
-// fields.
+// reasoned is answer for a function that writes its reasons into a trip_error when it fails. The field at fault is one
+// of fields.
 func reasoned[ABI any](status C.trip_status, reason *C.trip_error, fields func(*ABI, *walk)) error {
 	switch status {
 	case C.TRIP_OK:

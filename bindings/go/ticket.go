@@ -17,9 +17,9 @@ import (
 //
 //	defer ticket.Drop()
 //
-// right after it was given is a sound way to leave nobody waiting, whatever panics. All that settle it, and Renew, return
-// [ErrStale] when the lease is over and nothing has changed, [ErrHandle] when the deduplicator is closed. One that becomes
-// garbage unsettled is dropped, as a net for mistakes: it may take the garbage collector minutes.
+// right after it was given is a sound way to leave nobody waiting, whatever panics. All that settle it, and Renew,
+// return [ErrStale] when the lease is over and nothing has changed, [ErrHandle] when the deduplicator is closed. One
+// that becomes garbage unsettled is dropped, as a net for mistakes: it may take the garbage collector minutes.
 type Ticket struct {
 	handle C.trip_ticket
 	dedup  *Dedup // kept alive
@@ -37,7 +37,8 @@ func (t *Ticket) Complete(value []byte) error {
 	return t.settle(func(handle C.trip_ticket) C.trip_status { return complete(handle, value) })
 }
 
-// Fail settles the ticket: the call has failed. Its key is free at once, and one of those who wait gets the next ticket.
+// Fail settles the ticket: the call has failed. Its key is free at once, and one of those who wait gets the next
+// ticket.
 func (t *Ticket) Fail() error {
 	return t.settle(func(handle C.trip_ticket) C.trip_status { return C.trip_ticket_fail(handle) })
 }

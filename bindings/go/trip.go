@@ -23,14 +23,14 @@
 // [ClassifyHTTP], [ClassifyErrno] and [ClassifyText] tell what kind of failure it was, and [Permit.Record] and
 // [ExecuteClassified] settle by that: a caller's mistake does not count against the provider.
 //
-// Operators see and steer circuits while they run: [Circuit.SetMode] and [Tracker.Configure] change what a circuit does,
-// [Circuit.Explain] says why it does it, [Tracker.Events] tells what happens as it happens, and [Tracker.Snapshot] keeps
-// open circuits open over a restart.
+// Operators see and steer circuits while they run: [Circuit.SetMode] and [Tracker.Configure] change what a circuit
+// does, [Circuit.Explain] says why it does it, [Tracker.Events] tells what happens as it happens, and
+// [Tracker.Snapshot] keeps open circuits open over a restart.
 //
 // Around the permit there are more parts, each of use alone: [Retry] says when to try again and keeps retries from
-// multiplying an outage, [Dedup] makes a call once that many ask for, [Gate] bounds the calls in progress, [Route] chooses
-// among providers, [Pipeline] passes bytes through stages, [FunctionGuard] puts a circuit before a C function. [Do] makes
-// a call by all that a [Caller] has of them, and leaves nothing behind when it is given up.
+// multiplying an outage, [Dedup] makes a call once that many ask for, [Gate] bounds the calls in progress, [Route]
+// chooses among providers, [Pipeline] passes bytes through stages, [FunctionGuard] puts a circuit before a C function.
+// [Do] makes a call by all that a [Caller] has of them, and leaves nothing behind when it is given up.
 //
 // The breaker must never be the outage. Only an error that is [ErrOpen] refuses a call; on any other error of this
 // package let the call through unguarded and report the error, as Execute does. So that such code needs no branches, a

@@ -87,8 +87,8 @@ const (
 	EventDroppedLate  EventKind = C.TRIP_EVENT_DROPPED_LATE  // a permit was settled too late: that was ErrStale
 	EventLockWaited   EventKind = C.TRIP_EVENT_LOCK_WAITED   // a call has waited for a lock of the tracker for over 5 ms
 	EventConfigured   EventKind = C.TRIP_EVENT_CONFIGURED    // a policy was replaced, or withdrawn
-	EventGateSoft     EventKind = C.TRIP_EVENT_GATE_SOFT     // a gate has passed its soft limit, for the first time since it was at most that
-	EventGateFull     EventKind = C.TRIP_EVENT_GATE_FULL     // a gate has turned a caller away, for the first time since it had room
+	EventGateSoft     EventKind = C.TRIP_EVENT_GATE_SOFT     // a gate has passed its soft limit
+	EventGateFull     EventKind = C.TRIP_EVENT_GATE_FULL     // a gate has turned a caller away
 )
 
 var eventTexts = [...]string{
@@ -194,7 +194,7 @@ type Adapt uint32
 
 const (
 	AdaptNone     Adapt = C.TRIP_ADAPT_NONE     // it is the capacity
-	AdaptAIMD     Adapt = C.TRIP_ADAPT_AIMD     // grows by one while calls succeed in time, falls by a share when one does not
+	AdaptAIMD     Adapt = C.TRIP_ADAPT_AIMD     // grows while calls succeed in time, falls by a share when one does not
 	AdaptGradient Adapt = C.TRIP_ADAPT_GRADIENT // falls as calls take longer than in the long run, grows as they do not
 )
 

@@ -59,7 +59,8 @@ func TestSoundVectorsAreRead(t *testing.T) {
 		route.Providers[0].Weight != 1 || route.Providers[1].Weight != 2 {
 		t.Errorf("read as %+v and %+v", retry, route)
 	}
-	if stages := pipeline.Stages; stages[0].Does.Name != "upper" || stages[1].Does.Append == nil || stages[2].Does.Fail != -5 {
+	if stages := pipeline.Stages; stages[0].Does.Name != "upper" || stages[1].Does.Append == nil ||
+		stages[2].Does.Fail != -5 {
 		t.Errorf("read as %+v", pipeline)
 	}
 	if call.Arguments[0].Number != -1 || *call.Arguments[1].Text != "t" {

@@ -46,8 +46,8 @@ func (s *Selector) UnmarshalJSON(text []byte) error {
 // Expect is what must come of a step, by key; "status" is always there.
 type Expect map[string]expected
 
-// Observed is what came of a step, by the keys of Expect: a uint64, an int32, a string, a Paragraph, or the []string that
-// all fit.
+// Observed is what came of a step, by the keys of Expect: a uint64, an int32, a string, a Paragraph, or the []string
+// that all fit.
 type Observed map[string]any
 
 // Paragraph is a text of which an expectation is a part.
