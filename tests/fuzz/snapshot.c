@@ -63,6 +63,26 @@ static void require_the_same_again(trip_tracker tracker)
     require(trip_tracker_destroy(another) == TRIP_OK);
 }
 
+/* What no library writes, though it is restored: the later one counts. Its times are then rounded up to the clock of the
+   earlier one, and once more when they are restored elsewhere. */
+static bool names_one_twice(const char *bytes, size_t size)
+{
+    trip_layout_reader reader, others;
+    trip_saved one, other;
+    require(trip_layout_open(bytes, size, &reader) == NULL);
+    while (trip_layout_has_more(&reader)) {
+        require(trip_layout_next(&reader, &one) == NULL);
+        for (others = reader; trip_layout_has_more(&others);) {
+            require(trip_layout_next(&others, &other) == NULL);
+            if (one.tenant_len == other.tenant_len && one.provider_len == other.provider_len &&
+                memcmp(one.tenant, other.tenant, one.tenant_len) == 0 &&
+                memcmp(one.provider, other.provider, one.provider_len) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
 static void take(const char *bytes, size_t size, uint64_t now)
 {
     static char before[ROOM];
@@ -74,9 +94,9 @@ static void take(const char *bytes, size_t size, uint64_t now)
     trip_status status = trip_tracker_restore(tracker, now, bytes, size, &error);
     require(status == TRIP_OK || status == TRIP_E_INVALID || status == TRIP_E_TOO_NEW || status == TRIP_E_CAPACITY);
     require(error.status == status);
-    if (status == TRIP_OK)
+    if (status == TRIP_OK && !names_one_twice(bytes, size))
         require_the_same_again(tracker);
-    else
+    else if (status != TRIP_OK)
         require_unchanged(tracker, before, before_len);
     require(trip_tracker_destroy(tracker) == TRIP_OK);
 }
