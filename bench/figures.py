@@ -20,6 +20,7 @@ ONE_THREAD = {
     "time_window_2t": ("time_window",),
     "count_window_2t": ("count_window",),
     "count_mixed_2t": ("count_mixed",),
+    "gate_2t": ("gate",),
 }
 
 
