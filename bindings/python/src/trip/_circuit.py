@@ -16,7 +16,9 @@ from ._lane import NO_LANE, Grant, all_counted, grants, hand_in
 from ._library import library
 from ._number import U32_MAX, U64_MAX, require_int
 from ._permit import Permit
-from ._rejection import Rejection
+from ._recovery import admitted, admitted_async
+from ._rejection import CircuitOpen, Rejection
+from ._watching import wake_all
 
 if TYPE_CHECKING:
     from typing_extensions import ParamSpec, Self, TypeVar
@@ -145,6 +147,57 @@ class Circuit:
         permit._circuit = self
         return permit
 
+    def permit_when_ready(self, timeout: Duration | None = None) -> Permit:
+        """As permit, but where that would refuse, wait until it does not: until the open period is over, the probe that
+        is out has ended, or an operator closes the circuit.
+
+            with circuit.permit_when_ready(timeout=60): ...
+
+        After `timeout` (seconds or timedelta; None: as long as it takes) it raises the CircuitOpen that a permit would
+        raise then; with 0 it is `permit`. Others may ask meanwhile, and get the permit first. Raises trip.Error, as
+        permit does, and when the tracker is closed meanwhile.
+
+        The thread is blocked: on asyncio take permit_when_ready_async. Steered, or its manual clock moved, in another
+        language, the circuit is asked again within a second.
+        """
+        return admitted(self, self.permit, timeout)
+
+    async def permit_when_ready_async(self, timeout: Duration | None = None) -> Permit:
+        """The same on asyncio: no thread is blocked. Those who wait on one loop get their permits in the order in which
+        they came. Cancelled, it leaves nothing behind, and no permit out.
+
+            async with await circuit.permit_when_ready_async(timeout=60): ...
+        """
+        return await admitted_async(self, self.permit, timeout)
+
+    def wait(self, timeout: Duration | None = None) -> bool:
+        """Wait, as permit_when_ready does, until `permit` would grant one, and take none: whoever asks first gets it.
+        False when the time is over. The thread is blocked: on asyncio take wait_async.
+        """
+        try:
+            admitted(self, self._require_admission, timeout)
+        except CircuitOpen:
+            return False
+        return True
+
+    async def wait_async(self, timeout: Duration | None = None) -> bool:
+        """The same on asyncio: no thread is blocked.
+
+        if not await circuit.wait_async(timeout=60):
+            return "still down"
+        """
+        try:
+            await admitted_async(self, self._require_admission, timeout)
+        except CircuitOpen:
+            return False
+        return True
+
+    def _require_admission(self) -> None:
+        """Raise what `permit` would."""
+        refused = self.peek()
+        if refused is not None:
+            raise CircuitOpen(self.tenant, self.provider, refused)
+
     def peek(self) -> Rejection | None:
         """What `permit` would answer now: None, or why it would refuse. Changes nothing, counts nothing."""
         refused = _abi.trip_rejection(ctypes.sizeof(_abi.trip_rejection))
@@ -190,26 +243,31 @@ class Circuit:
         if ttl_ns is not None:
             require_int("ttl_ns", ttl_ns, 1, U64_MAX)
         said = as_bytes("reason", reason)
-        self._entry.ask(library.trip_circuit_set_mode, mode, ttl_ns or 0, said, len(said))
+        self._steer(library.trip_circuit_set_mode, mode, ttl_ns or 0, said, len(said))
 
     def trip(self) -> None:
         """Open the circuit now, for the period of its level: the first one if it is closed. Its mode stays as it is.
         Permits that are out become stale.
         """
-        self._entry.ask(library.trip_circuit_trip)
+        self._steer(library.trip_circuit_trip)
 
     def reset(self) -> None:
         """Close the circuit and let it forget its failures, its level, its windows and what its provider asked to wait.
         The counters go on, its mode stays as it is. Permits that are out become stale.
         """
-        self._entry.ask(library.trip_circuit_reset)
+        self._steer(library.trip_circuit_reset)
 
     def remove(self) -> None:
         """Remove the circuit, such as that of a tenant who is gone. Its permits settle as stale. A policy that was set
         for it stays. Whoever uses its names again, by this object too, makes it anew.
         """
         hand_in(self.handle)  # its provider's metrics keep what it has counted
-        self._entry.ask(library.trip_circuit_remove)
+        self._steer(library.trip_circuit_remove)
+
+    def _steer(self, order: Callable[..., int], *arguments: Any) -> None:
+        self._entry.ask(order, *arguments)
+        if self._tracker is not None:
+            wake_all(self._tracker._waiting)
 
     @overload
     def guard(self, function: Callable[P, R], *, classify: Classify | None = None) -> Callable[P, R]: ...

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypedDict, Union, overload
 
 from . import _abi
-from ._duration import NS_MAX, NS_PER_S, Duration, nanoseconds, seconds
+from ._duration import NS_PER_S, Duration, end_of, left_until, seconds
 from ._ending import report
 from ._entry import Name, as_bytes
 from ._errors import failure, settled
@@ -132,9 +132,9 @@ class Dedup(Owned):
 
         The thread is blocked: on asyncio take wait_async.
         """
-        ends = _end(timeout)
+        ends = end_of(timeout)
         while True:
-            left = _left(ends)
+            left = left_until(ends)
             if threading.current_thread() is threading.main_thread():
                 left = min(left, _ASLEEP_NS)  # Ctrl-C is heard between two stretches
             found = self._ask(library.trip_dedup_wait, as_bytes("key", key), left)
@@ -152,12 +152,12 @@ class Dedup(Owned):
 
         A lease that ends on a manual clock wakes nobody.
         """
-        ends = _end(timeout)
+        ends = end_of(timeout)
         while True:
             found = self.check(key)
-            if found is not None or _left(ends) == 0:
+            if found is not None or left_until(ends) == 0:
                 return found
-            left = None if ends is None else seconds(_left(ends))
+            left = None if ends is None else seconds(left_until(ends))
             await until_readable(lambda: self._watched(key), self._tracker, left)
 
     def forget(self, key: Name) -> None:
@@ -276,13 +276,3 @@ class Ticket:
 
 
 Found = Union[Ticket, Cached, None]
-
-
-def _end(timeout: Duration | None) -> int | None:
-    """When a time is over, by the machine's clock; None: never."""
-    return None if timeout is None else time.monotonic_ns() + nanoseconds("timeout", timeout)
-
-
-def _left(ends: int | None) -> int:
-    """Nanoseconds until then."""
-    return NS_MAX if ends is None else min(max(0, ends - time.monotonic_ns()), NS_MAX - 1)

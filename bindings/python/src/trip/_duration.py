@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Union
 
@@ -26,3 +27,13 @@ def nanoseconds(name: str, duration: Duration) -> int:
 
 def seconds(ns: int) -> float:
     return ns / NS_PER_S
+
+
+def end_of(timeout: Duration | None) -> int | None:
+    """When a time is over, by the machine's clock in nanoseconds; None: never."""
+    return None if timeout is None else time.monotonic_ns() + nanoseconds("timeout", timeout)
+
+
+def left_until(end: int | None) -> int:
+    """Nanoseconds until then; NS_MAX: there is no end."""
+    return NS_MAX if end is None else min(max(0, end - time.monotonic_ns()), NS_MAX - 1)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self, Unpack
 
-    from ._watching import Waiting
+    from ._watching import Wake
 
 Bytes = Union[bytes, bytearray, memoryview]
 
@@ -60,7 +60,7 @@ class Tracker(Owned):
     def _begin(self, config: Config) -> None:
         self._handle = _abi.trip_tracker(create_tracker(config))
         self._fixed = Options(clock=Clock(config.clock), max_circuits=config.max_circuits)
-        self._waiting: set[Waiting] = set()  # on any loop
+        self._waiting: set[Wake] = set()  # on any loop or thread
         self._remembered = Remembered(config.max_circuits)
         self._recent = self._remembered.recent.get
 
@@ -107,6 +107,7 @@ class Tracker(Owned):
         status = library.trip_tracker_advance(self._handle.value, ns)
         if status < 0:
             raise failure(status)
+        wake_all(self._waiting)
 
     def configure(
         self, *, tenant: Name | None = None, provider: Name | None = None, **options: Unpack[Options]
@@ -138,6 +139,7 @@ class Tracker(Owned):
         require_int("scope", scope, 0, U32_MAX)
         names = encoded(tenant, provider)
         set_policy(self._handle.value, scope, *names, None if config is None else required(config, Config))
+        wake_all(self._waiting)
 
     def circuits(self, page: int = 256) -> Iterator[tuple[Circuit, CircuitInfo]]:
         """Every circuit there is, once, and what Circuit.inspect says of it. Makes none.
@@ -213,6 +215,7 @@ class Tracker(Owned):
         )
         if status < 0:
             raise failure(status, words(error))
+        wake_all(self._waiting)
 
     def close(self) -> bool:
         """Destroy the tracker: its circuits and permits raise trip.Error from now on, and iterations over its events
