@@ -1,11 +1,15 @@
-"""Owns what every test needs: the library that was just built, a manual clock, restless threads, vectors counted."""
+"""Owns what every test needs: the library that was just built, a manual clock, restless threads, pybreaker and its
+like, vectors counted.
+"""
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +39,24 @@ def switching_often() -> Iterator[None]:
     sys.setswitchinterval(1e-5)
     yield
     sys.setswitchinterval(before)
+
+
+@pytest.fixture(params=["pybreaker", "libtrip"])
+def pb(request: pytest.FixtureRequest) -> Any:
+    """pybreaker, and what stands in for it. Where that is another on purpose a test that holds nevertheless fails."""
+    if request.param == "pybreaker":
+        return importlib.import_module("pybreaker")
+    from pybreakers import DIFFERENT
+
+    reason = DIFFERENT.get(request.node.originalname)
+    if reason is not None:
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+    return importlib.import_module("trip.compat.pybreaker")
+
+
+@pytest.fixture
+def breaker(pb: Any) -> Any:
+    return pb.CircuitBreaker()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

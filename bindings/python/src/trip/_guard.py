@@ -28,19 +28,19 @@ _log = logging.getLogger("trip")
 def guard(circuit: Circuit, function: Callable[P, R], classify: Classify | None) -> Callable[P, R]:
     if not callable(function):
         raise TypeError(f"guard takes a function, not {type(function).__name__}; it goes below @classmethod")
-    if _is(inspect.isgeneratorfunction, function) or _is(inspect.isasyncgenfunction, function):
+    if is_of_kind(inspect.isgeneratorfunction, function) or is_of_kind(inspect.isasyncgenfunction, function):
         raise TypeError(
             f"guard cannot take the generator function {function!r}: when it returns, it has not called the provider. "
             "Hold the permit inside it: with circuit.permit(): ..."
         )
     parameters = parameters_of(function)
-    make = wrapper_maker(parameters.declared, parameters.passed, _is(inspect.iscoroutinefunction, function))
+    make = wrapper_maker(parameters.declared, parameters.passed, is_of_kind(inspect.iscoroutinefunction, function))
     guarded = make(function, circuit._entry, Way(circuit, function, classify))
     guarded.__defaults__, guarded.__kwdefaults__ = parameters.defaults, parameters.keyword_defaults
     return cast("Callable[P, R]", functools.update_wrapper(guarded, function))
 
 
-def _is(kind: Callable[[Any], bool], function: Any) -> bool:
+def is_of_kind(kind: Callable[[Any], bool], function: Any) -> bool:
     """Whether a function, or an object that is called like one, is of a kind."""
     return kind(function) or kind(getattr(function, "__call__", None))  # noqa: B004 - its value is wanted
 
