@@ -52,7 +52,7 @@ from ._errors import ConfigError, Consumed, Error, InvalidHint, PermitConsumed
 from ._events import Event, Events, TakenEvents
 from ._function_guard import FunctionGuard, GuardConfig, GuardOptions
 from ._gate import Gate, GateConfig, GateInfo, GateOptions, Token
-from ._library import library
+from ._library import library_version
 from ._outcome import Outcome, classify_errno, classify_http, classify_text, parse_retry_hint, parse_retry_hint_ns
 from ._permit import Permit, PermitInfo
 from ._pipeline import Pipeline, StageFailed
@@ -133,8 +133,3 @@ __all__ = [
     "parse_retry_hint",
     "parse_retry_hint_ns",
 ]
-
-
-def library_version() -> str:
-    """The version of the library that was loaded, such as "1.0.0"."""
-    return library.trip_version().decode()

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _OK = _abi.TRIP_OK
 
 _EXPLANATION_MAX = 4096  # bytes
+_NOT_YET = object()  # in place of a function that a decorator with options will get
 
 
 @dataclass(frozen=True)
@@ -239,7 +240,7 @@ class Circuit:
 
     def set_mode_ns(self, mode: Mode, ttl_ns: int | None, *, reason: Name = "") -> None:
         """The same in nanoseconds. A time to live of 0 is refused: it might be meant as over, and never end."""
-        require_int("mode", mode, 0, U32_MAX)
+        require_int("mode", mode, 0, U32_MAX, Mode)
         if ttl_ns is not None:
             require_int("ttl_ns", ttl_ns, 1, U64_MAX)
         said = as_bytes("reason", reason)
@@ -273,9 +274,9 @@ class Circuit:
     def guard(self, function: Callable[P, R], *, classify: Classify | None = None) -> Callable[P, R]: ...
 
     @overload
-    def guard(self, *, classify: Classify) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+    def guard(self, *, classify: Classify | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
-    def guard(self, function: Any = None, *, classify: Classify | None = None) -> Any:
+    def guard(self, function: Any = _NOT_YET, *, classify: Classify | None = None) -> Any:
         """Decorate a function, plain or `async def`, so that each call of it holds a permit, as in `with`.
 
             @circuit.guard
@@ -296,9 +297,9 @@ class Circuit:
         """
         if classify is not None:
             required(classify)
-        if classify is None or function is not None:
-            return guard(self, function, classify)
-        return lambda function: guard(self, function, classify)
+        if function is _NOT_YET:
+            return lambda function: guard(self, function, classify)
+        return guard(self, function, classify)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Circuit):

@@ -163,6 +163,9 @@ class Events(AsyncIterator[Event]):
                 raise
             raise StopAsyncIteration from None
 
+    def __repr__(self) -> str:
+        return f"<trip.Events of {self._tracker!r}>"
+
 
 def _descriptor(tracker: int) -> int:
     descriptor = ctypes.c_int32()

@@ -7,13 +7,15 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping
 from dataclasses import fields
+from difflib import get_close_matches
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import _abi
 from ._duration import nanoseconds
 from ._errors import ConfigError, Error, failure
 from ._library import library
-from ._number import range_of
+from ._number import named, range_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -22,11 +24,13 @@ if TYPE_CHECKING:
 class Fields:
     """A struct of the library as a frozen dataclass: field for field, times in nanoseconds."""
 
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
     _struct: ClassVar[Any]  # the ctypes.Structure, whose name with _init behind it is what fills it with defaults
 
     def __post_init__(self) -> None:
         for name, kind in self._types().items():
-            _check(name, getattr(self, name), kind)
+            _check(name, getattr(self, name), kind, type(self).__dataclass_fields__[name].default)
 
     @classmethod
     def of(cls, taker: str, options: Mapping[str, Any]) -> Self:
@@ -34,7 +38,7 @@ class Fields:
         names = {name.removesuffix("_ns"): name for name in cls._types()}
         for option in options:
             if option not in names:
-                raise TypeError(f"{taker}() got an unexpected keyword argument {option!r}")
+                raise TypeError(f"{taker}() got an unexpected keyword argument {option!r}{_meant(option, names)}")
         return cls(**{names[option]: _value(option, names[option], value) for option, value in options.items()})
 
     def native(self) -> Any:
@@ -54,7 +58,7 @@ class Fields:
     @classmethod
     def _types(cls) -> dict[str, Any]:
         types = dict(cls._struct._fields_)
-        return {field.name: types[field.name] for field in fields(cls)}  # type: ignore[arg-type]
+        return {field.name: types[field.name] for field in fields(cls)}
 
 
 def words(error: _abi.trip_error) -> str:
@@ -78,11 +82,18 @@ def _value(option: str, name: str, value: Any) -> Any:
         raise _out_of_range(name, str(error)) from None
 
 
-def _check(name: str, value: object, kind: Any) -> None:
+def _meant(option: str, names: Mapping[str, str]) -> str:
+    """What somebody may have meant who said an option that there is not."""
+    near = get_close_matches(option.removesuffix("_ns"), names, 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _check(name: str, value: object, kind: Any, default: object) -> None:
     """ctypes would cut an int that is too wide down to its low bits, so the range is checked here."""
     is_double = kind is ctypes.c_double
     if isinstance(value, bool) or not isinstance(value, (int, float) if is_double else int):
-        raise TypeError(f"{name} must be {'a float' if is_double else 'an int'}, not {type(value).__name__}")
+        wanted = "a float" if is_double else named(type(default)) if isinstance(default, IntEnum) else "an int"
+        raise TypeError(f"{name} must be {wanted}, not {type(value).__name__}")
     if is_double:
         try:
             float(value)

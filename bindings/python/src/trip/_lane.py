@@ -14,6 +14,7 @@ import struct
 import sys
 import sysconfig
 import threading
+import warnings
 import weakref
 from collections import deque
 from collections.abc import Iterator
@@ -64,12 +65,24 @@ class Ticket:
 
     __slots__ = ("__weakref__", "permit")
 
+    is_ours = True  # the children of a fork have copies of what others hold
+
     def __init__(self, permit: _abi.trip_permit) -> None:
         self.permit: _abi.trip_permit | None = permit  # None: there is nothing to drop
 
-    def __del__(self, _drop: Settle = drop) -> None:  # bound: globals may be gone when the interpreter ends
-        if self.permit is not None:
-            _drop(self.permit)
+    # Bound here: globals may be gone when the interpreter ends.
+    def __del__(
+        self, _drop: Settle = drop, _ok: int = _abi.TRIP_OK, _warn: Callable[..., None] = warnings.warn
+    ) -> None:
+        if self.permit is not None and _drop(self.permit) == _ok and self.is_ours:
+            _warn("a permit was collected unsettled: hold it in `with`, or settle it", ResourceWarning, 2)
+
+
+def _disown() -> None:
+    Ticket.is_ours = False
+
+
+os.register_at_fork(after_in_child=_disown)
 
 
 class Grant(Ticket):

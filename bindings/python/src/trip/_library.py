@@ -45,3 +45,8 @@ def open_library() -> _abi.Library:
 
 
 library = open_library()
+
+
+def library_version() -> str:
+    """The version of the library that was loaded, such as "1.0.0"."""
+    return library.trip_version().decode()

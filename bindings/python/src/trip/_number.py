@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import ctypes
+from enum import IntEnum
 from typing import Any
 
 U32_MAX = 2**32 - 1
 U64_MAX = 2**64 - 1
 
 
-def require_int(name: str, number: int, least: int, most: int) -> None:
+def require_int(name: str, number: int, least: int, most: int, kind: type[IntEnum] | None = None) -> None:
+    """`kind` is what people say in place of the number, where there is that."""
     if isinstance(number, bool) or not isinstance(number, int):
-        raise TypeError(f"{name} must be an int, not {type(number).__name__}")
+        raise TypeError(f"{name} must be {named(kind) if kind else 'an int'}, not {type(number).__name__}")
     if not least <= number <= most:
         raise ValueError(f"{name} must be from {least} to {most}, not {number}")
+
+
+def named(kind: type[IntEnum]) -> str:
+    """An enum of this package as people say it, by an example."""
+    return f"a trip.{kind.__name__}, such as trip.{kind.__name__}.{next(iter(kind)).name}"
 
 
 def range_of(kind: Any) -> tuple[int, int]:

@@ -303,7 +303,8 @@ class Permit:
         raise TypeError("a permit cannot be copied or pickled: it is settled once, in this process")
 
     def __repr__(self) -> str:
-        return f"<trip.{type(self).__name__} {self.handle:#x}>"
+        handle = self.handle
+        return f"<trip.{type(self).__name__} {hex(handle) if handle else 'settled'}>"
 
 
 def _counted(status: int) -> bool:

@@ -105,6 +105,8 @@ class Tracker(Owned):
         """Move a manual clock forward by nanoseconds."""
         require_int("ns", ns, 0, U64_MAX)
         status = library.trip_tracker_advance(self._handle.value, ns)
+        if status == _abi.TRIP_E_UNSUPPORTED:
+            raise failure(status, "only a manual clock is moved: trip.Tracker(clock=trip.Clock.MANUAL)")
         if status < 0:
             raise failure(status)
         wake_all(self._waiting)
@@ -136,7 +138,7 @@ class Tracker(Owned):
         """Replace a policy by an exact config, times in nanoseconds; None withdraws it. A name that does not belong to
         the scope is empty, as in an Event.
         """
-        require_int("scope", scope, 0, U32_MAX)
+        require_int("scope", scope, 0, U32_MAX, Scope)
         names = encoded(tenant, provider)
         set_policy(self._handle.value, scope, *names, None if config is None else required(config, Config))
         wake_all(self._waiting)
@@ -181,7 +183,7 @@ class Tracker(Owned):
         They are told per provider or, with Labels.TENANT, per tenant and provider. Of each metric there are at most
         `max_series` label sets, by default 1000, beside those labelled overflow="true", which tell the rest.
         """
-        require_int("labels", labels, 0, U32_MAX)
+        require_int("labels", labels, 0, U32_MAX, Labels)
         if max_series is not None:
             require_int("max_series", max_series, 1, U64_MAX)
         with all_counted():
@@ -233,7 +235,7 @@ def handle_of(tracker: Tracker | None) -> int:
     if tracker is None:
         return 0
     if not isinstance(tracker, Tracker):
-        raise TypeError(f"tracker must be a trip.Tracker or None, not {type(tracker).__name__}")
+        raise TypeError(f"tracker must be a trip.Tracker or None, not {type(tracker).__name__}; options have names")
     return tracker.handle
 
 
