@@ -10,7 +10,6 @@ import inspect
 import logging
 import pickle
 import weakref
-from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -238,22 +237,6 @@ def test_guard_takes_methods_partials_and_callable_objects(circuit: trip.Circuit
     with pytest.raises(OSError):  # noqa: PT011 - it has no text
         asyncio.run(circuit.guard(Client())())
     assert circuit.inspect().failures_total == 1
-
-
-def test_guard_refuses_what_has_called_nobody_when_it_returns(circuit: trip.Circuit) -> None:
-    def stream() -> Iterator[int]:
-        yield 1
-
-    async def stream_async() -> AsyncIterator[int]:
-        yield 1
-
-    class Stream:
-        def __call__(self) -> Iterator[int]:
-            yield 1
-
-    for generator in stream, stream_async, Stream(), functools.partial(stream):
-        with pytest.raises(TypeError, match="generator"):
-            circuit.guard(generator)
 
 
 @pytest.mark.parametrize("function", [None, 3, "text", property()])

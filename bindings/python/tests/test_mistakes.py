@@ -45,10 +45,6 @@ MISTAKES: dict[str, tuple[Callable[[Any], object], str]] = {
         lambda t: t.Retry(3),
         "tracker must be a trip.Tracker or None, not int; options have names",
     ),
-    "a generator that is guarded": (
-        lambda t: circuit.guard(lambda: (yield)),
-        r"Hold the permit inside it: with circuit.permit\(\): ...",
-    ),
     "async under call": (lambda t: t.Caller(circuit).call(ask), "take call_async"),
 }
 

@@ -6,7 +6,7 @@
     with circuit.permit():      # raises trip.CircuitOpen while the provider is down
         call_the_provider()     # an exception counts as a failure, anything else as a success
 
-    @circuit.guard              # the same around a function, plain or async
+    @circuit.guard              # the same around a function: plain, async, or a generator, whose stream is the call
     async def complete(prompt): ...
 
     outcome = trip.classify_http(response.status_code, response.content)

@@ -277,7 +277,8 @@ class Circuit:
     def guard(self, *, classify: Classify | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
     def guard(self, function: Any = _NOT_YET, *, classify: Classify | None = None) -> Any:
-        """Decorate a function, plain or `async def`, so that each call of it holds a permit, as in `with`.
+        """Decorate a function, plain, `async def` or a generator function, so that each call of it holds a permit, as
+        in `with`.
 
             @circuit.guard
             def complete(prompt): ...
@@ -292,8 +293,10 @@ class Circuit:
         must never be the outage. The decorated function has the parameters and the defaults that the function had when
         it was decorated; a call that does not fit them is its caller's TypeError and asks for no permit.
 
-        Generator functions are refused: they have called nobody when they return. So has a plain function that returns
-        an awaitable, which cannot be told beforehand: decorate the `async def` that it calls.
+        What a generator function yields, plain or async, is a stream: one call, from its first value on. Each value is
+        told as progress; the end is a success, an exception a failure, and a stream that is closed early counts as
+        nothing. A plain function that returns an awaitable has called nobody yet: decorate the `async def` that it
+        calls.
         """
         if classify is not None:
             required(classify)

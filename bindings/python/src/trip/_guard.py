@@ -12,12 +12,14 @@ from ._ending import Classify, report, settlement
 from ._errors import Error
 from ._lane import NO_LANE, Grant, Lane, grants
 from ._native import Settle, record_success
+from ._stream_guard import guarded_async_generator, guarded_generator
 from ._wrapper import parameters_of, wrapper_maker
 
 if TYPE_CHECKING:
     from typing_extensions import ParamSpec, TypeVar
 
     from ._circuit import Circuit
+    from ._permit import Permit
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -28,16 +30,20 @@ _log = logging.getLogger("trip")
 def guard(circuit: Circuit, function: Callable[P, R], classify: Classify | None) -> Callable[P, R]:
     if not callable(function):
         raise TypeError(f"guard takes a function, not {type(function).__name__}; it goes below @classmethod")
-    if is_of_kind(inspect.isgeneratorfunction, function) or is_of_kind(inspect.isasyncgenfunction, function):
-        raise TypeError(
-            f"guard cannot take the generator function {function!r}: when it returns, it has not called the provider. "
-            "Hold the permit inside it: with circuit.permit(): ..."
-        )
+    way = Way(circuit, function, classify)
+    return cast("Callable[P, R]", functools.update_wrapper(_guarded(circuit, function, way), function))
+
+
+def _guarded(circuit: Circuit, function: Callable[..., Any], way: Way) -> Callable[..., Any]:
+    if is_of_kind(inspect.isgeneratorfunction, function):
+        return guarded_generator(function, way.permit)
+    if is_of_kind(inspect.isasyncgenfunction, function):
+        return guarded_async_generator(function, way.permit)
     parameters = parameters_of(function)
     make = wrapper_maker(parameters.declared, parameters.passed, is_of_kind(inspect.iscoroutinefunction, function))
-    guarded = make(function, circuit._entry, Way(circuit, function, classify))
+    guarded = make(function, circuit._entry, way)
     guarded.__defaults__, guarded.__kwdefaults__ = parameters.defaults, parameters.keyword_defaults
-    return cast("Callable[P, R]", functools.update_wrapper(guarded, function))
+    return guarded
 
 
 def is_of_kind(kind: Callable[[Any], bool], function: Any) -> bool:
@@ -62,13 +68,25 @@ class Way:
         try:
             status = entry.insist_on_permit(status, grant)
         except Error as error:
-            if error.status not in self._reported:
-                self._reported.add(error.status)
-                _log.warning("%r is called unguarded, %r failed: %s", self._function, self._circuit, error)
+            self._report(error)
             return None
         if status != _abi.TRIP_OK:
             raise entry.refused(status, grant)
         return grant
+
+    def permit(self) -> Permit | None:
+        """The permit of a stream; none if it is let through without."""
+        try:
+            permit = self._circuit.permit()
+        except Error as error:
+            self._report(error)
+            return None
+        return permit if self._classify is None else permit.classified_by(self._classify)
+
+    def _report(self, error: Error) -> None:
+        if error.status not in self._reported:
+            self._reported.add(error.status)
+            _log.warning("%r is called unguarded, %r failed: %s", self._function, self._circuit, error)
 
     def succeed(self, lane: Lane, grant: Grant | None) -> None:
         status = record_success(lane.permit) if lane is not NO_LANE else _settle(grant, record_success)
