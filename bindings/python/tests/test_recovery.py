@@ -177,7 +177,7 @@ def test_of_many_who_wait_one_asks_and_all_get_their_permit_in_turn(
     before = circuit.inspect().rejections
 
     async def call(n: int) -> None:
-        async with await circuit.permit_when_ready_async():
+        async with circuit.permit_when_ready_async():
             granted.append(n)
 
     async def main() -> None:
@@ -292,6 +292,32 @@ def test_steering_in_another_language_is_seen_before_long(
         waiting = thread.submit(same.wait, LIMIT)
         tracker.advance(LONG)
         assert waiting.result() is True
+
+
+def test_a_permit_that_is_waited_for_is_held_like_one_that_is_not(tracker: trip.Tracker, circuit: trip.Circuit) -> None:
+    async def main() -> None:
+        circuit.reset()
+        async with circuit.permit_when_ready_async() as permit:
+            assert circuit.inspect().permits == 1
+        with pytest.raises(trip.PermitConsumed):
+            permit.cancel()
+        async with await circuit.permit_when_ready_async():
+            pass
+        with pytest.raises(OSError):  # noqa: PT011 - it has no text
+            async with circuit.permit_when_ready_async():
+                raise OSError
+        with pytest.raises(trip.CircuitOpen):
+            async with circuit.permit_when_ready_async(timeout=0):
+                raise AssertionError("it is not entered")
+        never = circuit.permit_when_ready_async()
+        assert "waited for" in repr(never)
+        never.close()
+        with pytest.raises(RuntimeError, match="reuse"):
+            await never
+
+    asyncio.run(main())
+    info = circuit.inspect()
+    assert (info.successes, info.failures_total, info.cancels, info.drops) == (2, 1, 0, 0)
 
 
 # ---- In threads

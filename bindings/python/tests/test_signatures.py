@@ -156,6 +156,8 @@ def test_a_type_checker_knows_what_goes_around_a_permit() -> None:
     async def main() -> None:
         async with circuit.permit() as permit:
             assert_type(permit, trip.Permit)
+        async with circuit.permit_when_ready_async() as waited:
+            assert_type(waited, trip.Permit)
         async with await circuit.permit_when_ready_async() as waited:
             assert_type(waited, trip.Permit)
         assert_type(await circuit.wait_async(0), bool)

@@ -16,7 +16,7 @@ from ._lane import NO_LANE, Grant, all_counted, grants, hand_in
 from ._library import library
 from ._number import U32_MAX, U64_MAX, require_int
 from ._permit import Permit
-from ._recovery import admitted, admitted_async
+from ._recovery import PermitWhenReady, admitted, admitted_async
 from ._rejection import CircuitOpen, Rejection
 from ._watching import wake_all
 
@@ -163,13 +163,13 @@ class Circuit:
         """
         return admitted(self, self.permit, timeout)
 
-    async def permit_when_ready_async(self, timeout: Duration | None = None) -> Permit:
-        """The same on asyncio: no thread is blocked. Those who wait on one loop get their permits in the order in which
-        they came. Cancelled, it leaves nothing behind, and no permit out.
+    def permit_when_ready_async(self, timeout: Duration | None = None) -> PermitWhenReady:
+        """The same on asyncio, to be awaited, or held in `async with`: no thread is blocked. Those who wait on one loop
+        get their permits in the order in which they came. Cancelled, it leaves nothing behind, and no permit out.
 
-            async with await circuit.permit_when_ready_async(timeout=60): ...
+            async with circuit.permit_when_ready_async(timeout=60): ...
         """
-        return await admitted_async(self, self.permit, timeout)
+        return PermitWhenReady(admitted_async(self, self.permit, timeout))
 
     def wait(self, timeout: Duration | None = None) -> bool:
         """Wait, as permit_when_ready does, until `permit` would grant one, and take none: whoever asks first gets it.

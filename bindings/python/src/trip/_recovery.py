@@ -5,9 +5,9 @@ in Python. Whoever waits holds nothing, and decides nothing.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Coroutine, Generator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Any, Callable
 from weakref import WeakValueDictionary
 
 from ._duration import NS_MAX, Duration, end_of, left_until, seconds
@@ -16,10 +16,12 @@ from ._watching import asleep, ended, thread_asleep, wake
 
 if TYPE_CHECKING:
     import asyncio
+    from types import TracebackType
 
     from typing_extensions import TypeVar
 
     from ._circuit import Circuit
+    from ._permit import Permit
     from ._watching import Sleep
 
     R = TypeVar("R")
@@ -62,6 +64,41 @@ async def admitted_async(circuit: Circuit, ask: Callable[[], R], timeout: Durati
                             raise
                         pause = _pause(refused)
                 await ended(turn.sleep, _earlier(pause, left))
+
+
+class PermitWhenReady(Coroutine[Any, Any, "Permit"]):
+    """A permit that is waited for: await it, or hold it in `async with`, as a task or in one."""
+
+    __slots__ = ("_permit", "_waiting")
+
+    _permit: Permit  # while a block holds it
+
+    def __init__(self, waiting: Coroutine[Any, Any, Permit]) -> None:
+        self._waiting = waiting
+
+    def send(self, value: Any) -> Any:
+        return self._waiting.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._waiting.throw(*error)
+
+    def close(self) -> None:
+        self._waiting.close()
+
+    def __await__(self) -> Generator[Any, Any, Permit]:
+        return self._waiting.__await__()
+
+    async def __aenter__(self) -> Permit:
+        self._permit = await self._waiting
+        return self._permit
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._permit.__aexit__(kind, error, traceback)
+
+    def __repr__(self) -> str:
+        return "<a trip.Permit that is waited for>"
 
 
 def _pause(refused: CircuitOpen) -> float:
