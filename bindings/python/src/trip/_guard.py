@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Callable, cast
 
 from . import _abi
@@ -36,9 +37,9 @@ def guard(circuit: Circuit, function: Callable[P, R], classify: Classify | None)
 
 def _guarded(circuit: Circuit, function: Callable[..., Any], way: Way) -> Callable[..., Any]:
     if is_of_kind(inspect.isgeneratorfunction, function):
-        return guarded_generator(function, way.permit)
+        return guarded_generator(function, way.hold)
     if is_of_kind(inspect.isasyncgenfunction, function):
-        return guarded_async_generator(function, way.permit)
+        return guarded_async_generator(function, way.hold)
     parameters = parameters_of(function)
     make = wrapper_maker(parameters.declared, parameters.passed, is_of_kind(inspect.iscoroutinefunction, function))
     guarded = make(function, circuit._entry, way)
@@ -74,13 +75,13 @@ class Way:
             raise entry.refused(status, grant)
         return grant
 
-    def permit(self) -> Permit | None:
-        """The permit of a stream; none if it is let through without."""
+    def hold(self, *args: object, **kwargs: object) -> AbstractContextManager[Permit | None]:
+        """The permit of a stream; none in it if it is let through without."""
         try:
             permit = self._circuit.permit()
         except Error as error:
             self._report(error)
-            return None
+            return nullcontext()
         return permit if self._classify is None else permit.classified_by(self._classify)
 
     def _report(self, error: Error) -> None:

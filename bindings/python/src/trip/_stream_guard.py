@@ -5,24 +5,25 @@ end. Keeps no value, and gives the generator whatever is sent to it, or thrown i
 from __future__ import annotations
 
 import functools
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable
 
 from ._errors import Error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
+    from contextlib import AbstractContextManager
 
     from ._permit import Permit
 
-# Asks for the permit of a stream; None: the library has failed, and the stream goes on without.
-Ask = Callable[[], "Permit | None"]
+# Gives the block in which a stream goes on, for its arguments. Where that holds None nobody is told of progress.
+Hold = Callable[..., "AbstractContextManager[Permit | None]"]
 
 
-def guarded_generator(function: Callable[..., Generator[Any, Any, Any]], ask: Ask) -> Callable[..., Any]:
+def guarded_generator(function: Callable[..., Generator[Any, Any, Any]], hold: Hold) -> Callable[..., Any]:
     def guarded(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         stream = function(*args, **kwargs)  # before a permit is asked for: what does not fit is the caller's mistake
-        with _held(ask()) as permit:
+        with hold(*args, **kwargs) as permit:
             step = functools.partial(next, stream)
             while True:
                 try:
@@ -43,10 +44,10 @@ def guarded_generator(function: Callable[..., Generator[Any, Any, Any]], ask: As
     return guarded
 
 
-def guarded_async_generator(function: Callable[..., AsyncGenerator[Any, Any]], ask: Ask) -> Callable[..., Any]:
+def guarded_async_generator(function: Callable[..., AsyncGenerator[Any, Any]], hold: Hold) -> Callable[..., Any]:
     async def guarded(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         stream = function(*args, **kwargs)
-        with _held(ask()) as permit:
+        with hold(*args, **kwargs) as permit:
             step = stream.__anext__()
             while True:
                 try:
@@ -65,10 +66,6 @@ def guarded_async_generator(function: Callable[..., AsyncGenerator[Any, Any]], a
                     step = stream.asend(sent)
 
     return guarded
-
-
-def _held(permit: Permit | None) -> AbstractContextManager[Permit | None]:
-    return nullcontext() if permit is None else permit
 
 
 def _tell_progress(permit: Permit | None) -> None:

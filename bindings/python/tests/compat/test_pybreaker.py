@@ -8,6 +8,7 @@ import inspect
 import re
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,29 @@ def test_an_async_function_is_guarded_while_it_runs(ours: Any) -> None:
     with pytest.raises(Failed):
         asyncio.run(ask(-1))
     assert breaker.fail_counter == 1
+
+
+def test_an_async_generator_is_a_call_until_it_ends(ours: Any) -> None:
+    told = Told()
+    breaker = ours.CircuitBreaker(listeners=[told])
+
+    @breaker
+    async def stream(values: int) -> AsyncIterator[int]:
+        for number in range(values):
+            yield number
+        if values == 1:
+            raise Failed
+
+    async def main() -> None:
+        with pytest.raises(Failed):
+            assert [value async for value in stream(1)] == []
+        assert breaker.fail_counter == 1
+        assert [value async for value in stream(2)] == [0, 1]
+        assert breaker.fail_counter == 0
+
+    asyncio.run(main())
+    assert inspect.isasyncgenfunction(stream)
+    assert told.lines == ["before (1,) {}", "failure Failed 1", "before (2,) {}", "success"]
 
 
 def test_a_call_that_is_cancelled_counts_as_nothing(ours: Any) -> None:

@@ -23,6 +23,7 @@ from .._ending import says_nothing
 from .._errors import Error
 from .._guard import is_of_kind
 from .._rejection import CircuitOpen
+from .._stream_guard import guarded_async_generator
 from ._pybreaker_storage import (
     NAMES,
     STATE_CLOSED,
@@ -285,7 +286,12 @@ class CircuitBreaker:
     @contextlib.contextmanager
     def calling(self) -> Generator[None]:
         """A block of code as a call: `with breaker.calling(): ...`."""
-        call = self._begin(self.calling, (), {})
+        with self._holding(self.calling):
+            yield
+
+    @contextlib.contextmanager
+    def _holding(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Generator[None]:
+        call = self._begin(func, args, kwargs)
         try:
             yield
         except BaseException as error:
@@ -300,7 +306,7 @@ class CircuitBreaker:
     def __call__(self, **options: bool) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
     def __call__(self, *functions: Any, **options: bool) -> Any:
-        """Decorate a function, plain or `async def`, or a generator function: `@breaker` or `@breaker()`.
+        """Decorate a function, plain or `async def`, or a generator function of either kind: `@breaker`, `@breaker()`.
 
         `__pybreaker_call_async=True` says that a plain function returns an awaitable, such as a coroutine of tornado's.
         """
@@ -319,6 +325,9 @@ class CircuitBreaker:
                 return await self.call_async(func, *args, **kwargs)
 
             return call_async
+
+        if is_of_kind(inspect.isasyncgenfunction, func):
+            return functools.wraps(func)(guarded_async_generator(func, functools.partial(self._holding, func)))
 
         @functools.wraps(func)
         def call(*args: Any, **kwargs: Any) -> Any:
