@@ -147,14 +147,14 @@ class Exchange:
         self._settle(self._told())
 
     def left(self, *, is_whole: bool = False) -> None:
-        """The caller wants no more of the response; `is_whole`: all of it has come. A status that is an error's has
-        told what there is to tell, whatever its body might add.
+        """The caller wants no more of the response; `is_whole`: all of it has come. A status that is an error's, or a
+        redirect's, has told what there is to tell, whatever its body might add.
         """
-        self._settle(self._told() if is_whole or self._status >= 400 else None)
+        self._settle(self._told() if is_whole or self._status >= 300 else None)
 
     def failed(self, error: BaseException) -> None:
         """An exception has ended it: before the response, or in the middle of it."""
-        if self._status >= 400:
+        if self._status >= 300:
             self._settle(self._told())
         elif says_nothing(type(error)):
             self._settle(None)
