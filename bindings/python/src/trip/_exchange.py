@@ -28,6 +28,7 @@ Naming = Union[str, Callable[[R], str]]  # a name, or what says it of a request
 
 _WAITS = ("retry-after-ms", "x-ms-retry-after-ms", "retry-after")  # the finest first
 _BODILESS = (204, 304)
+_LENGTH_MAX = 18  # digits of a length that somebody may mean
 
 _log = logging.getLogger("trip")
 
@@ -112,7 +113,7 @@ class Exchange:
             self._wait_ns = _asked_wait_ns(header)
         encoding = header("content-encoding") or ""
         length = header("content-length") or ""
-        if not encoding and length.isdecimal():
+        if not encoding and length.isdecimal() and len(length) <= _LENGTH_MAX:
             self._left = int(length)
         self._listening = listening(status, header("content-type") or "", "" if is_unpacked else encoding)
         if method == "HEAD" or status < 200 or status in _BODILESS or length == "0":

@@ -18,7 +18,9 @@ _SPLIT_MAX = 3  # bytes of a boundary that the end of a chunk may have cut
 
 # With these a provider says that all has been said. Clients then close the stream, without a look at its end: OpenAI's
 # chat completions and their many imitators; Anthropic's messages; OpenAI's responses.
-_COMPLETE = re.compile(rb"^(?:data: ?\[DONE\]|event: ?(?:message_stop|response\.(?:completed|incomplete)))\s*$", re.M)
+_COMPLETE = re.compile(
+    rb"(?:^|[\r\n])(?:data: ?\[DONE\]|event: ?(?:message_stop|response\.(?:completed|incomplete)))\s*(?:$|[\r\n])"
+)
 
 _SUCCESS = Outcome(StatusClass.SUCCESS)
 

@@ -14,6 +14,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Callable, ClassVar, NamedTuple
 
 import urllib3
+from urllib3.connection import port_by_scheme
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import (
     ClosedPoolError,
@@ -22,6 +23,7 @@ from urllib3.exceptions import (
     LocationValueError,
     TimeoutError,  # noqa: A004 - urllib3's
 )
+from urllib3.util import parse_url
 
 from ._exchange import Exchange, Exchanges, Naming
 from ._http_error import Errors
@@ -89,9 +91,7 @@ class _Guarded(HTTPConnectionPool):
     exchanges: ClassVar[Exchanges[Request]]
 
     def _make_request(self, conn: Any, method: str, url: str, *args: Any, **options: Any) -> Any:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        if self.port and self.port != urllib3.connection.port_by_scheme.get(self.scheme or ""):
-            host = f"{host}:{self.port}"
+        host = self._host_of(url)
         headers = options.get("headers") or self.headers
         exchange = self.exchanges.begin(Request(method, url, headers, host), host)
         is_read_at_once = options.get("preload_content", True)
@@ -106,6 +106,16 @@ class _Guarded(HTTPConnectionPool):
         if is_read_at_once:
             response.data  # noqa: B018 - which keeps it
         return response
+
+    def _host_of(self, url: str) -> str:
+        """Whose it is: that of the URL where a proxy gets all of it, else the one that is connected to."""
+        scheme: str | None = self.scheme
+        host, port = self.host, self.port
+        whole = None if url.startswith("/") else parse_url(url)
+        if whole is not None and whole.host:
+            scheme, host, port = whole.scheme, whole.host, whole.port
+        host = f"[{host}]" if ":" in host and not host.startswith("[") else host
+        return host if port in (None, port_by_scheme.get(scheme or "")) else f"{host}:{port}"
 
 
 class _HTTPPool(_Guarded):
