@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from endpoints import ENDPOINTS  # what the demo's stand-ins answer
 
-from wire import EVENTS, Answer, Then, event
+from wire import EVENTS, Answer, Request, Then, event
 
 ASKED: dict[str, Any] = {"model": "some", "messages": [{"role": "user", "content": "hello"}]}
 ASKED_ANTHROPIC: dict[str, Any] = {**ASKED, "max_tokens": 10}
@@ -37,6 +38,14 @@ def overloaded_midway(provider: str) -> Answer:
         "anthropic": event({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, "error"),
     }
     return Answer(200, [*_EVENTS[provider](1)[0], told[provider]], EVENTS)
+
+
+def answer_to(request: Request) -> Answer:
+    """What a provider that is well answers: that of the path, or somebody who says hello."""
+    for provider, endpoint in ENDPOINTS.items():
+        if request.path == endpoint.path:
+            return stream(provider) if json.loads(request.body).get("stream") else whole(provider)
+    return Answer(200, b"hello")
 
 
 def _openai(tokens: int) -> tuple[list[bytes], list[bytes]]:

@@ -410,7 +410,7 @@ def test_a_tracker_that_is_closed_while_a_response_comes_breaks_nothing(
 
 @pytest.mark.parametrize("kind", ["httpx", "httpx2", "requests", "urllib3"])
 def test_threads_share_a_client(kind: str, wire: Wire) -> None:
-    wire.otherwise = Answer(200, [b"data: 1\n\n", b"data: [DONE]\n\n"], EVENTS)
+    wire.otherwise = lambda request: Answer(200, [b"data: 1\n\n", b"data: [DONE]\n\n"], EVENTS)
     with trip.Tracker() as tracker:
         client, barrier = CLIENTS[kind](tracker), threading.Barrier(8)
 
@@ -425,7 +425,7 @@ def test_threads_share_a_client(kind: str, wire: Wire) -> None:
         for thread in threads:
             thread.join(60)
         client.close()
-        wire.otherwise = Answer()
+        wire.otherwise = lambda request: Answer()
         assert counted(tracker.circuit("", wire.host)) == {"successes": 200}
 
 

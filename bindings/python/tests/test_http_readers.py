@@ -39,7 +39,7 @@ def server() -> Iterator[Wire]:
 def wire(server: Wire) -> Wire:
     server.answers.clear()
     server.requests.clear()
-    server.otherwise = Answer(200, LINES)
+    server.otherwise = lambda request: Answer(200, LINES)
     return server
 
 

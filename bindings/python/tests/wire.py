@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Callable
 
 
 class Then(Enum):
@@ -48,7 +48,7 @@ class Wire:
         self.host = f"127.0.0.1:{port}"
         self.url = f"http://{self.host}"
         self.answers: deque[Answer] = deque()
-        self.otherwise = Answer()
+        self.otherwise: Callable[[Request], Answer] = lambda request: Answer()
         self.requests: list[Request] = []
         self.connections = 0
         self.over = threading.Event()
@@ -60,7 +60,7 @@ class Wire:
     def taken(self, request: Request) -> Answer:
         with self._turn:
             self.requests.append(request)
-            return self.answers.popleft() if self.answers else self.otherwise
+            return self.answers.popleft() if self.answers else self.otherwise(request)
 
     def connected(self) -> None:
         with self._turn:

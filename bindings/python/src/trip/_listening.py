@@ -21,6 +21,7 @@ _SPLIT_MAX = 3  # bytes of a boundary that the end of a chunk may have cut
 _COMPLETE = re.compile(
     rb"(?:^|[\r\n])(?:data: ?\[DONE\]|event: ?(?:message_stop|response\.(?:completed|incomplete)))\s*(?:$|[\r\n])"
 )
+_COMPLETE_WORDS = (b"[DONE]", b"message_stop", b"response.")  # which are sooner looked for, in every token
 
 _SUCCESS = Outcome(StatusClass.SUCCESS)
 
@@ -76,7 +77,7 @@ class EventStream:
         self._pending = rest if len(rest) <= _READ_MAX else rest[: _READ_MAX - _SPLIT_MAX] + rest[-_SPLIT_MAX:]
         for event in events:
             said = _classified(self._status, event)
-            if said.status_class != StatusClass.SUCCESS or _COMPLETE.search(event):
+            if said.status_class != StatusClass.SUCCESS or _is_last(event):
                 return said
         return None
 
@@ -111,6 +112,10 @@ def listening(status: int, content_type: str, encoding: str) -> Listening:
     if content_type.strip().lower().startswith("text/event-stream"):
         return EventStream(status, unpack)
     return Body(status, unpack)
+
+
+def _is_last(event: bytes) -> bool:
+    return any(word in event for word in _COMPLETE_WORDS) and _COMPLETE.search(event) is not None
 
 
 def _classified(status: int, said: bytes) -> Outcome:
