@@ -72,6 +72,18 @@ def test_one_that_nobody_ends_is_cancelled_when_it_is_collected(tracker: trip.Tr
     assert settled(circuit) == (0, 0, 1)
 
 
+@pytest.mark.parametrize(
+    ("method", "status", "length"),
+    [("HEAD", 200, "5"), ("GET", 204, ""), ("GET", 304, "5"), ("GET", 101, ""), ("POST", 200, "0")],
+)
+def test_a_head_without_a_body_ends_it(
+    exchange: Exchange, circuit: trip.Circuit, method: str, status: int, length: str
+) -> None:
+    """Nobody need read what does not come."""
+    assert not exchange.answered(method, status, said_of({"content-length": length}))
+    assert settled(circuit) == (1, 0, 0)
+
+
 @pytest.mark.parametrize("length", ["5", "05"])
 def test_the_last_byte_that_was_promised_ends_it(exchange: Exchange, circuit: trip.Circuit, length: str) -> None:
     exchange.answered("GET", 200, said_of({"content-length": length}))

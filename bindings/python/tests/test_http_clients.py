@@ -32,17 +32,10 @@ BROKEN = (
 GZIP = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Wire]:
-    with listening() as server:
-        yield server
-
-
 @pytest.fixture
-def wire(server: Wire) -> Wire:
-    server.answers.clear()
-    server.requests.clear()
-    return server
+def wire() -> Iterator[Wire]:
+    with listening() as wire:
+        yield wire
 
 
 @pytest.fixture(params=CLIENTS)
@@ -425,7 +418,6 @@ def test_threads_share_a_client(kind: str, wire: Wire) -> None:
         for thread in threads:
             thread.join(60)
         client.close()
-        wire.otherwise = lambda request: Answer()
         assert counted(tracker.circuit("", wire.host)) == {"successes": 200}
 
 

@@ -29,18 +29,11 @@ from wire import EVENTS, Answer, Then, Wire, listening
 LINES = [b"one\n", b"two\n", b"three\n"]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Wire]:
-    with listening() as server:
-        yield server
-
-
 @pytest.fixture
-def wire(server: Wire) -> Wire:
-    server.answers.clear()
-    server.requests.clear()
-    server.otherwise = lambda request: Answer(200, LINES)
-    return server
+def wire() -> Iterator[Wire]:
+    with listening() as wire:
+        wire.otherwise = lambda request: Answer(200, LINES)
+        yield wire
 
 
 @pytest.fixture
@@ -120,6 +113,20 @@ class TestUrllib3:
                 manager.request("GET", wire.url, pool_timeout=0.001)
             first.close()
         assert settled(circuit) == (0, 0, 1)
+
+    def test_a_manager_is_protected_though_it_has_connections(
+        self, tracker: trip.Tracker, wire: Wire, circuit: trip.Circuit
+    ) -> None:
+        with urllib3.PoolManager() as manager:
+            manager.request("GET", wire.url)
+            trip.urllib3.protect(manager, tracker)
+            manager.request("GET", wire.url)
+        assert settled(circuit) == (1, 0, 0)
+
+    @pytest.mark.parametrize("wrong", [None, "manager", requests.Session()])
+    def test_what_is_no_manager_is_refused_at_once(self, tracker: trip.Tracker, wrong: Any) -> None:
+        with pytest.raises(TypeError, match="PoolManager"):
+            trip.urllib3.protect(wrong, tracker)
 
     def test_behind_a_proxy_the_circuit_is_the_provider_s(self, tracker: trip.Tracker, wire: Wire) -> None:
         manager = urllib3.ProxyManager(wire.url)
@@ -372,6 +379,14 @@ class TestHttpx:
             with pytest.raises(trip.CircuitOpen, match="within"):
                 client.get(wire.url)
         assert settled(circuit) == (1, 0, 1)
+
+    def test_what_is_no_transport_is_refused_at_once(self, tracker: trip.Tracker, library: Any, ours: Any) -> None:
+        for wrong in "transport", 0, library.Client, library.AsyncHTTPTransport():
+            with pytest.raises(TypeError, match="handle_request"):
+                ours.Transport(tracker, wrong)
+        for wrong in "transport", library.HTTPTransport():
+            with pytest.raises(TypeError, match="handle_async_request"):
+                ours.AsyncTransport(tracker, wrong)
 
     def test_it_is_closed_with_its_client(self, tracker: trip.Tracker, library: Any, ours: Any) -> None:
         steps = []

@@ -13,6 +13,7 @@ import httpx
 import httpx2
 import openai
 import pytest
+from openai._vendor.httpx_aiohttp import AiohttpTransport
 
 import trip
 import trip.httpx
@@ -26,17 +27,10 @@ STATUS_ERRORS = (openai.APIStatusError, anthropic.APIStatusError)
 SENTENCE = "error error "
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Wire]:
-    with listening() as server:
-        yield server
-
-
 @pytest.fixture
-def wire(server: Wire) -> Wire:
-    server.answers.clear()
-    server.requests.clear()
-    return server
+def wire() -> Iterator[Wire]:
+    with listening() as wire:
+        yield wire
 
 
 @pytest.fixture
@@ -348,6 +342,29 @@ def test_openai_takes_a_client_of_httpx_too(tracker: trip.Tracker, wire: Wire, c
         client.chat.completions.create(**ASKED)
     client.close()
     assert len(wire.requests) == 1
+
+
+@pytest.mark.parametrize("then", [Then.ENDS, Then.BREAKS, Then.HANGS])
+def test_aiohttp_may_be_beneath(tracker: trip.Tracker, wire: Wire, circuit: trip.Circuit, then: Then) -> None:
+    """By the transport that the SDK has for that."""
+    wire.answer(stream("openai", then))
+
+    async def ask() -> None:
+        http = openai.DefaultAsyncHttpxClient(transport=trip.httpx2.AsyncTransport(tracker, AiohttpTransport()))
+        async with openai.AsyncOpenAI(api_key="key", base_url=f"{wire.url}/v1", http_client=http) as client:
+            tokens = await client.chat.completions.create(**ASKED, stream=True)
+            await tokens.__anext__()
+            if then is Then.HANGS:
+                await tokens.close()
+            elif then is Then.ENDS:
+                assert len([token async for token in tokens]) == 2
+            else:
+                with pytest.raises(ERRORS):
+                    [token async for token in tokens]
+
+    asyncio.run(ask())
+    expected = {Then.ENDS: "successes", Then.BREAKS: "failures_total", Then.HANGS: "cancels"}
+    assert counted(circuit) == {expected[then]: 1}
 
 
 def test_the_circuit_of_a_tenant_is_named_by_its_key(wire: Wire) -> None:

@@ -42,7 +42,9 @@ class Request:
 
 
 class Wire:
-    """What comes next, what has come, and over how many connections."""
+    """What comes next, what has come, and over how many connections. Each test has its own, for a request that another
+    test has given up may come late.
+    """
 
     def __init__(self, port: int) -> None:
         self.host = f"127.0.0.1:{port}"
@@ -137,7 +139,7 @@ def listening() -> Iterator[Wire]:
 
     with Server(("127.0.0.1", 0), Handler) as server:
         wire = Wire(server.server_address[1])
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread = threading.Thread(target=server.serve_forever, args=(0.002,))
         thread.start()
         try:
             yield wire

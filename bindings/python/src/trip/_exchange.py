@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Callable, Generic, TypeVar, Union
 
 from ._constants import StatusClass
 from ._ending import says_nothing
-from ._errors import Consumed, Error, InvalidHint
+from ._errors import Consumed, Error
 from ._http_error import Errors, outcome_of
 from ._listening import Listening, listening
 from ._outcome import Outcome, parse_retry_hint_ns
@@ -203,7 +203,7 @@ def _asked_wait_ns(header: Callable[[str], str | None]) -> int | None:
         if value:
             try:
                 return parse_retry_hint_ns(name, value, time.time_ns())
-            except InvalidHint:
+            except Error:  # mostly an InvalidHint
                 continue
     return None
 

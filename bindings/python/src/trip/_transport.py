@@ -53,7 +53,7 @@ class SyncWatched:
 
 
 class AsyncWatched:
-    """The same for what is awaited, on any loop."""
+    """The same for what is awaited."""
 
     def __init__(self, stream: Any, exchange: Exchange) -> None:
         self._stream = stream
@@ -85,6 +85,7 @@ class Wrapping:
 
     errors: ClassVar[Errors]
     watched: ClassVar[Any]
+    sends: ClassVar[str]  # the method that sends a request
     default: ClassVar[Any]  # makes the transport behind, where none is given
 
     def __init__(
@@ -96,6 +97,8 @@ class Wrapping:
         tenant: Naming[Any] = "",
     ) -> None:
         self._exchanges = Exchanges[Any](tracker, provider, tenant, self.errors)
+        if transport is not None and not callable(getattr(transport, self.sends, None)):
+            raise TypeError(f"a transport to go before has {self.sends}, which {type(transport).__name__} has not")
         self._transport = self.default() if transport is None else transport
 
     def _begin(self, request: Any) -> Exchange:
@@ -117,6 +120,8 @@ class Wrapping:
 
 class SyncTransport(Wrapping):
     """Sends requests on a thread."""
+
+    sends = "handle_request"
 
     def handle_request(self, request: Any) -> Any:
         """Send one request, if its circuit admits it. Raises CircuitOpen."""
@@ -147,6 +152,8 @@ class SyncTransport(Wrapping):
 
 class AsyncTransport(Wrapping):
     """Sends requests on a loop. A task that is cancelled, wherever it waits, leaves nothing behind."""
+
+    sends = "handle_async_request"
 
     async def handle_async_request(self, request: Any) -> Any:
         """Send one request, if its circuit admits it. Raises CircuitOpen."""

@@ -77,12 +77,17 @@ def protect(
     provider: Naming[Request] | None = None,
     tenant: Naming[Request] = "",
 ) -> None:
-    """The same for a manager that is there already, such as a urllib3.ProxyManager, and has sent nothing yet."""
+    """The same for a manager that is there already, such as a urllib3.ProxyManager. It forgets its connections: those
+    that are in use end as they would have.
+    """
+    if not isinstance(manager, urllib3.PoolManager):
+        raise TypeError(f"manager must be a urllib3.PoolManager, not {type(manager).__name__}")
     exchanges = Exchanges[Request](tracker, provider, tenant, _ERRORS)
     manager.pool_classes_by_scheme = {
         scheme: type(pool.__name__, (pool,), {"exchanges": exchanges})
         for scheme, pool in (("http", _HTTPPool), ("https", _HTTPSPool))
     }
+    manager.clear()
 
 
 class _Guarded(HTTPConnectionPool):
