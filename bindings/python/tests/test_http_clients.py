@@ -21,7 +21,7 @@ import urllib3
 
 import trip
 from clients import CLIENTS, Aiohttp, Client, Looping
-from providers import error, overloaded_midway, stream
+from completions import error, overloaded_midway, stream
 from wire import EVENTS, Answer, Then, Wire, event, listening
 
 # What a client raises when its connection breaks, or its time is over.

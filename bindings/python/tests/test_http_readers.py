@@ -23,7 +23,7 @@ import trip.httpx
 import trip.httpx2
 import trip.requests
 import trip.urllib3
-from providers import stream
+from completions import stream
 from wire import EVENTS, Answer, Then, Wire, listening
 
 LINES = [b"one\n", b"two\n", b"three\n"]

@@ -9,7 +9,7 @@ import zlib
 import pytest
 
 import trip
-from providers import overloaded_midway, stream
+from completions import overloaded_midway, stream
 from trip._listening import Body, EventStream, Listening, listening
 from wire import event
 

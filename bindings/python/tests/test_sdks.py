@@ -18,7 +18,7 @@ from openai._vendor.httpx_aiohttp import AiohttpTransport
 import trip
 import trip.httpx
 import trip.httpx2
-from providers import ASKED, ASKED_ANTHROPIC, error, overloaded_midway, stream, whole
+from completions import ASKED, ASKED_ANTHROPIC, error, overloaded_midway, stream, whole
 from wire import Answer, Then, Wire, listening
 
 PROVIDERS = ("openai", "anthropic")
