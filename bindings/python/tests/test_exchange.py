@@ -102,7 +102,7 @@ def test_a_length_that_is_none_is_not_waited_for(exchange: Exchange, circuit: tr
 
 
 def test_threads_that_end_it_at_once_end_it_once(
-    tracker: trip.Tracker, circuit: trip.Circuit, switching_often: None
+    tracker: trip.Tracker, circuit: trip.Circuit, switching_often: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     exchanges = Exchanges[None](tracker, None, "acme", ERRORS)
     for _ in range(200):
@@ -120,6 +120,7 @@ def test_threads_that_end_it_at_once_end_it_once(
         for thread in threads:
             thread.join(60)
     assert settled(circuit) == (200, 0, 0)
+    assert caplog.records == []
 
 
 def test_a_stream_is_slow_when_it_is_slow_to_begin(monkeypatch: pytest.MonkeyPatch) -> None:

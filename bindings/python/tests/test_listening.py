@@ -71,6 +71,15 @@ def test_an_event_behind_a_long_one_is_understood(size: int) -> None:
     assert [said.status_class for said in heard(listener, ERROR)] == [trip.StatusClass.SERVER_ERROR]
 
 
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("cut", [1, 2, 3, 4])
+def test_the_end_of_a_long_event_is_found_wherever_it_is_cut(newline: bytes, cut: int) -> None:
+    listener = EventStream(200, None)
+    long = event(b"x" * 100000).replace(b"\n", newline)
+    told = heard(listener, long[:-cut], long[-cut:] + ERROR)
+    assert [outcome.status_class for outcome in told] == [trip.StatusClass.SERVER_ERROR]
+
+
 def test_no_more_is_kept_than_is_read() -> None:
     body, events = Body(500, None), EventStream(200, None)
     for _ in range(20):
