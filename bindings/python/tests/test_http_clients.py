@@ -7,7 +7,10 @@ import gc
 import gzip
 import json
 import logging
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Callable
@@ -23,6 +26,8 @@ import trip
 from clients import CLIENTS, Aiohttp, Client, Looping
 from completions import error, overloaded_midway, stream
 from wire import EVENTS, Answer, Then, Wire, event, listening
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 # What a client raises when its connection breaks, or its time is over.
 BROKEN = (
@@ -419,6 +424,13 @@ def test_threads_share_a_client(kind: str, wire: Wire) -> None:
             thread.join(60)
         client.close()
         assert counted(tracker.circuit("", wire.host)) == {"successes": 200}
+
+
+def test_who_imports_trip_imports_none_of_them() -> None:
+    names = ["asyncio", "httpx", "httpx2", "requests", "urllib3", "aiohttp", "openai", "anthropic"]
+    program = f"import sys, trip; print([name for name in {names} if name in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=ENVIRONMENT)
+    assert ran.stdout == "[]\n"
 
 
 def test_an_error_midway_is_not_what_a_caller_repeats(client: Client, wire: Wire, circuit: trip.Circuit) -> None:
