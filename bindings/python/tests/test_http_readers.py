@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import errno
+import gzip
 import pickle
 from collections.abc import Awaitable, Iterator
 from typing import Any, Callable
@@ -80,6 +81,20 @@ class TestUrllib3:
         assert settled(circuit) == (1, 0, 0)
         manager.request("GET", wire.url)
         assert wire.connections == before + 1
+
+    def test_a_body_of_which_the_last_byte_was_read_is_whole(
+        self, manager: urllib3.PoolManager, wire: Wire, circuit: trip.Circuit
+    ) -> None:
+        """Though nobody has asked whether there is more; packed, so that its length does not tell."""
+        packed = Answer(200, gzip.compress(b"hello"), {"Content-Encoding": "gzip"})
+        wire.answer(packed, packed)
+        streamed = manager.request("GET", wire.url, preload_content=False)
+        assert list(streamed.stream(5)) == [b"hello"]
+        assert settled(circuit) == (1, 0, 0)
+        read = manager.request("GET", wire.url, preload_content=False)
+        assert read.read1() == b"hello"
+        read.close()
+        assert settled(circuit) == (2, 0, 0)
 
     @pytest.mark.parametrize("body", [LINES, b"".join(LINES)], ids=["chunked", "whole"])
     def test_a_body_that_is_read_at_once_is_kept(
@@ -243,6 +258,20 @@ class TestAiohttp:
                     assert await response.text() == "one\ntwo\nthree\n"
 
         asyncio.run(ask())
+        assert settled(circuit) == (2, 0, 0)
+
+    def test_a_body_that_has_come_whole_need_not_be_read(
+        self, tracker: trip.Tracker, wire: Wire, circuit: trip.Circuit
+    ) -> None:
+        async def leave() -> None:
+            async with aiohttp.ClientSession(middlewares=[trip.aiohttp.Middleware(tracker)]) as session:
+                for body in LINES, []:
+                    wire.answer(Answer(200, body))
+                    async with session.get(wire.url) as response:
+                        while not response.content.is_eof():
+                            await asyncio.sleep(0.001)
+
+        asyncio.run(leave())
         assert settled(circuit) == (2, 0, 0)
 
     @pytest.mark.parametrize("answer", [Answer(body=None, then=Then.HANGS), Answer(200, LINES, then=Then.HANGS)])
@@ -418,6 +447,16 @@ class TestHttpx:
                 assert settled(circuit) == (0, 0, 1)
 
         asyncio.run(leave())
+
+    def test_a_pool_that_is_exhausted_tells_nothing(
+        self, tracker: trip.Tracker, library: Any, ours: Any, wire: Wire, circuit: trip.Circuit
+    ) -> None:
+        within = library.HTTPTransport(limits=library.Limits(max_connections=1))
+        with library.Client(transport=ours.Transport(tracker, within)) as client, client.stream("GET", wire.url):
+            with pytest.raises(library.PoolTimeout):
+                client.get(wire.url, timeout=library.Timeout(60, pool=0.001))
+            info = circuit.inspect()
+            assert (info.permits, info.failures_total, info.state) == (2, 0, trip.State.CLOSED)
 
     def test_a_timeout_is_one_and_no_broken_connection(self, library: Any, ours: Any, wire: Wire) -> None:
         with trip.Tracker(on_network=trip.Effect.NOTHING) as tracker:

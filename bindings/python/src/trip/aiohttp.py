@@ -63,10 +63,7 @@ class Middleware:
             exchange.failed(_timed_out(request, error))
             raise
         if exchange.answered(request.method, response.status, response.headers.get, is_unpacked=True):
-            if response.content.at_eof():
-                exchange.ended()
-            else:
-                response.content = _Watched(response.content, exchange)
+            response.content = _Watched(response.content, exchange)
         return response
 
 

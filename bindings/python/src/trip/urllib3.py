@@ -16,13 +16,7 @@ from typing import TYPE_CHECKING, Any, Callable, ClassVar, NamedTuple
 import urllib3
 from urllib3.connection import port_by_scheme
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import (
-    ClosedPoolError,
-    EmptyPoolError,
-    HTTPError,
-    LocationValueError,
-    TimeoutError,  # noqa: A004 - urllib3's
-)
+from urllib3.exceptions import HTTPError, TimeoutError  # noqa: A004 - urllib3's
 from urllib3.util import parse_url
 
 from ._exchange import Exchange, Exchanges, Naming
@@ -35,7 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PoolManager", "Request", "protect"]
 
-_ERRORS = Errors((EmptyPoolError, ClosedPoolError, LocationValueError), (TimeoutError,), (HTTPError,))
+# A pool that is exhausted raises before a request is made of what it was asked.
+_ERRORS = Errors((), (TimeoutError,), (HTTPError,))
 
 
 class Request(NamedTuple):
