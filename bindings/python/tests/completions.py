@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from endpoints import ENDPOINTS  # what the demo's stand-ins answer
+from endpoints import ENDPOINTS, Request  # what the demo's stand-ins answer
 
-from wire import EVENTS, Answer, Request, Then, event
+from wire import EVENTS, Answer, Then, event
 
 ASKED: dict[str, Any] = {"model": "some", "messages": [{"role": "user", "content": "hello"}]}
 ASKED_ANTHROPIC: dict[str, Any] = {**ASKED, "max_tokens": 10}

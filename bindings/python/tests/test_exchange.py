@@ -123,6 +123,18 @@ def test_threads_that_end_it_at_once_end_it_once(
     assert caplog.records == []
 
 
+def test_a_permit_that_was_settled_by_somebody_else_is_nothing_to_report(
+    exchange: Exchange, circuit: trip.Circuit, caplog: pytest.LogCaptureFixture
+) -> None:
+    exchange.answered("GET", 200, said_of(EVENTS))
+    permit = exchange._permit
+    assert permit is not None
+    permit.cancel()
+    exchange.ended()
+    assert caplog.records == []
+    assert settled(circuit) == (0, 0, 1)
+
+
 def test_a_stream_is_slow_when_it_is_slow_to_begin(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long it goes on: that is for how long its answer is. A body that is no stream is slow as a whole."""
     now = [0]
