@@ -9,8 +9,8 @@ readonly packages=(
     python3 python3-venv ca-certificates git
 )
 readonly requirements=(
-    bindings/generate/requirements.txt bindings/python/requirements-dev.txt demo/requirements.txt
-    tests/metrics/requirements.txt
+    bindings/generate/requirements.txt bindings/python/requirements-dev.txt bindings/python/requirements-http.txt
+    demo/requirements.txt tests/metrics/requirements.txt
 )
 
 # at_least HAVE WANT: version HAVE is not older than WANT.
@@ -51,7 +51,7 @@ has_java() {
 }
 
 has_python() {
-    python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 9))' 2>/dev/null
+    python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 }
 
 # Where a toolchain on PATH is too old, Debian's goes before it.
