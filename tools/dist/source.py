@@ -15,11 +15,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         build = Path(folder) / "build"
         setup = ["meson", "setup", "-Dtests=false", str(build), str(maker.ROOT)]
-        made = ["meson", "dist", "-C", str(build), "--no-tests", "--allow-dirty", "--formats", "xztar"]
+        made = ["meson", "dist", "-C", str(build), "--no-tests", "--allow-dirty", "--formats", "gztar"]
         for command in (setup, made):
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        (archive,) = (build / "meson-dist").glob("*.tar.xz")
-        print(archives.write(output / archive.name, archives.read(archive), maker.time()))
+        (archive,) = (build / "meson-dist").glob("*.tar.gz")
+        packed = output / archive.name.replace(".tar.gz", ".tar.xz")
+        print(archives.write(packed, archives.read(archive), maker.time()))
 
 
 if __name__ == "__main__":
