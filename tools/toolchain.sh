@@ -8,9 +8,10 @@ readonly packages=(
     abigail-tools binutils clang-format-14 shellcheck
     python3 python3-venv ca-certificates git
 )
+readonly packaging=(cmake debhelper dpkg-dev lintian)
 readonly requirements=(
     bindings/generate/requirements.txt bindings/python/requirements-dev.txt bindings/python/requirements-http.txt
-    demo/requirements.txt tests/metrics/requirements.txt
+    demo/requirements.txt tests/metrics/requirements.txt tests/dist/requirements.txt
 )
 
 # at_least HAVE WANT: version HAVE is not older than WANT.
@@ -60,12 +61,17 @@ prefer_debian() {
     has_rust && has_python || PATH=/usr/bin:$PATH
 }
 
-# The packages that Debian does not have installed here, and those that stand for a missing Go, Rust or Java.
-missing_packages() {
+# not_installed PACKAGE...: those of them that Debian does not have installed here.
+not_installed() {
     local package
-    for package in "${packages[@]}"; do
+    for package; do
         [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
     done
+}
+
+# The packages that are missing, and those that stand for a missing Go, Rust or Java.
+missing_packages() {
+    not_installed "${packages[@]}"
     has_go || echo golang-go
     has_rust || rust_packages
     has_java || printf '%s\n' default-jdk-headless maven
@@ -139,6 +145,13 @@ check_toolchain() {
 # The profiler, for who asks for a profile.
 install_perf() {
     command -v perf >/dev/null || { apt_get update && apt_get install linux-perf; }
+}
+
+# What makes Debian's packages and judges them, and CMake, whose users the packages are tried by.
+install_packaging() {
+    local missing
+    mapfile -t missing < <(not_installed "${packaging[@]}")
+    [ ${#missing[@]} -eq 0 ] || { apt_get update && apt_get install "${missing[@]}"; }
 }
 
 has_prometheus() {
