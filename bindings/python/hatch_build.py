@@ -38,7 +38,7 @@ class Unbuildable(Exception):
 
 
 def words_of(variable: str, default: str = "") -> list[str]:
-    return shlex.split(os.environ.get(variable, default))
+    return shlex.split(os.environ.get(variable) or default)
 
 
 def compile_shared(folder: Path, output: Path, arguments: list[str]) -> str | None:
@@ -61,7 +61,7 @@ def compile_shared(folder: Path, output: Path, arguments: list[str]) -> str | No
 
 def arguments_for_libffi(scratch: Path) -> list[str]:
     """What adds libffi to the library; nothing where guards are not wanted, or cannot be had and need not be."""
-    wanted = os.environ.get("TRIP_GUARDS", "auto")
+    wanted = os.environ.get("TRIP_GUARDS") or "auto"
     if wanted not in ("auto", "enabled", "disabled"):
         raise Unbuildable(f"TRIP_GUARDS is {wanted!r}; it can be auto, enabled or disabled")
     (scratch / "probe.c").write_text(CALLS_LIBFFI)

@@ -162,6 +162,5 @@ def test_made_twice_in_different_folders_is_the_same(
         sources,
         tmp_path / "output",
         TMPDIR=str(tmp_path / "scratch"),
-        PYTHONHASHSEED="7",
     )
     assert digests(again) == digests(python_packages)

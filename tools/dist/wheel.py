@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -54,7 +55,7 @@ def without_relative_links(text: str) -> str:
 
 def hatchling(folder: Path, target: str, output: Path, **environment: str) -> Path:
     """Pack `folder`; the file that it became. Ends the program, with what hatchling said, where that fails."""
-    command = [str(PYTHON), "-m", "hatchling", "build", "--target", target, "--directory", str(output)]
+    command = [str(PYTHON), "-I", "-m", "hatchling", "build", "--target", target, "--directory", str(output)]
     done = subprocess.run(command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(done.stdout + done.stderr)
@@ -66,13 +67,14 @@ def said_by(*command: str) -> str:
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL).stdout
 
 
-def gather_libffi(folder: Path) -> None:
+def gather_libffi(folder: Path) -> Path:
     """The static libffi and its headers alone: the machine's other headers are of another glibc than zig's."""
     folder.mkdir()
     headers = said_by("gcc", "-M", "-include", "ffi.h", "-x", "c", "/dev/null").split()
     for file in (*headers, said_by("gcc", "-print-file-name=libffi_pic.a").strip()):
         if Path(file).name in ("ffi.h", "ffitarget.h", "libffi_pic.a"):
             shutil.copy(file, folder)
+    return folder
 
 
 def component(name: str, licence: str, **version: str) -> dict[str, Any]:
@@ -109,14 +111,14 @@ def make_wheel(sdist: Path, scratch: Path) -> Path:
     (folder / "sboms").mkdir()
     bill = json.dumps(bill_of_materials(version, folder / "bundled"), indent=2, sort_keys=True)
     (folder / "sboms" / "libtrip.cdx.json").write_text(bill + "\n")
-    gather_libffi(scratch / "libffi")
+    libffi = gather_libffi(scratch / "libffi")
     return hatchling(
         folder,
         "wheel",
         scratch,
-        CC=f"'{PYTHON}' -m ziglang cc -target {TARGET}",
-        CFLAGS=f"'-I{scratch / 'libffi'}'",
-        LDFLAGS=f"'-L{scratch / 'libffi'}'",
+        CC=shlex.join([str(PYTHON), "-I", "-m", "ziglang", "cc", "-target", TARGET]),
+        CFLAGS=shlex.quote(f"-I{libffi}"),
+        LDFLAGS=shlex.quote(f"-L{libffi}"),
         TRIP_GUARDS="enabled",
         _PYTHON_HOST_PLATFORM=PLATFORM,  # what sysconfig.get_platform() then says
         ZIG_GLOBAL_CACHE_DIR=str(PYTHON.parents[1] / "zig"),  # the C library, each time the same
