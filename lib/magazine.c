@@ -44,10 +44,23 @@ static void leave(void *magazine)
     atomic_store_explicit(&((trip_magazine *)magazine)->taken, 0, memory_order_release);
 }
 
+static bool is_prepared;
+
 trip_status trip_magazine_prepare(void)
 {
-    return pthread_key_create(&at_thread_exit, leave) == 0 ? TRIP_OK : TRIP_E_SYSTEM;
+    is_prepared = pthread_key_create(&at_thread_exit, leave) == 0;
+    return is_prepared ? TRIP_OK : TRIP_E_SYSTEM;
 }
+
+#ifdef TRIP_MAY_BE_UNLOADED
+/* The shared library stays for as long as its process lives. A copy goes with what it is part of: then no thread that
+   ends later may look for it here. libc forgets by itself what it should call at a fork. */
+static __attribute__((destructor)) void let_threads_go(void)
+{
+    if (is_prepared)
+        pthread_key_delete(at_thread_exit);
+}
+#endif
 
 static trip_magazine *inherit(void)
 {

@@ -65,6 +65,7 @@ HEAD = """\
 #endif
 
 #define TRIP_VERSION "{version}"
+#define TRIP_MAY_BE_UNLOADED
 
 #pragma GCC visibility push(hidden)
 
@@ -241,9 +242,9 @@ def in_order(texts: dict[Path, str]) -> Iterator[tuple[Path, str]]:
 
 
 def amalgamation() -> str:
-    texts = renamed({path: path.read_text(encoding="ascii") for path in sources()})
-    parts = list(in_order(texts))
-    check_macros(path for path, _ in parts if path.suffix == ".h")
+    texts = {path: path.read_text(encoding="ascii") for path in sources()}
+    check_macros(path for path, _ in in_order(texts) if path.suffix == ".h")
+    parts = list(in_order(renamed(texts)))
     licence = (ROOT / "LICENSE").read_text().rstrip("\n").split("\n")
     head = HEAD.format(
         version=version(),

@@ -8,9 +8,10 @@ readonly packages=(
     abigail-tools binutils clang-format-14 shellcheck
     python3 python3-venv ca-certificates git
 )
+readonly packaging=(cmake debhelper dpkg-dev lintian)
 readonly requirements=(
     bindings/generate/requirements.txt bindings/python/requirements-dev.txt demo/requirements.txt
-    tests/metrics/requirements.txt
+    tests/metrics/requirements.txt tests/dist/requirements.txt
 )
 
 # at_least HAVE WANT: version HAVE is not older than WANT.
@@ -60,12 +61,17 @@ prefer_debian() {
     has_rust && has_python || PATH=/usr/bin:$PATH
 }
 
-# The packages that Debian does not have installed here, and those that stand for a missing Go, Rust or Java.
-missing_packages() {
+# not_installed PACKAGE...: those of them that Debian does not have installed here.
+not_installed() {
     local package
-    for package in "${packages[@]}"; do
+    for package; do
         [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
     done
+}
+
+# The packages that are missing, and those that stand for a missing Go, Rust or Java.
+missing_packages() {
+    not_installed "${packages[@]}"
     has_go || echo golang-go
     has_rust || rust_packages
     has_java || printf '%s\n' default-jdk-headless maven
@@ -141,6 +147,15 @@ install_perf() {
     command -v perf >/dev/null || { apt_get update && apt_get install linux-perf; }
 }
 
+# What makes Debian's packages and judges them; CMake, whose users the packages are tried by; and what makes the Python
+# packages, half a gigabyte, most of it a compiler and the C libraries that it knows.
+install_packaging() {
+    local missing
+    mapfile -t missing < <(not_installed "${packaging[@]}")
+    [ ${#missing[@]} -eq 0 ] || { apt_get update && apt_get install "${missing[@]}"; }
+    install_venv .venv-dist tools/dist/requirements.txt
+}
+
 has_prometheus() {
     [ -x .prometheus/usr/bin/promtool ] || { command -v prometheus && command -v promtool; } >/dev/null
 }
@@ -178,11 +193,6 @@ install_venv() {
     python3 -m venv "$folder"
     "$folder/bin/python" -m pip install --disable-pip-version-check "${@/#/--requirement=}"
     echo "$current" >"$stamp"
-}
-
-# What makes the Python packages: half a gigabyte, most of it a compiler and the C libraries it knows.
-install_packers() {
-    install_venv .venv-dist tools/dist/requirements.txt
 }
 
 install_toolchain() {

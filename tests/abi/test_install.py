@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+CMAKE = {"libtripConfig.cmake", "libtripConfigVersion.cmake"}
+
 
 @dataclass
 class Installed:
@@ -35,10 +37,10 @@ def installed(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
     return Installed(root, description.parent)
 
 
-def test_installs_header_library_and_description_alone(installed: Installed) -> None:
+def test_installs_header_library_and_descriptions_alone(installed: Installed) -> None:
     every = {path.name for path in installed.root.rglob("*") if not path.is_dir()}
     (version,) = installed.ask("--modversion")
-    assert every == {"trip.h", "libtrip.so", "libtrip.so.1", f"libtrip.so.{version}", "libtrip.pc"}
+    assert every == {"trip.h", "libtrip.so", "libtrip.so.1", f"libtrip.so.{version}", "libtrip.pc", *CMAKE}
 
 
 def test_description_names_nothing_of_the_build(installed: Installed, build: Path, repository: Path) -> None:

@@ -1,8 +1,10 @@
-"""What the tests of the packages share: the amalgamation, and the Python packages that are made of it."""
+"""What the tests of the packages share: the amalgamation, the library installed at a prefix, and a release, which is made
+once for all of them. It is of the last commit: what is not committed is in no package."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,6 +14,100 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKERS = REPOSITORY / ".venv-dist" / "bin"
+BUILD = Path(os.environ.get("TRIP_BUILD", REPOSITORY / "build"))
+sys.path.insert(0, str(REPOSITORY / "tools"))
+
+
+def run(*command: str | Path, **options: str | Path) -> str:
+    """What a command prints; fails, with what it said, when it does. `cwd` is where, the rest goes to its environment."""
+    folder = options.pop("cwd", None)
+    environment = {**os.environ, **{name: str(value) for name, value in options.items()}}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Amalgamation:
+    folder: Path
+    source: Path
+    header: Path
+
+
+@pytest.fixture(scope="session")
+def amalgamated(tmp_path_factory: pytest.TempPathFactory) -> Amalgamation:
+    folder = tmp_path_factory.mktemp("amalgamation")
+    run(sys.executable, REPOSITORY / "tools/amalgamate.py", "--output", folder)
+    return Amalgamation(folder, folder / "trip.c", folder / "trip.h")
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """An installed library, with nothing of the source tree in reach."""
+
+    folder: Path
+    libraries: Path
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "PKG_CONFIG_LIBDIR": str(self.libraries / "pkgconfig"),
+            "PKG_CONFIG_PATH": "",
+            "LD_LIBRARY_PATH": str(self.libraries),
+        }
+
+
+@pytest.fixture(scope="session")
+def prefix(tmp_path_factory: pytest.TempPathFactory) -> Prefix:
+    """The library of the build folder, installed where it was not configured to be; its .pc file is told so."""
+    root = tmp_path_factory.mktemp("installed")
+    run("meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", root)
+    (library,), (header,) = root.rglob("libtrip.so"), root.rglob("trip.h")
+    description = library.parent / "pkgconfig/libtrip.pc"
+    folder = header.parents[1]
+    text, told = re.subn("^prefix=.*$", f"prefix={folder}", description.read_text(), flags=re.MULTILINE)
+    assert told == 1
+    description.write_text(text)
+    return Prefix(folder, library.parent)
+
+
+@dataclass(frozen=True)
+class Release:
+    tree: Path  # the clone that it was made in
+    folder: Path
+    files: list[Path]  # but the checksums and the bill of materials
+
+    @property
+    def sums(self) -> str:
+        return (self.folder / "SHA256SUMS").read_text()
+
+
+def begin_release(tree: Path) -> subprocess.Popen[str]:
+    """`./x dist` in a clone of its own. Tools that the makers have beside the tree are lent to it."""
+    run("git", "clone", "--quiet", "--shared", REPOSITORY, tree)
+    for tools in REPOSITORY.glob(".venv-*"):
+        (tree / tools.name).symlink_to(tools)
+    command = [sys.executable, str(tree / "tools/release.py"), "--allow-dirty"]
+    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+@pytest.fixture(scope="session")
+def releases(tmp_path_factory: pytest.TempPathFactory) -> list[Release]:
+    """The same release made twice at once, in folders of different names and lengths."""
+    trees = [tmp_path_factory.mktemp("a") / "libtrip", tmp_path_factory.mktemp("another-folder") / "of-another-name"]
+    running = [begin_release(tree) for tree in trees]
+    made = []
+    for tree, process in zip(trees, running):
+        said, _ = process.communicate()
+        assert process.returncode == 0, said
+        every = sorted((tree / "dist").iterdir())
+        packages = [path for path in every if path.name != "SHA256SUMS" and path.suffixes[-2:] != [".spdx", ".json"]]
+        made.append(Release(tree, tree / "dist", packages))
+    return made
+
+
+@pytest.fixture(scope="session")
+def release(releases: list[Release]) -> Release:
+    return releases[0]
 
 
 @dataclass(frozen=True)
@@ -20,22 +116,7 @@ class PythonPackages:
     wheel: Path
 
 
-def make_python_packages(tree: Path, amalgamation: Path, output: Path, **environment: str) -> PythonPackages:
-    """What `tree` says of the packages, made in `output`."""
-    command = [sys.executable, str(tree / "tools/dist/wheel.py")]
-    command += ["--amalgamation", str(amalgamation), "--output", str(output)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **environment})
-    (sdist,), (wheel,) = output.glob("*.tar.gz"), output.glob("*.whl")
+@pytest.fixture(scope="session")
+def python_packages(release: Release) -> PythonPackages:
+    (sdist,), (wheel,) = release.folder.glob("libtrip-[0-9]*.tar.gz"), release.folder.glob("*.whl")
     return PythonPackages(sdist, wheel)
-
-
-@pytest.fixture(scope="session")
-def amalgamation(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("amalgamation")
-    subprocess.run([sys.executable, REPOSITORY / "tools/amalgamate.py", "--output", folder], check=True)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def python_packages(amalgamation: Path, tmp_path_factory: pytest.TempPathFactory) -> PythonPackages:
-    return make_python_packages(REPOSITORY, amalgamation, tmp_path_factory.mktemp("python"))

@@ -11,7 +11,6 @@ import io
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -20,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from conftest import PACKERS, REPOSITORY, PythonPackages, make_python_packages
+from conftest import PACKERS, REPOSITORY, PythonPackages
 
 # Who wrote what the library contains, as their licences name them, and the beginning of what each of these asks for.
 AUTHORS = ("The libtrip authors", "Troy D. Hanson", "Serge Zaitsev", "Anthony Green", "Red Hat, Inc.")
@@ -132,35 +131,3 @@ def test_its_description_points_to_nothing_that_is_not_there(metadata: email.mes
     description = metadata.get_payload()
     assert isinstance(description, str) and description.lstrip().startswith("# libtrip for Python")
     assert re.findall(r"\]\((?!https?:)([^)]*)", description) == []
-
-
-def copy_of_the_tree(folder: Path) -> Path:
-    """What the packages are made of, elsewhere, and all of it younger."""
-    for name in ("tools/dist", "bindings/python", "lib/libtrip.map", "meson.build", "LICENSE", "NOTICE"):
-        source, copy = REPOSITORY / name, folder / name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, copy, copy_function=shutil.copyfile)
-        else:
-            shutil.copyfile(source, copy)
-    (folder / ".venv-dist").symlink_to(REPOSITORY / ".venv-dist")
-    return folder
-
-
-def digests(packages: PythonPackages) -> list[str]:
-    return [hashlib.sha256(package.read_bytes()).hexdigest() for package in (packages.sdist, packages.wheel)]
-
-
-def test_made_twice_in_different_folders_is_the_same(
-    python_packages: PythonPackages, amalgamation: Path, tmp_path: Path
-) -> None:
-    tree = copy_of_the_tree(tmp_path / "another tree")
-    (tmp_path / "scratch").mkdir()
-    sources = shutil.copytree(amalgamation, tmp_path / "sources", copy_function=shutil.copyfile)
-    again = make_python_packages(
-        tree,
-        sources,
-        tmp_path / "output",
-        TMPDIR=str(tmp_path / "scratch"),
-    )
-    assert digests(again) == digests(python_packages)

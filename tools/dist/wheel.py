@@ -7,7 +7,6 @@ bindings/python/hatch_build.py, which does the same for whoever installs the sou
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -16,13 +15,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-BINDING = ROOT / "bindings" / "python"
-PYTHON = ROOT / ".venv-dist" / "bin" / "python"  # has what tools/dist/requirements.txt names
+import amalgamate
+import bill
+import maker
+
+BINDING = maker.ROOT / "bindings" / "python"
+PYTHON = maker.ROOT / ".venv-dist" / "bin" / "python"  # has what tools/dist/requirements.txt names
 
 TARGET = "x86_64-linux-gnu.2.28"
 PLATFORM = "manylinux_2_28_x86_64"
@@ -38,12 +39,12 @@ def stage(amalgamation: Path, root: Path) -> Path:
     for name in ("pyproject.toml", "hatch_build.py"):
         shutil.copy(BINDING / name, folder)
     for name in ("LICENSE", "NOTICE"):
-        shutil.copy(ROOT / name, folder)
-    shutil.copy(ROOT / "meson.build", root)
+        shutil.copy(maker.ROOT / name, folder)
+    shutil.copy(maker.ROOT / "meson.build", root)
     (folder / "README.md").write_text(without_relative_links((BINDING / "README.md").read_text()))
     bundled = folder / "bundled"
     bundled.mkdir()
-    for source in (amalgamation / "trip.c", amalgamation / "trip.h", ROOT / "lib" / "libtrip.map"):
+    for source in (amalgamation / "trip.c", amalgamation / "trip.h", maker.ROOT / "lib" / "libtrip.map"):
         shutil.copy(source, bundled)
     return folder
 
@@ -63,40 +64,33 @@ def hatchling(folder: Path, target: str, output: Path, **environment: str) -> Pa
     return made
 
 
-def said_by(*command: str) -> str:
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL).stdout
-
-
 def gather_libffi(folder: Path) -> Path:
     """The static libffi and its headers alone: the machine's other headers are of another glibc than zig's."""
     folder.mkdir()
-    headers = said_by("gcc", "-M", "-include", "ffi.h", "-x", "c", "/dev/null").split()
-    for file in (*headers, said_by("gcc", "-print-file-name=libffi_pic.a").strip()):
-        if Path(file).name in ("ffi.h", "ffitarget.h", "libffi_pic.a"):
-            shutil.copy(file, folder)
+    header = amalgamate.system_header("ffi.h")
+    asked = ["cc", "-print-file-name=libffi_pic.a"]
+    library = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
+    for file in (library, header, header.with_name("ffitarget.h")):
+        shutil.copy(file, folder)
     return folder
 
 
-def component(name: str, licence: str, **version: str) -> dict[str, Any]:
-    return {"type": "library", "bom-ref": name, "name": name, **version, "licenses": [{"expression": licence}]}
+def component(name: str, licence: str, version: str) -> dict[str, Any]:
+    return {"type": "library", "bom-ref": name, "name": name, "version": version, "licenses": [{"expression": licence}]}
 
 
-def bill_of_materials(version: str, bundled: Path) -> dict[str, Any]:
+def bill_of_materials() -> str:
     """What the library in the wheel consists of, as CycloneDX has it; without a time, so that it is always the same."""
-    (uthash,) = re.findall(r"^#define UTHASH_VERSION (\S+)$", (bundled / "trip.c").read_text(), re.MULTILINE)
-    parts = [
-        component("jsmn", "MIT"),
-        component("libffi", "MIT", version=said_by("pkg-config", "--modversion", "libffi").strip()),
-        component("uthash", "BSD-1-Clause", version=uthash),
-    ]
-    return {
+    works = [component(work, licence, bill.installed_version(work)) for work, licence in bill.LICENCES.items()]
+    document = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
-        "metadata": {"component": component("libtrip", "MIT", version=version)},
-        "components": parts,
-        "dependencies": [{"ref": "libtrip", "dependsOn": [part["name"] for part in parts]}],
+        "metadata": {"component": component("libtrip", "MIT", maker.version())},
+        "components": works,
+        "dependencies": [{"ref": "libtrip", "dependsOn": list(bill.LICENCES)}],
     }
+    return json.dumps(document, indent=2) + "\n"
 
 
 def make_sdist(amalgamation: Path, scratch: Path) -> Path:
@@ -107,10 +101,8 @@ def make_wheel(sdist: Path, scratch: Path) -> Path:
     """The wheel that `sdist` builds where zig is the compiler."""
     shutil.unpack_archive(sdist, scratch)
     folder = scratch / sdist.name.removesuffix(".tar.gz")
-    version = folder.name.rpartition("-")[2]
     (folder / "sboms").mkdir()
-    bill = json.dumps(bill_of_materials(version, folder / "bundled"), indent=2, sort_keys=True)
-    (folder / "sboms" / "libtrip.cdx.json").write_text(bill + "\n")
+    (folder / "sboms" / "libtrip.cdx.json").write_text(bill_of_materials())
     libffi = gather_libffi(scratch / "libffi")
     return hatchling(
         folder,
@@ -126,7 +118,8 @@ def make_wheel(sdist: Path, scratch: Path) -> Path:
     )
 
 
-def make(amalgamation: Path, output: Path) -> Iterable[Path]:
+def main() -> None:
+    amalgamation, output = maker.arguments(__doc__)
     if not PYTHON.exists():
         sys.exit(f"{PYTHON} is missing: run './x install'")
     output.mkdir(parents=True, exist_ok=True)
@@ -134,16 +127,7 @@ def make(amalgamation: Path, output: Path) -> Iterable[Path]:
         scratch = Path(folder)
         sdist = make_sdist(amalgamation, scratch)
         for made in (sdist, make_wheel(sdist, scratch)):
-            yield Path(shutil.copy(made, output))
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--amalgamation", type=Path, required=True, help="the folder of trip.c and trip.h")
-    parser.add_argument("--output", type=Path, required=True, help="where the packages go")
-    arguments = parser.parse_args()
-    for package in make(arguments.amalgamation, arguments.output):
-        print(package)
+            print(shutil.copy(made, output))
 
 
 if __name__ == "__main__":
