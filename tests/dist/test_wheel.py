@@ -22,7 +22,7 @@ import pytest
 from conftest import PACKERS, REPOSITORY, PythonPackages
 
 # Who wrote what the library contains, as their licences name them, and the beginning of what each of these asks for.
-AUTHORS = ("The libtrip authors", "Troy D. Hanson", "Serge Zaitsev", "Anthony Green", "Red Hat, Inc.")
+AUTHORS = ("The libtrip authors", "Troy D. Hanson", "Serge Zaitsev", "Anthony Green", "Red Hat, Inc")
 CONDITIONS = (
     "The above copyright notice and this permission notice shall be included in all copies",
     "Redistributions of source code must retain the above copyright notice, this list of conditions",
