@@ -81,12 +81,17 @@ class Release:
         return (self.folder / "SHA256SUMS").read_text()
 
 
+# Compile all that they depend on: test_crates.py makes them once, and tries all that is tried here of the others.
+SLOW = {"crates"}
+
+
 def begin_release(tree: Path) -> subprocess.Popen[str]:
     """`./x dist` in a clone of its own. Tools that the makers have beside the tree are lent to it."""
     run("git", "clone", "--quiet", "--shared", REPOSITORY, tree)
     for tools in REPOSITORY.glob(".venv-*"):
         (tree / tools.name).symlink_to(tools)
-    command = [sys.executable, str(tree / "tools/release.py"), "--allow-dirty"]
+    kinds = sorted({path.stem for path in (tree / "tools/dist").glob("*.py")} - SLOW)
+    command = [sys.executable, str(tree / "tools/release.py"), "--allow-dirty", *kinds]
     return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 

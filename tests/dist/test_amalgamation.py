@@ -3,6 +3,7 @@ names that could be mistaken for each other are found when the file is made."""
 
 from __future__ import annotations
 
+import ctypes
 import json
 import re
 import shutil
@@ -15,6 +16,7 @@ import vectors
 from conftest import BUILD, REPOSITORY, Amalgamation, run
 
 WARNINGS = ["-std=gnu11", "-Wall", "-Wextra", "-Werror"]
+HANDLE = -2  # TRIP_E_HANDLE
 LIBRARY = ["-fPIC", "-shared", "-Wl,-soname,libtrip.so.1"]
 
 
@@ -90,6 +92,16 @@ def test_goes_with_the_module_that_it_is_a_part_of(amalgamated: Amalgamation, tm
     run("gcc", *WARNINGS, "-fPIC", "-shared", "-DTRIP_API=", f"-I{amalgamated.folder}", *sources, "-o", module)
     run("gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", here / "unload.c", "-o", program, "-lpthread", "-ldl")
     assert run(program, module) == "unloaded\n"
+
+
+def test_two_copies_share_no_circuits(with_guards: Path, without_guards: Path) -> None:
+    one, other = ctypes.CDLL(str(with_guards)), ctypes.CDLL(str(without_guards))
+    tracker, circuit = ctypes.c_uint64(), ctypes.c_uint64()
+    assert one.trip_tracker_create(None, ctypes.byref(tracker), None) == 0
+    key = [tracker, b"a", ctypes.c_size_t(1), b"b", ctypes.c_size_t(1), ctypes.byref(circuit)]
+    assert one.trip_tracker_circuit(*key) == 0
+    assert other.trip_tracker_circuit(*key) == HANDLE and other.trip_circuit_trip(circuit) == HANDLE
+    assert one.trip_circuit_trip(circuit) == 0
 
 
 # ---- Notices ---------------------------------------------------------------------------------------------------------
