@@ -128,6 +128,7 @@ STEPS = (
         "python-types",
         "mypy --strict",
         "mypy --strict tools tests/dist tests/docs tests/fuzz tests/differential tests/metrics && "
+        "mypy --strict --python-executable .venv-dist/bin/python bindings/python/hatch_build.py && "
         "(cd bindings/python && mypy --strict) && (cd demo && mypy) && cd bench && mypy",
     ),
     check_only("python-lint", "ruff", "ruff check . && ruff format --check ."),

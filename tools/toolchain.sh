@@ -147,11 +147,13 @@ install_perf() {
     command -v perf >/dev/null || { apt_get update && apt_get install linux-perf; }
 }
 
-# What makes Debian's packages and judges them, and CMake, whose users the packages are tried by.
+# What makes Debian's packages and judges them; CMake, whose users the packages are tried by; and what makes the Python
+# packages, half a gigabyte, most of it a compiler and the C libraries that it knows.
 install_packaging() {
     local missing
     mapfile -t missing < <(not_installed "${packaging[@]}")
     [ ${#missing[@]} -eq 0 ] || { apt_get update && apt_get install "${missing[@]}"; }
+    install_venv .venv-dist tools/dist/requirements.txt
 }
 
 has_prometheus() {
@@ -180,14 +182,16 @@ unpack_prometheus() {
     )
 }
 
-install_requirements() {
-    local stamp=.venv/requirements.sha256 current
-    current=$({ python3 --version && cat "${requirements[@]}"; } | sha256sum)
+# install_venv FOLDER FILE...: a virtual environment of the packages that requirements files name, and of nothing else.
+install_venv() {
+    local folder=$1 stamp=$1/requirements.sha256 current
+    shift
+    current=$({ python3 --version && cat "$@"; } | sha256sum)
     [ "$(cat "$stamp" 2>/dev/null)" != "$current" ] || return 0
-    echo "x: installing Python's packages into .venv"
-    rm -rf .venv
-    python3 -m venv .venv
-    .venv/bin/python -m pip install --disable-pip-version-check "${requirements[@]/#/--requirement=}"
+    echo "x: installing Python's packages into $folder"
+    rm -rf "$folder"
+    python3 -m venv "$folder"
+    "$folder/bin/python" -m pip install --disable-pip-version-check "${@/#/--requirement=}"
     echo "$current" >"$stamp"
 }
 
@@ -196,5 +200,5 @@ install_toolchain() {
     install_packages
     prefer_debian
     check_toolchain
-    install_requirements
+    install_venv .venv "${requirements[@]}"
 }

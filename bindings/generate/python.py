@@ -59,9 +59,10 @@ def load(path: str) -> Library:
 
     It is opened twice, which gives the same library two ways to be called: PyDLL keeps the interpreter's lock during a
     call, CDLL lets it go. A function that never waits is over before letting go of the lock has paid off, and other
-    threads could take the lock away from it; one that may wait must let the others run.
+    threads could take the lock away from it; one that may wait must let the others run. PyPy's ctypes has CDLL alone.
     """
-    return Library(keeping_gil=ctypes.PyDLL(path), releasing_gil=ctypes.CDLL(path))
+    keeping_gil = getattr(ctypes, "PyDLL", ctypes.CDLL)
+    return Library(keeping_gil=keeping_gil(path), releasing_gil=ctypes.CDLL(path))
 
 
 def _bound(function: Any, restype: Any, *argtypes: Any) -> Any:
@@ -73,7 +74,7 @@ def _bound(function: Any, restype: Any, *argtypes: Any) -> Any:
 class Library:
     """The functions of a loaded library; include/trip.h says what they do. [non-blocking] ones keep the GIL."""
 
-    def __init__(self, keeping_gil: ctypes.PyDLL, releasing_gil: ctypes.CDLL) -> None:
+    def __init__(self, keeping_gil: ctypes.CDLL, releasing_gil: ctypes.CDLL) -> None:
 '''
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+PACKERS = REPOSITORY / ".venv-dist" / "bin"
 BUILD = Path(os.environ.get("TRIP_BUILD", REPOSITORY / "build"))
 sys.path.insert(0, str(REPOSITORY / "tools"))
 
@@ -112,3 +113,15 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> list[Release]:
 @pytest.fixture(scope="session")
 def release(releases: list[Release]) -> Release:
     return releases[0]
+
+
+@dataclass(frozen=True)
+class PythonPackages:
+    sdist: Path
+    wheel: Path
+
+
+@pytest.fixture(scope="session")
+def python_packages(release: Release) -> PythonPackages:
+    (sdist,), (wheel,) = release.folder.glob("libtrip-[0-9]*.tar.gz"), release.folder.glob("*.whl")
+    return PythonPackages(sdist, wheel)

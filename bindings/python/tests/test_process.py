@@ -140,6 +140,20 @@ def test_a_forked_child_ends_in_silence_and_destroys_only_its_copy() -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
+def test_a_ctypes_that_never_keeps_the_interpreter_s_lock_will_do() -> None:
+    """As PyPy's."""
+    ended = python(
+        """
+        import ctypes
+        del ctypes.PyDLL
+        import trip
+        with trip.Tracker() as tracker, tracker.circuit("acme", "openai").permit() as permit:
+            print(permit.inspect().is_probe)
+        """
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "False\n", "")
+
+
 def test_a_library_that_is_not_there_is_an_import_error(tmp_path: Path) -> None:
     missing = str(tmp_path / "libtrip.so")
     ended = python("import trip", TRIP_LIBRARY=missing)
