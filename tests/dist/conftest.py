@@ -85,9 +85,19 @@ class Release:
 SLOW = {"crates"}
 
 
-def begin_release(tree: Path) -> subprocess.Popen[str]:
+def committed(folder: Path) -> Path:
+    """A repository whose last commit is released: this one; where the sources came without theirs, one made of them."""
+    if subprocess.run(["git", "-C", REPOSITORY, "rev-parse", "HEAD"], capture_output=True).returncode == 0:
+        return REPOSITORY
+    git = ["git", f"--git-dir={folder}", f"--work-tree={REPOSITORY}", "-c", "user.name=libtrip", "-c", "user.email="]
+    for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message=As it is"]):
+        run(*git, *command)
+    return folder
+
+
+def begin_release(repository: Path, tree: Path) -> subprocess.Popen[str]:
     """`./x dist` in a clone of its own. Tools that the makers have beside the tree are lent to it."""
-    run("git", "clone", "--quiet", "--shared", REPOSITORY, tree)
+    run("git", "clone", "--quiet", "--shared", repository, tree)
     for tools in REPOSITORY.glob(".venv-*"):
         (tree / tools.name).symlink_to(tools)
     kinds = sorted({path.stem for path in (tree / "tools/dist").glob("*.py")} - SLOW)
@@ -99,7 +109,8 @@ def begin_release(tree: Path) -> subprocess.Popen[str]:
 def releases(tmp_path_factory: pytest.TempPathFactory) -> list[Release]:
     """The same release made twice at once, in folders of different names and lengths."""
     trees = [tmp_path_factory.mktemp("a") / "libtrip", tmp_path_factory.mktemp("another-folder") / "of-another-name"]
-    running = [begin_release(tree) for tree in trees]
+    repository = committed(tmp_path_factory.mktemp("commit") / ".git")
+    running = [begin_release(repository, tree) for tree in trees]
     made = []
     for tree, process in zip(trees, running):
         said, _ = process.communicate()

@@ -78,7 +78,7 @@ def test_names_nothing_of_the_machine_that_made_it(release: Release) -> None:
 def test_source_archive_is_the_commit(release: Release) -> None:
     (archive,) = release.folder.glob("libtrip-*.tar.xz")
     packed = {name.partition("/")[2] for name in archives.read(archive)}
-    committed = set(run("git", "ls-tree", "-r", "--name-only", "HEAD", cwd=REPOSITORY).splitlines())
+    committed = set(run("git", "ls-tree", "-r", "--name-only", "HEAD", cwd=release.tree).splitlines())
     assert packed == committed
 
 
