@@ -175,7 +175,10 @@ impl Circuit {
         &self.key
     }
 
-    pub(crate) fn report(&self, error: &Error) {
+    /// Tells the tracker's reporter of a library error that the caller passes over, because it must not keep a call
+    /// from being made: for those who build something of [`admit`](Self::admit). Does nothing where the tracker has no
+    /// reporter, or the circuit is [somebody else's](Self::from_handle).
+    pub fn report(&self, error: &Error) {
         if let Some(keeper) = &self.keeper {
             keeper.report(self, error);
         }

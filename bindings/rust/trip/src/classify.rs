@@ -15,7 +15,9 @@
 use crate::ffi;
 pub use crate::selector::Class;
 use crate::time::nanoseconds;
+use std::error::Error;
 use std::time::Duration;
+use std::{io, iter};
 use trip_sys as sys;
 
 /// How a call went: what a classification tells, or what a program knows by itself.
@@ -122,4 +124,28 @@ pub fn errno(sys_errno: i32) -> Outcome {
 #[must_use]
 pub fn text(text: impl AsRef<[u8]>) -> Outcome {
     Outcome::of(ffi::classify_text(text.as_ref()))
+}
+
+/// The class of an error of Rust's, by the first error of the system among its sources, or else by its texts, from the
+/// outermost to the innermost. One of which neither tells anything is [`Class::ServerError`], as every error of
+/// [`Circuit::call`](crate::Circuit::call) is: the call has failed, and nobody knows why.
+///
+/// ```
+/// use std::io;
+/// use trip::classify::{self, Class};
+///
+/// assert_eq!(classify::error(&io::Error::from_raw_os_error(111)).class, Class::Network); // refused, on Linux
+/// assert_eq!(classify::error(&io::Error::from(io::ErrorKind::TimedOut)).class, Class::Timeout);
+/// assert_eq!(classify::error(&io::Error::other("HTTP 529")).class, Class::Overloaded);
+/// assert_eq!(classify::error(&io::Error::other("something else")).class, Class::ServerError);
+/// ```
+#[must_use]
+pub fn error(error: &(dyn Error + 'static)) -> Outcome {
+    let sources = || iter::successors(Some(error), |&error| error.source());
+    let of_system = |error: &(dyn Error + 'static)| error.downcast_ref::<io::Error>()?.raw_os_error();
+    if let Some(number) = sources().find_map(of_system) {
+        return errno(number);
+    }
+    let told = sources().map(|error| text(error.to_string())).find(|told| told.class != Class::Unknown);
+    told.unwrap_or(Class::ServerError.into())
 }
