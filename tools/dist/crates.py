@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,21 +31,27 @@ def environment(**settings: str) -> dict[str, str]:
     return {**kept, "CARGO_NET_OFFLINE": "true", **settings}
 
 
-def package(amalgamation: Path, output: Path, target: Path | None = None) -> list[Path]:
+def package(amalgamation: Path, output: Path, target: Path | None = None, options: tuple[str, ...] = ()) -> list[Path]:
     """The .crate files, dependencies first. Each is built from its own file with the library that it carries.
 
-    amalgamation: the folder of trip.c and trip.h. output: where the files go; made where it is missing. target: a folder
-    for what cargo builds, kept to be used again; else it is a temporary one. Raises CalledProcessError where cargo
-    refuses, and FileNotFoundError without an amalgamation.
+    amalgamation: the folder of trip.c and trip.h. output: where the files go; made where it is missing. target: a
+    folder for what cargo builds, kept to be used again; else it is a temporary one. options: of `cargo package`. Raises
+    CalledProcessError where cargo refuses, and FileNotFoundError without an amalgamation.
     """
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="trip-crates-") as name:
         sources, built = Path(name) / "rust", target or Path(name) / "target"
         copy_sources(sources, amalgamation)
-        command = ["cargo", "package", "--workspace", "--locked", "--quiet", "--target-dir", str(built)]
+        command = ["cargo", "package", "--workspace", "--locked", "--quiet", "--target-dir", str(built), *options]
         subprocess.run(command, cwd=sources, env=environment(TRIP_SYS_BUNDLED="1"), check=True)
-        made = [next((built / "package").glob(f"{crate}-[0-9]*.crate")) for crate in CRATES]
-        return [Path(shutil.copy(file, output)) for file in made]
+        return [Path(shutil.copy(built / f"package/{crate}-{version()}.crate", output)) for crate in CRATES]
+
+
+def version() -> str:
+    """The one version that the crates have."""
+    found = re.search(r'(?m)^version = "([^"]+)"', (BINDING / "Cargo.toml").read_text())
+    assert found, "the workspace has no version"
+    return found[1]
 
 
 def copy_sources(sources: Path, amalgamation: Path) -> None:
@@ -61,8 +68,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--amalgamation", type=Path, required=True, metavar="DIR", help="where trip.c and trip.h are")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="where the .crate files go")
-    arguments = parser.parse_args()
-    print(*package(arguments.amalgamation, arguments.output), sep="\n")
+    parser.add_argument("--target", type=Path, metavar="DIR", help="where cargo builds them, to be used again")
+    parser.add_argument("--no-verify", action="store_true", help="do not build what is packaged")
+    asked = parser.parse_args()
+    options = ("--no-verify",) if asked.no_verify else ()
+    print(*package(asked.amalgamation.resolve(), asked.output, asked.target, options), sep="\n")
     return 0
 
 
