@@ -141,6 +141,12 @@ def exported(binary: Path) -> set[str]:
     return {line.split()[-1] for line in printed.splitlines()}
 
 
+def kinds(binary: Path) -> set[str]:
+    """What nm says of the library's functions that were linked in: a capital letter where others could link to them."""
+    printed = subprocess.run(["nm", str(binary)], check=True, capture_output=True, text=True).stdout
+    return set(re.findall(r"(?m)^\w+ (\w) trip_tracker_", printed))
+
+
 def needed(binary: Path) -> str:
     return subprocess.run(["readelf", "-d", str(binary)], check=True, capture_output=True, text=True).stdout
 
@@ -186,6 +192,7 @@ def test_a_consumer_without_a_libtrip_links_the_copy_and_exports_none_of_it(cons
     for binary in (program, library):
         assert "libtrip" not in needed(binary)
         assert not {name for name in exported(binary) if name.startswith("trip_")}
+        assert kinds(binary) == {"t"}, "functions of the copy that are not hidden"
     assert "seconds" in exported(library)
     asked = subprocess.run(
         [sys.executable, "-c", f"import ctypes; print(ctypes.CDLL({str(library)!r}).seconds())"],

@@ -23,6 +23,7 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::task::yield_now;
 use tower::timeout::TimeoutLayer;
+use tower::util::MapResponse;
 use tower::{Layer, Service, ServiceExt};
 use trip::classify::{self, Class};
 use trip::{CallError, Circuit, State, Tracker};
@@ -132,6 +133,8 @@ fn the_body_of_an_error_says_which_it_is() {
         let scene = Scene::new().await;
         scene.read("/unauthorized").await.unwrap();
         assert_eq!(ends(&scene.circuit), [1, 0, 0, 0], "the provider is up");
+        scene.read("/encoded").await.unwrap();
+        assert_eq!(ends(&scene.circuit), [2, 0, 0, 0], "nobody can read it here");
     });
 }
 
@@ -282,6 +285,31 @@ fn a_timeout_under_the_circuit_is_a_failure_and_one_above_it_a_cancel() {
         assert!(layer.layer(SOON.layer(plain())).oneshot(scene.request("/silence")).await.is_err());
         assert_eq!(ends(&scene.circuit), [0, 1, 0, 1]);
         assert_eq!(wait_of(&scene.circuit), OPEN_PERIOD);
+    });
+}
+
+#[test]
+fn a_client_of_reqwests_is_watched_as_well() {
+    run(async {
+        let scene = Scene::new().await;
+        let plain = reqwest::Client::new();
+        let of_http = MapResponse::new(plain.clone(), Response::<reqwest::Body>::from);
+        let client = CircuitLayer::new(scene.circuit.clone()).http().layer(of_http);
+        let get = |path: &str| {
+            let request = plain.get(format!("http://{}{path}", scene.provider)).build().unwrap();
+            client.clone().oneshot(request)
+        };
+        get("/stream").await.unwrap().into_body().collect().await.unwrap();
+        assert_eq!(ends(&scene.circuit), [1, 0, 0, 0]);
+        let mut body = get("/endless").await.unwrap().into_body();
+        body.frame().await.unwrap().unwrap();
+        drop(body);
+        assert_eq!(ends(&scene.circuit), [1, 0, 0, 1]);
+        get("/cut").await.unwrap().into_body().collect().await.unwrap_err();
+        assert_eq!(ends(&scene.circuit), [1, 1, 0, 1]);
+        scene.circuit.reset().unwrap();
+        drop(get("/overloaded").await.unwrap());
+        assert_eq!((wait_of(&scene.circuit), ends(&scene.circuit)), (Duration::from_secs(90), [1, 2, 0, 1]));
     });
 }
 

@@ -37,6 +37,7 @@ async fn answer(mut connection: TcpStream) -> Option<()> {
         "/overloaded-badly" => whole("529 Overloaded", "retry-after: soon\r\n", "{}"),
         "/quota" => whole("429 Too Many Requests", "content-type: application/json\r\n", QUOTA),
         "/error-in-200" => whole("200 OK", "content-type: application/json; charset=utf-8\r\n", ERROR_INSTEAD),
+        "/encoded" => whole("200 OK", "content-type: application/json\r\ncontent-encoding: br\r\n", ERROR_INSTEAD),
         "/short" => whole("200 OK", "", ANSWER).trim_end_matches('}').into(),
         "/stream" => format!("{STREAM}{}{}{}", chunk(TOKEN), chunk(TOKEN), chunk("")),
         "/done" => format!("{STREAM}{}{}{}", chunk(TOKEN), chunk("data: [DONE]\n\n"), chunk("")),
