@@ -29,7 +29,7 @@ fn readme_of(name: &str) -> String {
             }
             page += line;
         } else if line.starts_with('#') {
-            page += &format!("#{line}");
+            page.extend(["#", line]);
         } else {
             page += &without_links(line);
         }
@@ -43,7 +43,7 @@ fn without_links(line: &str) -> String {
     let (mut text, mut rest) = (String::new(), line);
     while let Some((before, link)) = rest.split_once("[`") {
         let (name, after) = link.split_once("`]").unwrap();
-        text += &format!("{before}`{name}`");
+        text.extend([before, "`", name, "`"]);
         rest = match after.strip_prefix('(') {
             Some(target) => target.split_once(')').unwrap().1,
             None => after,
