@@ -124,9 +124,11 @@ fn a_529_opens_for_as_long_as_it_asks() {
 #[test]
 fn the_body_of_an_error_says_which_it_is() {
     run(async {
-        let scene = Scene::new().await;
-        scene.read("/quota").await.unwrap();
-        assert_eq!(wait_of(&scene.circuit), Duration::from_secs(600), "not the 30 seconds of a rate limit");
+        for path in ["/quota", "/quota-as-text"] {
+            let scene = Scene::new().await;
+            scene.read(path).await.unwrap();
+            assert_eq!(wait_of(&scene.circuit), Duration::from_secs(600), "not the 30 seconds of a rate limit");
+        }
         let scene = Scene::new().await;
         scene.read("/error-in-200").await.unwrap();
         assert_eq!(ends(&scene.circuit), [0, 1, 0, 0]);
@@ -212,8 +214,22 @@ fn a_probe_whose_stream_begins_with_an_error_is_a_failure() {
         ripe(&scene.tracker, &scene.circuit);
         let mut body = scene.get("/error-at-once").await.unwrap().into_body();
         body.frame().await.unwrap().unwrap();
+        assert_eq!(state(&scene.circuit), State::HalfOpen);
         drop(body); // as who has read an error does
         assert_eq!((state(&scene.circuit), ends(&scene.circuit)), (State::Open, [0, 2, 0, 0]));
+    });
+}
+
+#[test]
+fn a_probe_whose_answer_is_no_stream_is_a_success_at_its_end() {
+    run(async {
+        let scene = Scene::new().await;
+        ripe(&scene.tracker, &scene.circuit);
+        let mut body = scene.get("/answer-in-two").await.unwrap().into_body();
+        body.frame().await.unwrap().unwrap();
+        assert_eq!(state(&scene.circuit), State::HalfOpen, "it may be an error yet");
+        body.collect().await.unwrap();
+        assert_eq!(state(&scene.circuit), State::Closed);
     });
 }
 

@@ -3,14 +3,14 @@
 
 mod common;
 
-use common::{circuit_of, open, permits_out, ripe, state, tracker, OPEN_PERIOD};
+use common::{circuit_of, config, open, permits_out, ripe, state, tracker, OPEN_PERIOD};
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::task::{yield_now, JoinSet};
 use tokio::time::{sleep, timeout, Instant};
-use trip::{Error, Mode, State};
+use trip::{Error, Mode, State, Tracker};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -109,4 +109,24 @@ async fn who_waits_when_the_tracker_ends_is_told() {
     tracker.destroy().unwrap();
     assert_eq!(waiting.await.unwrap(), Err(Error::Handle));
     assert_eq!(circuit.wait_for_permit().await.unwrap_err(), Error::Handle);
+}
+
+/// A stream that has stalled is found when a permit is asked for: until then the circuit seems to admit calls.
+#[tokio::test(start_paused = true)]
+async fn whoever_is_refused_after_all_waits_on() {
+    let tracker = Tracker::new(&config().stall(Duration::from_secs(5))).unwrap();
+    let circuit = circuit_of(&tracker);
+    let stream = circuit.permit().unwrap();
+    stream.progress().unwrap();
+    tracker.advance(Duration::from_secs(6)).unwrap();
+    circuit.recovered().await.unwrap();
+    let waiting = tokio::spawn({
+        let circuit = circuit.clone();
+        async move { circuit.wait_for_permit().await.map(trip::Permit::record_success) }
+    });
+    sleep(HOUR).await;
+    assert_eq!((state(&circuit), waiting.is_finished()), (State::Open, false));
+    tracker.advance(OPEN_PERIOD).unwrap();
+    waiting.await.unwrap().unwrap();
+    assert_eq!(state(&circuit), State::Closed);
 }

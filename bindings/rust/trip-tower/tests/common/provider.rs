@@ -8,6 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 pub const TOKEN: &str = "data: {\"choices\": [{\"delta\": {\"content\": \"and so on\"}}]}\n\n";
 const OVERLOADED: &str = "event: error\ndata: {\"error\": {\"type\": \"overloaded_error\"}}\n\n";
 const STREAM: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+const JSON: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
 const QUOTA: &str = r#"{"error": {"code": "insufficient_quota"}}"#;
 const ANSWER: &str = r#"{"choices": [{"message": {"content": "42"}}]}"#;
 const ERROR_INSTEAD: &str = r#"{"error": {"type": "overloaded_error"}}"#;
@@ -37,6 +38,8 @@ async fn answer(mut connection: TcpStream) -> Option<()> {
         "/overloaded-badly" => whole("529 Overloaded", "retry-after: soon\r\n", "{}"),
         "/quota" => whole("429 Too Many Requests", "content-type: application/json\r\n", QUOTA),
         "/error-in-200" => whole("200 OK", "content-type: application/json; charset=utf-8\r\n", ERROR_INSTEAD),
+        "/quota-as-text" => whole("429 Too Many Requests", "content-type: text/plain\r\n", QUOTA),
+        "/answer-in-two" => format!("{JSON}{}{}{}", chunk(&ANSWER[..20]), chunk(&ANSWER[20..]), chunk("")),
         "/encoded" => whole("200 OK", "content-type: application/json\r\ncontent-encoding: br\r\n", ERROR_INSTEAD),
         "/short" => whole("200 OK", "", ANSWER).trim_end_matches('}').into(),
         "/stream" => format!("{STREAM}{}{}{}", chunk(TOKEN), chunk(TOKEN), chunk("")),
