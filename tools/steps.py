@@ -164,7 +164,7 @@ STEPS = (
     ),
     pytest("demo", "the figures of the demo", "demo/tests", before="tools/build-clients.sh && "),
     pytest("bench", "the arithmetic and the protocol of the bench; no time is asserted", "bench/tests"),
-    pytest("dist", "the packages install where nothing else is, and are made twice the same", "tests/dist"),
+    pytest("dist", "packages install where nothing else is, and are made twice the same", "tests/dist"),
     pytest("docs", "every block of code in README.md, ABI.md and docs/", "tests/docs"),
     check_only("c-format", "clang-format", f"{C_FILES} | xargs -0 clang-format-14 --dry-run --Werror"),
     check_only("shell", "shellcheck", "shellcheck x .ci/run tools/*.sh"),

@@ -4,6 +4,25 @@ use std::fmt;
 use trip::{Circuit, Error};
 
 /// Which circuit a request goes through. [`Circuit`] is one for all requests, and [`ByRequest`] asks a function.
+///
+/// ```
+/// use trip::{Circuit, Error, Tracker};
+/// use trip_tower::Choose;
+///
+/// /// The circuit of the tenant that a question is from.
+/// #[derive(Debug)]
+/// struct ByTenant(Tracker);
+///
+/// impl Choose<(String, u32)> for ByTenant {
+///     fn choose(&self, (tenant, _): &(String, u32)) -> Result<Circuit, Error> {
+///         self.0.circuit(tenant, "llm")
+///     }
+/// }
+///
+/// let by_tenant = ByTenant(Tracker::new(&trip::Config::default())?);
+/// assert_eq!(by_tenant.choose(&("acme".into(), 42))?.tenant(), b"acme");
+/// # Ok::<_, trip::Error>(())
+/// ```
 pub trait Choose<Request> {
     /// The circuit of this request.
     ///

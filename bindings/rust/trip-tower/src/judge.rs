@@ -6,6 +6,51 @@ use trip::classify::{Class, Outcome};
 
 /// Learns how a request ended, and records it. [`EveryErrorFails`] and [`ByResult`] do so when the answer is there, and
 /// `Http`, with the feature `http`, when its body has ended.
+///
+/// ```
+/// use trip::classify::Class;
+/// use trip_tower::{Calling, CircuitLayer, Judge};
+///
+/// /// An answer that is thought over: how it went is known when somebody has looked at it.
+/// struct Draft(u32, Calling);
+///
+/// impl Draft {
+///     fn look(self) -> u32 {
+///         self.1.record(if self.0 == 42 { Class::Success } else { Class::ServerError });
+///         self.0
+///     }
+/// }
+///
+/// struct Later;
+///
+/// impl<E> Judge<u32, E> for Later {
+///     type Response = Draft;
+///
+///     fn judge(&self, answer: Result<u32, E>, calling: Calling) -> Result<Draft, E> {
+///         match answer {
+///             Ok(number) => Ok(Draft(number, calling)),
+///             Err(error) => {
+///                 calling.record(Class::Network);
+///                 Err(error)
+///             }
+///         }
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use tower::{Service, ServiceBuilder, ServiceExt};
+/// # let tracker = trip::Tracker::new(&trip::Config::default())?;
+/// # let circuit = tracker.circuit("acme", "llm")?;
+/// let layer = CircuitLayer::new(circuit.clone()).judged_by(Later);
+/// let mut service = ServiceBuilder::new().layer(layer).service_fn(|()| async { Ok::<_, std::fmt::Error>(42) });
+/// let draft = service.ready().await?.call(()).await?;
+/// assert_eq!(circuit.inspect()?.successes, 0);
+/// draft.look();
+/// assert_eq!(circuit.inspect()?.successes, 1);
+/// # Ok(())
+/// # }
+/// ```
 pub trait Judge<Response, Error> {
     /// What the caller gets in place of the answer: the same, unless it has to be watched.
     type Response;

@@ -19,6 +19,21 @@ use trip::{CallError, Rejected};
 /// service that is polled ready and then not called must hold no probe. A refused request leaves the service behind it
 /// as ready as it was. When the future of a call is dropped its caller gave up, and the permit is cancelled at once.
 /// That the service behind is [not ready for ever](Service::poll_ready) is recorded nowhere: there was no call.
+///
+/// ```
+/// # use tower::{Layer, Service, ServiceExt};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let tracker = trip::Tracker::new(&trip::Config::default())?;
+/// # let circuit = tracker.circuit("acme", "llm")?;
+/// # let ask = |()| async { Ok::<_, std::fmt::Error>(42) };
+/// let mut service = trip_tower::CircuitLayer::new(circuit.clone()).layer(tower::service_fn(ask));
+/// circuit.trip()?;
+/// let refused = service.ready().await?.call(()).await;
+/// assert!(refused.is_err_and(|error| error.rejected().is_some()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Guarded<S, W, J> {
     pub(crate) inner: S,

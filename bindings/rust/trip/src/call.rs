@@ -12,6 +12,15 @@ use std::future::{poll_fn, Future};
 use std::pin::pin;
 
 /// Why a guarded call has no result.
+///
+/// ```
+/// # let tracker = trip::Tracker::new(&trip::Config::default())?;
+/// # let circuit = tracker.circuit("acme", "llm")?;
+/// circuit.trip()?;
+/// let answer = circuit.call(|| Err::<(), _>(std::fmt::Error));
+/// assert!(answer.unwrap_err().rejected().is_some());
+/// # Ok::<_, trip::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub enum CallError<E> {
     /// The circuit refused: the call was not made.

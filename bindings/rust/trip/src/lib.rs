@@ -144,6 +144,10 @@ pub use stream::Events;
 pub use tracker::Tracker;
 
 /// The version of the installed library, such as `"1.0.0"`.
+///
+/// ```
+/// assert!(trip::version().starts_with("1."));
+/// ```
 #[must_use]
 pub fn version() -> &'static str {
     ffi::version()
@@ -157,6 +161,12 @@ pub fn abi_version() -> (u16, u16) {
 }
 
 /// Whether the installed library has a feature. One that was built without libffi lacks [`Feature::Guards`].
+///
+/// ```
+/// if !trip::has_feature(trip::Feature::Guards) {
+///     println!("this library has no guards around C functions");
+/// }
+/// ```
 #[must_use]
 pub fn has_feature(feature: Feature) -> bool {
     ffi::has_feature(feature.into())

@@ -18,6 +18,20 @@ use trip_sys as sys;
 /// The events of a tracker as they happen, with the feature `tokio`. It keeps the tracker alive.
 ///
 /// Several may wait for the events of one tracker: each event goes to one of them. Dropped, it leaves nothing behind.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), trip::Error> {
+/// # let tracker = trip::Tracker::new(&trip::Config::default())?;
+/// # tracker.circuit("acme", "llm")?.trip()?;
+/// let mut events = tracker.events()?;
+/// tokio::select! {
+///     event = events.next() => assert_eq!(event?.map(|event| event.kind), Some(trip::EventKind::Opened)),
+///     () = std::future::pending() => {} // whatever else the task waits for
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub struct Events {
     tracker: Tracker,
     readiness: AsyncFd<OwnedFd>,
