@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,15 @@ def cargo(*arguments: str, where: Path, **variables: str) -> str:
     return done.stdout
 
 
+def as_of_now(archive: tarfile.TarFile) -> list[tarfile.TarInfo]:
+    """Its files, changed just now: their own time is that of every crate, and cargo would take another one's build for
+    theirs."""
+    members = archive.getmembers()
+    for member in members:
+        member.mtime = time.time()
+    return members
+
+
 @pytest.fixture(scope="module")
 def consumer(crates: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project of somebody else's, that gets the crates from their files and all else as it is in our lock file."""
@@ -124,7 +134,7 @@ def consumer(crates: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Pa
     patches = ""
     for crate in crates:
         with tarfile.open(crate) as archive:
-            archive.extractall(folder, filter="data")
+            archive.extractall(folder, members=as_of_now(archive), filter="data")
         patches += f'{crate.name.removesuffix(f"-{version()}.crate")} = {{ path = "{crate.stem}" }}\n'
     (folder / "src").mkdir()
     (folder / "src/main.rs").write_text(CONSUMER)
