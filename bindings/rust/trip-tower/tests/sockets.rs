@@ -186,6 +186,26 @@ fn a_stream_whose_last_event_was_read_has_ended() {
     });
 }
 
+/// A circuit that has been healthy for a while admits calls without asking the library.
+#[test]
+fn streams_of_a_healthy_circuit_end_as_the_first_ones_do() {
+    run(async {
+        let scene = Scene::new().await;
+        for _ in 0..20 {
+            scene.read("/stream").await.unwrap();
+        }
+        let mut dropped = scene.get("/endless").await.unwrap().into_body();
+        dropped.frame().await.unwrap().unwrap();
+        drop(dropped);
+        assert_eq!((state(&scene.circuit), ends(&scene.circuit)), (State::Closed, [20, 0, 0, 1]));
+        let other = scene.get("/answer").await.unwrap();
+        scene.read("/cut").await.unwrap_err();
+        assert_eq!(state(&scene.circuit), State::Open);
+        drop(other); // which began before
+        assert_eq!(ends(&scene.circuit), [20, 1, 0, 2]);
+    });
+}
+
 #[test]
 fn a_stream_that_ends_with_an_error_is_a_failure() {
     run(async {
