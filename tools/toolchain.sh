@@ -28,8 +28,9 @@ wanted_go() {
     highest go.mod 's/^go ([0-9.]+)$/\1/p'
 }
 
+# What the crates need; and 1.90, whose cargo packages crates together that need each other.
 wanted_rust() {
-    highest Cargo.toml 's/^rust-version = "([0-9.]+)".*/\1/p'
+    { highest Cargo.toml 's/^rust-version = "([0-9.]+)".*/\1/p' && echo 1.90; } | sort -V | tail -n 1
 }
 
 has_go() {

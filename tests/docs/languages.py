@@ -51,9 +51,24 @@ def rust(program: str, folder: Path) -> list[str]:
         '[package]\nname = "block"\nversion = "0.0.0"\nedition = "2021"\n'
         f'[dependencies]\ntrip = {{ path = "{binding}/trip", features = ["tokio"] }}\n'
         'tokio = { version = "1", features = ["macros", "rt"] }\n'
+        + (TOWER.format(binding=binding) if "tower::" in program else "")
     )
     shutil.copy(binding / "Cargo.lock", folder)
     return ["cargo", "run", "--quiet"]
+
+
+# What clients and servers are made of, as far as the binding's lock file has it.
+TOWER = """\
+trip-tower = {{ path = "{binding}/trip-tower", features = ["http"] }}
+axum = {{ version = "0.8", default-features = false }}
+bytes = "1"
+http = "1"
+http-body-util = "0.1"
+hyper = "1"
+hyper-util = {{ version = "0.1", features = ["client-legacy", "http1", "tokio"] }}
+reqwest = {{ version = "0.13", default-features = false, features = ["stream"] }}
+tower = {{ version = "0.5", features = ["timeout", "util"] }}
+"""
 
 
 def go(program: str, folder: Path) -> list[str]:

@@ -12,6 +12,15 @@ use std::future::{poll_fn, Future};
 use std::pin::pin;
 
 /// Why a guarded call has no result.
+///
+/// ```
+/// # let tracker = trip::Tracker::new(&trip::Config::default())?;
+/// # let circuit = tracker.circuit("acme", "llm")?;
+/// circuit.trip()?;
+/// let answer = circuit.call(|| Err::<(), _>(std::fmt::Error));
+/// assert!(answer.unwrap_err().rejected().is_some());
+/// # Ok::<_, trip::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub enum CallError<E> {
     /// The circuit refused: the call was not made.
@@ -171,8 +180,27 @@ impl Circuit {
         result.map_err(CallError::Inner)
     }
 
-    /// `None`: the library could not say, and the call goes through unguarded.
-    fn admit(&self) -> Result<Option<Permit>, Rejected> {
+    /// Asks for a permit as [`permit`](Self::permit) does, and passes over errors of the library, as every call through
+    /// this crate does: `None` is a call without a permit, and the tracker's reporter has been told why.
+    ///
+    /// ```
+    /// # let tracker = trip::Tracker::new(&trip::Config::default())?;
+    /// # let circuit = tracker.circuit("acme", "llm")?;
+    /// # fn ask_the_model() {}
+    /// match circuit.admit() {
+    ///     Err(rejected) => println!("retry in {:?}", rejected.retry_after),
+    ///     Ok(permit) => {
+    ///         ask_the_model();
+    ///         permit.map(trip::Permit::record_success);
+    ///     }
+    /// }
+    /// # assert_eq!(circuit.inspect()?.successes, 1);
+    /// # Ok::<_, trip::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Rejected`]: the circuit says no; do not call.
+    pub fn admit(&self) -> Result<Option<Permit>, Rejected> {
         match self.permit() {
             Ok(permit) => Ok(Some(permit)),
             Err(PermitError::Rejected(rejected)) => Err(rejected),
@@ -191,6 +219,37 @@ impl Circuit {
         };
         if let Settled::Failed(error) = settled {
             self.report(&error);
+        }
+    }
+}
+
+impl<E> CallError<E> {
+    /// The refusal, where it is one.
+    pub fn rejected(&self) -> Option<&Rejected> {
+        match self {
+            CallError::Rejected(rejected) => Some(rejected),
+            CallError::Inner(_) => None,
+        }
+    }
+
+    /// The same as an error of any kind, for code that keeps those: a [`Rejected`] is found again by
+    /// [`downcast_ref`](std::error::Error#method.downcast_ref).
+    ///
+    /// ```
+    /// # let tracker = trip::Tracker::new(&trip::Config::default())?;
+    /// # let circuit = tracker.circuit("acme", "llm")?;
+    /// circuit.trip()?;
+    /// let error = circuit.call(|| Err::<(), _>(std::fmt::Error)).unwrap_err().into_boxed();
+    /// assert!(error.downcast_ref::<trip::Rejected>().is_some());
+    /// # Ok::<_, trip::Error>(())
+    /// ```
+    pub fn into_boxed(self) -> Box<dyn std::error::Error + Send + Sync>
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        match self {
+            CallError::Rejected(rejected) => rejected.into(),
+            CallError::Inner(error) => error.into(),
         }
     }
 }

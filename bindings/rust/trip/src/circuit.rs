@@ -19,6 +19,15 @@ use trip_sys as sys;
 ///
 /// Clones are the same circuit, and so is every circuit that is got under the same key. It keeps its tracker alive.
 /// A full tracker may evict it; the next use then finds it again under its key, closed and without history.
+///
+/// ```
+/// # let tracker = trip::Tracker::new(&trip::Config::default())?;
+/// let circuit = tracker.circuit("acme", "llm")?;
+/// assert_eq!((circuit.tenant(), circuit.provider()), (&b"acme"[..], &b"llm"[..]));
+/// let answer = circuit.call(|| "42".parse::<u32>());
+/// assert!(matches!(answer, Ok(42)));
+/// # Ok::<_, trip::Error>(())
+/// ```
 pub struct Circuit {
     /// Another once it was found again after an eviction. Nothing else hangs on it, and any value is legal: relaxed.
     handle: AtomicU64,
@@ -29,6 +38,15 @@ pub struct Circuit {
 
 /// A circuit seen from outside. When no call is in progress the counters are exact, and
 /// `permits = successes + failures_total + drops + cancels + permits not yet settled`.
+///
+/// ```
+/// # let tracker = trip::Tracker::new(&trip::Config::default())?;
+/// # let circuit = tracker.circuit("acme", "llm")?;
+/// circuit.trip()?;
+/// let info = circuit.inspect()?;
+/// assert_eq!((info.state, info.opens, info.permits), (trip::State::Open, 1, 0));
+/// # Ok::<_, trip::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CircuitInfo {
@@ -175,7 +193,10 @@ impl Circuit {
         &self.key
     }
 
-    pub(crate) fn report(&self, error: &Error) {
+    /// Tells the tracker's reporter of a library error that the caller passes over, because it must not keep a call
+    /// from being made: for those who build something of [`admit`](Self::admit). Does nothing where the tracker has no
+    /// reporter, or the circuit is [somebody else's](Self::from_handle).
+    pub fn report(&self, error: &Error) {
         if let Some(keeper) = &self.keeper {
             keeper.report(self, error);
         }

@@ -15,7 +15,9 @@
 use crate::ffi;
 pub use crate::selector::Class;
 use crate::time::nanoseconds;
+use std::error::Error;
 use std::time::Duration;
+use std::{io, iter};
 use trip_sys as sys;
 
 /// How a call went: what a classification tells, or what a program knows by itself.
@@ -102,6 +104,14 @@ impl From<&Outcome> for Outcome {
 ///
 /// A status of 200 to 299 is a success unless the body is an error object or an event stream with one. Where nobody
 /// knows the status it is 0, and the body alone decides: as for the error of a single event.
+///
+/// ```
+/// use trip::classify::{http, Class};
+///
+/// assert_eq!(http(529_u16, "").class, Class::Overloaded);
+/// assert_eq!(http(200_u16, r#"{"error": {"type": "overloaded_error"}}"#).class, Class::Overloaded);
+/// assert_eq!(http(429_u16, r#"{"error": {"code": "insufficient_quota"}}"#).class, Class::Quota);
+/// ```
 #[must_use]
 pub fn http(status: impl Into<u32>, body: impl AsRef<[u8]>) -> Outcome {
     Outcome::of(ffi::classify_http(status.into(), body.as_ref()))
@@ -111,6 +121,12 @@ pub fn http(status: impl Into<u32>, body: impl AsRef<[u8]>) -> Outcome {
 /// `EAI_*` values, negative as they are.
 ///
 /// 0 and errors of the caller's own machine, such as `EMFILE`, are [`Class::Unknown`]: the provider was not asked.
+///
+/// ```
+/// let refused = std::io::Error::from_raw_os_error(111); // ECONNREFUSED, on Linux
+/// let outcome = trip::classify::errno(refused.raw_os_error().unwrap_or(0));
+/// assert_eq!(outcome.class, trip::classify::Class::Network);
+/// ```
 #[must_use]
 pub fn errno(sys_errno: i32) -> Outcome {
     Outcome::of(ffi::classify_errno(sys_errno))
@@ -119,7 +135,36 @@ pub fn errno(sys_errno: i32) -> Outcome {
 /// The class of a call of which nothing is left but the text of its error: the last resort.
 ///
 /// Whole words are compared, and a number counts as an HTTP status only where the words around it say that it is one.
+///
+/// ```
+/// let outcome = trip::classify::text("the request timed out");
+/// assert_eq!(outcome.class, trip::classify::Class::Timeout);
+/// ```
 #[must_use]
 pub fn text(text: impl AsRef<[u8]>) -> Outcome {
     Outcome::of(ffi::classify_text(text.as_ref()))
+}
+
+/// The class of an error of Rust's, by the first error of the system among its sources, or else by its texts, from the
+/// outermost to the innermost. One of which neither tells anything is [`Class::ServerError`], as every error of
+/// [`Circuit::call`](crate::Circuit::call) is: the call has failed, and nobody knows why.
+///
+/// ```
+/// use std::io;
+/// use trip::classify::{self, Class};
+///
+/// assert_eq!(classify::error(&io::Error::from_raw_os_error(111)).class, Class::Network); // refused, on Linux
+/// assert_eq!(classify::error(&io::Error::from(io::ErrorKind::TimedOut)).class, Class::Timeout);
+/// assert_eq!(classify::error(&io::Error::other("HTTP 529")).class, Class::Overloaded);
+/// assert_eq!(classify::error(&io::Error::other("something else")).class, Class::ServerError);
+/// ```
+#[must_use]
+pub fn error(error: &(dyn Error + 'static)) -> Outcome {
+    let sources = || iter::successors(Some(error), |&error| error.source());
+    let of_system = |error: &(dyn Error + 'static)| error.downcast_ref::<io::Error>()?.raw_os_error();
+    if let Some(number) = sources().find_map(of_system) {
+        return errno(number);
+    }
+    let told = sources().map(|error| text(error.to_string())).find(|told| told.class != Class::Unknown);
+    told.unwrap_or(Class::ServerError.into())
 }

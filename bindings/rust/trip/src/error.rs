@@ -9,6 +9,14 @@ use trip_sys as sys;
 ///
 /// A caller that meets one before a call should make the call without a permit, and report it: the breaker must never
 /// be the outage. [`Circuit::call`](crate::Circuit::call) does so.
+///
+/// ```
+/// use trip::{Config, Error, Tracker};
+///
+/// let Err(Error::Config(fault)) = Tracker::new(&Config::default().failure_threshold(0)) else { panic!() };
+/// assert_eq!(fault.field, Some("failure_threshold"));
+/// assert_eq!(Error::Handle.name(), "TRIP_E_HANDLE");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {

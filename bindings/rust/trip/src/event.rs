@@ -14,6 +14,15 @@ use trip_sys as sys;
 const CHUNK: usize = 64;
 
 /// Something that happened to a circuit, or to its tracker.
+///
+/// ```
+/// # let tracker = trip::Tracker::new(&trip::Config::default())?;
+/// # let circuit = tracker.circuit("acme", "llm")?;
+/// circuit.set_mode(trip::Mode::ForcedOpen, None, "rotating the key")?;
+/// let event = &tracker.take_events(10)?.events[0];
+/// assert_eq!((event.kind, event.reason()), (trip::EventKind::Forced, &b"rotating the key"[..]));
+/// # Ok::<_, trip::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {

@@ -21,26 +21,14 @@
 //! The same by hand, for a call that is made in one place and judged in another:
 //!
 //! ```
-//! # use std::time::Duration;
-//! use trip::{Circuit, Permit, PermitError};
-//!
-//! /// A permit if the library could give one; otherwise how long to wait.
-//! fn admit(circuit: &Circuit) -> Result<Option<Permit>, Duration> {
-//!     match circuit.permit() {
-//!         Ok(permit) => Ok(Some(permit)),
-//!         Err(PermitError::Rejected(rejected)) => Err(rejected.retry_after),
-//!         Err(PermitError::Failed(error)) => {
-//!             // The breaker must never be the outage: report it, and call without a permit.
-//!             eprintln!("{error}");
-//!             Ok(None)
-//!         }
-//!     }
-//! }
-//!
 //! # let tracker = trip::Tracker::new(&trip::Config::default())?;
 //! # let circuit = tracker.circuit("acme", "llm")?;
-//! if let Ok(Some(permit)) = admit(&circuit) {
-//!     permit.record_success(); // or record_failure(), or cancel(); dropped, it counts as a failure
+//! match circuit.admit() {
+//!     Err(rejected) => println!("retry in {:?}", rejected.retry_after),
+//!     Ok(permit) => {
+//!         // None: the library could not say, which it tells the tracker's reporter. The breaker is never the outage.
+//!         permit.map(trip::Permit::record_success); // or record_failure, or cancel; dropped, it counts as a failure
+//!     }
 //! }
 //! # assert_eq!(circuit.inspect()?.successes, 1);
 //! # Ok::<_, trip::Error>(())
@@ -55,9 +43,39 @@
 //! [`Tracker::take_events`] and, with the feature `tokio`, to whoever awaits `Tracker::events`. A restarted process
 //! goes on where the last one was: [`Tracker::snapshot`], [`Tracker::restore`].
 //!
+//! # Recovery that is awaited
+//!
+//! With the feature `tokio`, `Circuit::wait_for_permit` waits for a circuit that is open, without holding a thread, and
+//! `Circuit::recovered` does so without taking a permit.
+//!
+//! # Around the permit
+//!
 //! Around the permit stand, each usable alone, [`Retry`], [`Dedup`], [`Gate`], [`Route`], [`Pipeline`] and
-//! [`FunctionGuard`]; a [`Caller`] is made of them, and makes the one call that does it all.
-#![deny(unsafe_code)]
+//! [`FunctionGuard`]; a [`Caller`] is made of them, and makes the one call that does it all. The crate `trip-tower` puts
+//! circuits before services of tower, such as clients of hyper.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! | --- | --- |
+//! | `tokio` | `Tracker::events`, `Circuit::recovered` and `wait_for_permit`, `Dedup::wait_async`, `Caller::call_async` |
+//! | `stream` | `Events` is a `Stream` |
+//! | `bundled` | compiles the copy of the library that the packaged `trip-sys` carries, even where one is installed |
+//!
+//! [`Circuit::call_async`] and its kin need none of them, and run on any runtime.
+//!
+//! # Which library
+//!
+//! All languages of a process share the circuits of one `libtrip.so`, which `trip-sys` finds through pkg-config. Where
+//! none is installed it compiles a copy of its own, and a C compiler is all it takes.
+//!
+//! # Versions
+//!
+//! The crate has the version of the library that it was made with, and runs with every later 1.x of it. Versions are
+//! semantic: what is public stays, errors and structs that may grow are `#[non_exhaustive]`. It needs Rust 1.85, and a
+//! later Rust is asked for by a minor version only. Those who use the feature `stream` see `futures-core` 0.3.
+#![deny(missing_docs, unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod call;
 mod caller;
@@ -79,6 +97,8 @@ mod lock;
 mod part;
 mod permit;
 mod pipeline;
+#[cfg(feature = "tokio")]
+mod recovery;
 mod rejection;
 mod remember;
 mod retry;
@@ -124,6 +144,10 @@ pub use stream::Events;
 pub use tracker::Tracker;
 
 /// The version of the installed library, such as `"1.0.0"`.
+///
+/// ```
+/// assert!(trip::version().starts_with("1."));
+/// ```
 #[must_use]
 pub fn version() -> &'static str {
     ffi::version()
@@ -137,6 +161,12 @@ pub fn abi_version() -> (u16, u16) {
 }
 
 /// Whether the installed library has a feature. One that was built without libffi lacks [`Feature::Guards`].
+///
+/// ```
+/// if !trip::has_feature(trip::Feature::Guards) {
+///     println!("this library has no guards around C functions");
+/// }
+/// ```
 #[must_use]
 pub fn has_feature(feature: Feature) -> bool {
     ffi::has_feature(feature.into())

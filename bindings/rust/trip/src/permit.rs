@@ -13,6 +13,16 @@ use trip_sys as sys;
 ///
 /// Dropped unsettled, by a panic too, it counts as [`Config::on_drop`](crate::Config::on_drop) says: as a failure,
 /// unless configured otherwise. It does not keep its tracker alive.
+///
+/// ```
+/// # let tracker = trip::Tracker::new(&trip::Config::default())?;
+/// # let circuit = tracker.circuit("acme", "llm")?;
+/// if let Some(permit) = circuit.admit().ok().flatten() {
+///     permit.record_failure();
+/// }
+/// assert_eq!(circuit.inspect()?.failures, 1);
+/// # Ok::<_, trip::Error>(())
+/// ```
 #[must_use = "a permit that is dropped counts as a failure, unless the config says otherwise"]
 pub struct Permit {
     /// Up while a success teaches the circuit nothing. Of an ordinary permit: never.
@@ -25,6 +35,15 @@ pub struct Permit {
 
 /// What became of the settlement of a permit, a [`Ticket`](crate::Ticket) or a [`Token`](crate::Token). There is
 /// nothing that a caller has to do about it, so that it may be ignored.
+///
+/// ```
+/// # let tracker = trip::Tracker::new(&trip::Config::default())?;
+/// # let circuit = tracker.circuit("acme", "llm")?;
+/// let late = circuit.admit().ok().flatten().expect("a new circuit is closed");
+/// circuit.trip()?;
+/// assert_eq!(late.record_success(), trip::Settled::Stale); // which closes nothing
+/// # Ok::<_, trip::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settled {
     /// Counted by who granted it.

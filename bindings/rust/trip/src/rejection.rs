@@ -8,6 +8,16 @@ use std::time::Duration;
 use trip_sys as sys;
 
 /// The circuit refused a permit, or all circuits of a route: do not call; come back after `retry_after`.
+///
+/// ```
+/// # let tracker = trip::Tracker::new(&trip::Config::default())?;
+/// # let circuit = tracker.circuit("acme", "llm")?;
+/// circuit.trip()?;
+/// let Err(rejected) = circuit.admit() else { panic!("it is open") };
+/// assert_eq!((rejected.reason, rejected.provider()), (trip::Reason::Open, &b"llm"[..]));
+/// assert!(rejected.retry_after > std::time::Duration::ZERO);
+/// # Ok::<_, trip::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Rejected {
@@ -26,6 +36,14 @@ pub struct Rejected {
 }
 
 /// Why there is no permit.
+///
+/// ```
+/// # let tracker = trip::Tracker::new(&trip::Config::default())?;
+/// # let circuit = tracker.circuit("acme", "llm")?;
+/// tracker.destroy()?;
+/// assert!(matches!(circuit.permit(), Err(trip::PermitError::Failed(trip::Error::Handle))));
+/// # Ok::<_, trip::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub enum PermitError {
     /// The circuit said no: do not call.

@@ -9,6 +9,8 @@ use crate::watching::readable;
 use std::fmt;
 use std::future::poll_fn;
 use std::os::fd::OwnedFd;
+#[cfg(feature = "stream")]
+use std::pin::Pin;
 use std::task::{ready, Context, Poll};
 use tokio::io::unix::AsyncFd;
 use trip_sys as sys;
@@ -16,10 +18,26 @@ use trip_sys as sys;
 /// The events of a tracker as they happen, with the feature `tokio`. It keeps the tracker alive.
 ///
 /// Several may wait for the events of one tracker: each event goes to one of them. Dropped, it leaves nothing behind.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), trip::Error> {
+/// # let tracker = trip::Tracker::new(&trip::Config::default())?;
+/// # tracker.circuit("acme", "llm")?.trip()?;
+/// let mut events = tracker.events()?;
+/// tokio::select! {
+///     event = events.next() => assert_eq!(event?.map(|event| event.kind), Some(trip::EventKind::Opened)),
+///     () = std::future::pending() => {} // whatever else the task waits for
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub struct Events {
     tracker: Tracker,
     readiness: AsyncFd<OwnedFd>,
     lost: u64,
+    #[cfg(feature = "stream")]
+    has_failed: bool,
 }
 
 impl Tracker {
@@ -50,7 +68,13 @@ impl Tracker {
     /// # Panics
     /// Outside of a tokio runtime with IO enabled.
     pub fn events(&self) -> Result<Events, Error> {
-        Ok(Events { tracker: self.clone(), readiness: readable(self.event_fd()?)?, lost: 0 })
+        Ok(Events {
+            tracker: self.clone(),
+            readiness: readable(self.event_fd()?)?,
+            lost: 0,
+            #[cfg(feature = "stream")]
+            has_failed: false,
+        })
     }
 }
 
@@ -91,6 +115,34 @@ impl Events {
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.lost
+    }
+}
+
+/// With the feature `stream`, for combinators. It ends with the tracker, and after the first error.
+///
+/// ```
+/// # use futures_core::Stream;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), trip::Error> {
+/// # let tracker = trip::Tracker::new(&trip::Config::default())?;
+/// # tracker.circuit("acme", "llm")?.trip()?;
+/// fn take_over(events: impl Stream<Item = Result<trip::Event, trip::Error>>) {}
+/// take_over(tracker.events()?);
+/// # Ok(())
+/// # }
+/// ```
+#[cfg(feature = "stream")]
+impl futures_core::Stream for Events {
+    type Item = Result<Event, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let events = self.get_mut();
+        if events.has_failed {
+            return Poll::Ready(None);
+        }
+        let next = ready!(Events::poll_next(events, context)).transpose();
+        events.has_failed = matches!(next, Some(Err(_)));
+        Poll::Ready(next)
     }
 }
 

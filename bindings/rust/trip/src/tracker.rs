@@ -16,6 +16,14 @@ use std::time::Duration;
 ///
 /// Clones are the same tracker. It is destroyed with the last of them and of the circuits got from it; permits do not
 /// keep it alive.
+///
+/// ```
+/// let tracker = trip::Tracker::new(&trip::Config::default().failure_threshold(3))?;
+/// let same = tracker.clone();
+/// same.circuit("acme", "llm")?.trip()?;
+/// assert!(tracker.circuit("acme", "llm")?.peek().is_err());
+/// # Ok::<_, trip::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Tracker(Arc<[Arc<Keeper>; KEEPERS]>);
 

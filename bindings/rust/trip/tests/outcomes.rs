@@ -1,7 +1,7 @@
 //! Classification and hints as Rust sees them: its types, and what is no text. What is told is the contract's.
 
-use std::io;
 use std::time::{Duration, SystemTime};
+use std::{fmt, io};
 use trip::classify::{self, Class};
 use trip::{parse_retry_hint, InvalidHint};
 
@@ -68,4 +68,30 @@ fn a_clock_that_is_out_of_range_finds_every_date_absurd() {
         assert_eq!(parse_retry_hint("Retry-After", date, now), Err(InvalidHint));
         assert_eq!(parse_retry_hint("Retry-After", "5", now), Ok(Some(Duration::from_secs(5))));
     }
+}
+
+/// An error that says nothing, of one that does.
+#[derive(Debug)]
+struct Outer(io::Error);
+
+impl fmt::Display for Outer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it did not work")
+    }
+}
+
+impl std::error::Error for Outer {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+#[test]
+fn an_error_is_what_its_sources_are() {
+    let class_of = |source| classify::error(&Outer(source)).class;
+    assert_eq!(class_of(io::Error::from_raw_os_error(104)), Class::Network);
+    assert_eq!(class_of(io::Error::from_raw_os_error(24)), Class::Unknown, "too many files are the caller's own");
+    assert_eq!(class_of(io::Error::other("HTTP 529")), Class::Overloaded);
+    assert_eq!(class_of(io::Error::other("who knows")), Class::ServerError);
+    assert_eq!(classify::error(&fmt::Error).class, Class::ServerError);
 }

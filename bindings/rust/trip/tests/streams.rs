@@ -249,3 +249,35 @@ fn what_was_lost_is_told_to_who_waits() {
         assert_eq!(events.lost(), 104);
     });
 }
+
+#[cfg(feature = "stream")]
+#[test]
+fn events_are_a_stream_that_ends_with_the_tracker_or_with_an_error() {
+    use futures_core::Stream;
+    use std::future::poll_fn;
+    use std::pin::Pin;
+
+    fn poll_stream(events: &mut Events) -> Poll<Option<Result<EventKind, Error>>> {
+        let next = Stream::poll_next(Pin::new(events), &mut Context::from_waker(Waker::noop()));
+        next.map(|event| event.map(|event| event.map(|event| event.kind)))
+    }
+    let tracker = tracker();
+    let circuit = circuit_of(&tracker);
+    let mut ended_early = runtime().block_on(async {
+        let mut events = tracker.events().unwrap();
+        assert_eq!(poll_stream(&mut events), Poll::Pending);
+        circuit.trip().unwrap();
+        let next = poll_fn(|context| Stream::poll_next(Pin::new(&mut events), context)).await;
+        assert_eq!(next.unwrap().unwrap().kind, EventKind::Opened);
+        events
+    });
+    assert_eq!(poll_stream(&mut ended_early), Poll::Ready(Some(Err(Error::System))), "its runtime has ended");
+    assert_eq!(poll_stream(&mut ended_early), Poll::Ready(None));
+    still_runtime().block_on(async {
+        let mut events = tracker.events().unwrap();
+        tracker.destroy().unwrap();
+        for _ in 0..2 {
+            assert!(poll_fn(|context| Stream::poll_next(Pin::new(&mut events), context)).await.is_none());
+        }
+    });
+}
