@@ -7,7 +7,7 @@ import (
 	"log"
 	"time"
 
-	trip "libtrip/bindings/go"
+	"libtrip.example/trip"
 )
 
 func Example() {

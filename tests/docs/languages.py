@@ -61,8 +61,8 @@ def go(program: str, folder: Path) -> list[str]:
     (folder / "main.go").write_text(program)
     (folder / "go.mod").write_text(
         f"module block\n\n{declared_go(binding)}\n\n"
-        "require libtrip/bindings/go v0.0.0\n\n"
-        f"replace libtrip/bindings/go => {binding}\n"
+        "require libtrip.example/trip v0.0.0\n\n"
+        f"replace libtrip.example/trip => {binding}\n"
     )
     return ["go", "run", "."]
 
