@@ -19,15 +19,15 @@ import (
 //	answer, err := ask()
 //	done(err)
 //
-// The error is an [*OpenError], and nothing else: when the library fails it is nil, done does nothing, and what failed is
-// reported to Config.OnError. There is a done with an error too, which does nothing.
+// The error is an [*OpenError], and nothing else: when the library fails it is nil, done does nothing, and what failed
+// is reported to Config.OnError. There is a done with an error too, which does nothing.
 func (c *Circuit) Allow() (done func(err error), err error) {
 	return c.AllowJudged(nil)
 }
 
 // AllowJudged is Allow, but judge says what an error tells about the provider: what gobreaker's IsSuccessful and
-// IsExcluded do. It is not asked about nil, nor about [context.Canceled], nor when another circuit refused. Without a judge it is
-// Allow.
+// IsExcluded do. It is not asked about nil, nor about [context.Canceled], nor when another circuit refused. Without a
+// judge it is Allow.
 func (c *Circuit) AllowJudged(judge func(error) Outcome) (done func(err error), err error) {
 	if judge == nil {
 		judge = func(error) Outcome { return OutcomeFailure }

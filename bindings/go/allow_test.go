@@ -125,7 +125,7 @@ func TestRecordErrorCountsWhatTheErrorTells(t *testing.T) {
 		"success after all":     {over, nil, trip.CircuitInfo{Permits: 1, Successes: 1}},
 		"given up":              {over, errProvider, trip.CircuitInfo{Permits: 1, Cancels: 1}},
 		"network":               {context.Background(), syscall.ECONNRESET, trip.CircuitInfo{Permits: 1, FailuresTotal: 1}},
-		"timeout":               {context.Background(), context.DeadlineExceeded, trip.CircuitInfo{Permits: 1, FailuresTotal: 1}},
+		"timeout":               {context.Background(), syscall.ETIMEDOUT, trip.CircuitInfo{Permits: 1, FailuresTotal: 1}},
 		"a mistake":             {context.Background(), errors.New("HTTP 404"), trip.CircuitInfo{Permits: 1, Successes: 1}},
 		"nothing known":         {context.Background(), io.ErrNoProgress, trip.CircuitInfo{Permits: 1, FailuresTotal: 1}},
 		"nobody could be asked": {context.Background(), syscall.EMFILE, trip.CircuitInfo{Permits: 1, Cancels: 1}},

@@ -161,10 +161,10 @@ func (t *Tracker) settle(permit C.trip_permit, settled settlement) C.trip_status
 	return status
 }
 
-// RecordError settles the permit by the error that its call has ended with, as [Do] does: nil is a success; one after ctx
-// was cancelled, one that is [context.Canceled] and one of another circuit or a gate cancel the permit; any other is of
-// the class that [ClassifyError] says. One of which nothing can be told is a failure, unless it is that of a system that
-// could not ask the provider, such as EMFILE. It returns what the other settlements do.
+// RecordError settles the permit by the error that its call has ended with, as [Do] does: nil is a success; one after
+// ctx was cancelled, one that is [context.Canceled] and one of another circuit or a gate cancel the permit; any other
+// is of the class that [ClassifyError] says. One of which nothing can be told is a failure, unless it is that of a
+// system that could not ask the provider, such as EMFILE. It returns what the other settlements do.
 func (p Permit) RecordError(ctx context.Context, err error) error {
 	return p.settle(settlementOf(ctx, err, judgeByClass))
 }
