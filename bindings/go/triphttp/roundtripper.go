@@ -153,16 +153,11 @@ func (t *RoundTripper) learn(call *admission.Call, request *http.Request, respon
 	case call.HasEnded():
 	case status == http.StatusSwitchingProtocols || isTwoWay:
 		call.End(trip.CallOutcome{Class: trip.ClassSuccess, HTTPStatus: status})
-	case hasNoBody(request, response):
+	case response.Body == nil || response.Body == http.NoBody || response.ContentLength == 0:
 		call.End(t.classify(response, nil))
 	case status >= 200 && status <= 299:
 		response.Body = t.watch(call, request.Context(), response)
 	default:
 		call.End(t.classify(response, readAhead(response)))
 	}
-}
-
-func hasNoBody(request *http.Request, response *http.Response) bool {
-	return response.Body == nil || response.Body == http.NoBody || response.ContentLength == 0 ||
-		request.Method == http.MethodHead
 }

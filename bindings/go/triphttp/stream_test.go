@@ -146,8 +146,9 @@ func TestAnErrorInAStreamCountsOnceAndAtOnce(t *testing.T) {
 		"OpenAI's":    "data: {\"error\": {\"code\": \"server_error\", \"message\": \"The server had an error\"}}\n\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			far := strings.Repeat(token, 1100) // further than one body is ever judged
-			r := newRig(t, trip.Config{}, streams("waits", far, event))
+			far := strings.Repeat(token, 1100)                       // further than one body is ever judged
+			long := "data: " + strings.Repeat("x", 100_000) + "\n\n" // longer than any that is judged
+			r := newRig(t, trip.Config{}, streams("waits", far, long, event))
 			response := r.open()
 			readFirst(t, response.Body, "\"message\"")
 			for r.counts().out > 0 {
