@@ -6,8 +6,6 @@
  */
 #include <stddef.h>
 
-#include "hashing.h"
-
 #include "registry.h"
 
 #include "abi.h"
@@ -20,10 +18,6 @@
 #include "tracker.h"
 
 #include <string.h>
-
-/* uthash's buckets may be fuller than it thinks best, which saves up to 16 bytes per circuit: it is not often asked. */
-#undef HASH_BKT_CAPACITY_THRESH
-#define HASH_BKT_CAPACITY_THRESH 32U
 
 /* ---- Keys -------------------------------------------------------------------------------------------------------- */
 
