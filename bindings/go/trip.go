@@ -41,7 +41,6 @@
 package trip
 
 /*
-#cgo pkg-config: libtrip
 #include <trip.h>
 */
 import "C"

@@ -1,5 +1,5 @@
-// Package sdktest_test owns the proof that the SDKs of OpenAI and Anthropic, as their users call them, are protected by an
-// http.Client with circuits before it. The SDKs are real, and so are the sockets; only the providers are stand-ins.
+// Package sdktest_test owns the proof that the SDKs of OpenAI and Anthropic, as their users call them, are protected by
+// an http.Client with circuits before it. The SDKs are real, and so are the sockets; only the providers are stand-ins.
 package sdktest_test
 
 import (

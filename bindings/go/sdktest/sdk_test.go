@@ -21,7 +21,8 @@ type sdk struct {
 	overload string   // the body of an error
 	// asks makes a call with the client. Retries: those that the SDK makes by default. Middleware: StopRetries.
 	asks func(p *provider, retries, middleware bool) error
-	// opens makes a streaming call, and reads as many events as take says; all, where it is negative. It closes it then.
+	// opens makes a streaming call, and reads as many events as take says; all, where it is negative. It closes it
+	// then.
 	opens func(p *provider, take int) (events int, err error)
 }
 

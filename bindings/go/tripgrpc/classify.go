@@ -1,4 +1,5 @@
-// This file owns what a gRPC status means: it is put into the form in which the library knows Google's errors, and back.
+// This file owns what a gRPC status means: it is put into the form in which the library knows Google's errors, and
+// back.
 
 package tripgrpc
 
@@ -41,8 +42,8 @@ var forms = map[codes.Code]form{
 	codes.Unauthenticated:    {401, "UNAUTHENTICATED"},
 }
 
-// Classify is how a call went that has ended with the error, by [trip.ClassifyHTTP] of what the error's status looks like
-// over HTTP: Unavailable, Internal, Unknown, DataLoss, DeadlineExceeded and ResourceExhausted are failures of the
+// Classify is how a call went that has ended with the error, by [trip.ClassifyHTTP] of what the error's status looks
+// like over HTTP: Unavailable, Internal, Unknown, DataLoss, DeadlineExceeded and ResourceExhausted are failures of the
 // provider, Canceled tells nothing, all others are mistakes of the caller. A message or a detail may say more, such as
 // that a quota is used up. How long the provider asks to wait is taken from a RetryInfo. An error without a status is
 // classified by [trip.ClassifyError].

@@ -7,12 +7,13 @@
 //		grpc.WithUnaryInterceptor(tripgrpc.UnaryClientInterceptor(tracker)),
 //		grpc.WithStreamInterceptor(tripgrpc.StreamClientInterceptor(tracker)))
 //
-// A refusal is an [*trip.OpenError], and to gRPC a status of Unavailable with a RetryInfo. [Classify] says what the other
-// statuses mean. A stream is a success at its end, a failure where it breaks, and tells nothing when its context is
-// cancelled, which is how a client gives one up.
+// A refusal is an [*trip.OpenError], and to gRPC a status of Unavailable with a RetryInfo. [Classify] says what the
+// other statuses mean. A stream is a success at its end, a failure where it breaks, and tells nothing when its context
+// is cancelled, which is how a client gives one up.
 //
-// A permit is asked for once for each call of the program. What gRPC retries by itself, by the service config or because
-// no server has seen it, is below the interceptors: to the circuit it is one call, with the status that it ends with.
+// A permit is asked for once for each call of the program. What gRPC retries by itself, by the service config or
+// because no server has seen it, is below the interceptors: to the circuit it is one call, with the status that it ends
+// with.
 //
 // [UnaryServerInterceptor] and [StreamServerInterceptor] are for servers whose handlers make calls of their own: they
 // tell clients of a refusal in gRPC's words.
@@ -47,8 +48,8 @@ func UnaryClientInterceptor(tracker *trip.Tracker, options ...Option) grpc.Unary
 	}
 }
 
-// StreamClientInterceptor is UnaryClientInterceptor for streams. One whose permit is a probe has succeeded with its first
-// message.
+// StreamClientInterceptor is UnaryClientInterceptor for streams. One whose permit is a probe has succeeded with its
+// first message.
 func StreamClientInterceptor(tracker *trip.Tracker, options ...Option) grpc.StreamClientInterceptor {
 	i := newInterceptor(tracker, options)
 	return func(ctx context.Context, description *grpc.StreamDesc, connection *grpc.ClientConn, method string,

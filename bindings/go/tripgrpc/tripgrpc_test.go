@@ -1,5 +1,5 @@
-// These tests own what calls over gRPC count as: a real server on the loopback interface, gRPC's own test service, and a
-// client with circuits before it.
+// These tests own what calls over gRPC count as: a real server on the loopback interface, gRPC's own test service, and
+// a client with circuits before it.
 
 package tripgrpc_test
 
