@@ -1,5 +1,5 @@
-"""The Go modules, taken from a module proxy that is a folder by a module outside of the tree: with a C compiler and nothing
-else, offline, and with the system's library where the build tag says so."""
+"""The Go modules, taken by a module outside of the tree from a module proxy that is a folder: with a C compiler and
+nothing else, offline, and with the system's library where the build tag says so."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from conftest import REPOSITORY, Amalgamation, Prefix, run
 
 MODULE = "libtrip.example/trip"

@@ -1,6 +1,6 @@
-"""The Go modules as a module proxy serves them: zips of the binding and of its interceptors for gRPC. The binding carries
-trip.c and trip.h, so that a C compiler is all that it needs; the build tag trip_system goes back to pkg-config. What only
-the tree can run, such as the contract's tests, stays out."""
+"""The Go modules as a module proxy serves them: zips of the binding and of its interceptors for gRPC. The binding
+carries trip.c and trip.h, so that a C compiler is all that it needs; the build tag trip_system goes back to pkg-config.
+What only the tree can run, such as the contract's tests, stays out."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ SYSTEM = "//go:build trip_system\n\n"
 BUNDLED_GO = (
     BUNDLED
     + """\
-// This file owns where the library comes from: trip.c beside it, compiled into the program and known to nothing outside of
-// it. It has no guards, which need libffi. With the build tag trip_system the library is the system's, see link.go.
+// This file owns where the library comes from: trip.c beside it, compiled into the program and known to nothing outside
+// of it. It has no guards, which need libffi. With the build tag trip_system the library is the system's, see link.go.
 
 package trip
 
