@@ -6,7 +6,7 @@ require (
 	github.com/failsafe-go/failsafe-go v0.9.8
 	github.com/mercari/go-circuitbreaker v0.0.2
 	github.com/sony/gobreaker/v2 v2.4.0
-	libtrip/bindings/go v0.0.0
+	libtrip.example/trip v0.0.0
 )
 
 require (
@@ -15,4 +15,4 @@ require (
 	github.com/cenkalti/backoff/v3 v3.1.1 // indirect
 )
 
-replace libtrip/bindings/go => ../../bindings/go
+replace libtrip.example/trip => ../../bindings/go

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	trip "libtrip/bindings/go"
+	"libtrip.example/trip"
 )
 
 const (

@@ -6,7 +6,7 @@ import (
 	"context"
 	"testing"
 
-	trip "libtrip/bindings/go"
+	"libtrip.example/trip"
 )
 
 func BenchmarkEmptyCallPair(b *testing.B) {

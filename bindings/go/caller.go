@@ -224,7 +224,7 @@ func (c *CallerConfig) settled(status C.trip_status) {
 
 func (c *CallerConfig) report(err error) {
 	if c.Route != nil {
-		c.Route.tracker.report(err)
+		c.Route.tracker.Report(err)
 		return
 	}
 	c.Circuit.report(err)

@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	trip "libtrip/bindings/go"
+	"libtrip.example/trip"
 )
 
 // A rig has all parts, with a clock that stands still: retries wait by the machine's.
@@ -268,7 +268,7 @@ func untilAsleepBeforeARetry(t *testing.T) {
 	t.Helper()
 	stacks := make([]byte, 1<<20)
 	eventually(t, func() bool {
-		return strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), "/go.sleep(")
+		return strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), "/trip.sleep(")
 	})
 }
 

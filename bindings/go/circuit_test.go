@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	trip "libtrip/bindings/go"
+	"libtrip.example/trip"
 )
 
 func grant(t testing.TB, circuit *trip.Circuit) trip.Permit {

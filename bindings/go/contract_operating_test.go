@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	trip "libtrip/bindings/go"
-	"libtrip/bindings/go/internal/contract"
+	"libtrip.example/trip"
+	"libtrip.example/trip/internal/contract"
 )
 
 func steer(t *testing.T, step contract.Step, circuit *trip.Circuit) contract.Observed {

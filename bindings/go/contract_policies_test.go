@@ -13,9 +13,9 @@ import (
 	"time"
 	"unsafe"
 
-	trip "libtrip/bindings/go"
-	"libtrip/bindings/go/internal/contract"
-	"libtrip/bindings/go/internal/libc"
+	"libtrip.example/trip"
+	"libtrip.example/trip/internal/contract"
+	"libtrip.example/trip/internal/libc"
 )
 
 // object is what a step has made, of the kind that the step at hand wants.

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	trip "libtrip/bindings/go"
-	"libtrip/bindings/go/internal/contract"
+	"libtrip.example/trip"
+	"libtrip.example/trip/internal/contract"
 )
 
 func TestContract(t *testing.T) {

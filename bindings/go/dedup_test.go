@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	trip "libtrip/bindings/go"
+	"libtrip.example/trip"
 )
 
 func check(t testing.TB, dedup *trip.Dedup, key string) *trip.Ticket {

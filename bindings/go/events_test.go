@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	trip "libtrip/bindings/go"
+	"libtrip.example/trip"
 )
 
 func takeEvents(t testing.TB, tracker *trip.Tracker, limit int) []trip.Event {

@@ -10,7 +10,7 @@ import (
 	"log"
 	"time"
 
-	trip "libtrip/bindings/go"
+	"libtrip.example/trip"
 )
 
 // The first provider fails and the second answers; who asks the same soon after is told what it said.

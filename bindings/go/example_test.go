@@ -7,7 +7,7 @@ import (
 	"log"
 	"time"
 
-	trip "libtrip/bindings/go"
+	"libtrip.example/trip"
 )
 
 func Example() {
@@ -245,4 +245,36 @@ func ExampleTracker_Snapshot() {
 	// Output:
 	// <nil>
 	// true
+}
+
+// A call that is asked for in one place and ends in another.
+func ExampleCircuit_Allow() {
+	tracker, _ := trip.NewTracker(trip.Config{FailureThreshold: 1, Clock: trip.ClockManual})
+	defer tracker.Close()
+	circuit, _ := tracker.Circuit("acme", "openai")
+
+	done, err := circuit.Allow()
+	if err != nil {
+		log.Fatal(err)
+	}
+	done(errors.New("503 service unavailable"))
+	done(nil) // counts nothing
+
+	_, err = circuit.Allow()
+	fmt.Println(err)
+	// Output: trip: circuit open for tenant "acme", provider "openai": retry after 30s
+}
+
+// A program that has nowhere else to go waits until it may ask again.
+func ExampleCircuit_WaitAdmit() {
+	tracker, _ := trip.NewTracker(trip.Config{FailureThreshold: 1, InitialOpen: 20 * time.Millisecond})
+	defer tracker.Close()
+	circuit, _ := tracker.Circuit("acme", "openai")
+	done, _ := circuit.Allow()
+	done(errors.New("503 service unavailable"))
+
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	fmt.Println(circuit.WaitAdmit(ctx))
+	// Output: <nil>
 }

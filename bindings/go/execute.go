@@ -155,16 +155,33 @@ func settlementOf(ctx context.Context, err error, judge func(error) settlement) 
 func (t *Tracker) settle(permit C.trip_permit, settled settlement) C.trip_status {
 	status := settled.of(permit)
 	if status < 0 {
-		t.report(answer(status))
+		t.Report(answer(status))
 	}
 	runtime.KeepAlive(t)
 	return status
 }
 
-func (c *Circuit) report(err error) {
-	if c == nil {
-		logError(err)
-		return
+// RecordError settles the permit by the error that its call has ended with, as [Do] does: nil is a success; one after
+// ctx was cancelled, one that is [context.Canceled] and one of another circuit or a gate cancel the permit; any other
+// is of the class that [ClassifyError] says. One of which nothing can be told is a failure, unless it is that of a
+// system that could not ask the provider, such as EMFILE. It returns what the other settlements do.
+func (p Permit) RecordError(ctx context.Context, err error) error {
+	return p.settle(settlementOf(ctx, err, judgeByClass))
+}
+
+func judgeByClass(err error) settlement {
+	outcome := ClassifyError(err)
+	settled, invalid := outcome.settlement()
+	if invalid != nil || (outcome.Class == ClassUnknown && outcome.Errno == 0) {
+		return blame(err)
 	}
-	c.tracker.report(err)
+	return settled
+}
+
+func (c *Circuit) report(err error) {
+	var tracker *Tracker
+	if c != nil {
+		tracker = c.tracker
+	}
+	tracker.Report(err)
 }

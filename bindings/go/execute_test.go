@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	trip "libtrip/bindings/go"
+	"libtrip.example/trip"
 )
 
 var errProvider = errors.New("503 service unavailable")

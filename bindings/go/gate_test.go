@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	trip "libtrip/bindings/go"
+	"libtrip.example/trip"
 )
 
 func acquire(t testing.TB, gate *trip.Gate) *trip.Token {

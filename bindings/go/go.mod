@@ -1,3 +1,3 @@
-module libtrip/bindings/go
+module libtrip.example/trip
 
 go 1.23

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"unsafe"
 
-	trip "libtrip/bindings/go"
-	"libtrip/bindings/go/internal/libc"
+	"libtrip.example/trip"
+	"libtrip.example/trip/internal/libc"
 )
 
 // guardOf is a guard with a circuit of its own, which opens at its first failure.

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	trip "libtrip/bindings/go"
+	"libtrip.example/trip"
 )
 
 // onLane is a circuit whose next call takes the lane.

@@ -9,7 +9,7 @@ import (
 	"context"
 	"testing"
 
-	trip "libtrip/bindings/go"
+	"libtrip.example/trip"
 )
 
 func TestExecuteAllocatesNothingOnTheHealthyPath(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	trip "libtrip/bindings/go"
+	"libtrip.example/trip"
 )
 
 var readOn = time.Date(2026, time.November, 21, 18, 4, 13, 0, time.UTC)

@@ -13,8 +13,8 @@ import (
 	"time"
 	"unsafe"
 
-	trip "libtrip/bindings/go"
-	"libtrip/bindings/go/internal/libc"
+	"libtrip.example/trip"
+	"libtrip.example/trip/internal/libc"
 )
 
 // The makers of parts close them with the test. Those with a tracker go by its clock.

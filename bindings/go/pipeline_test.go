@@ -13,8 +13,8 @@ import (
 	"syscall"
 	"testing"
 
-	trip "libtrip/bindings/go"
-	"libtrip/bindings/go/internal/libc"
+	"libtrip.example/trip"
+	"libtrip.example/trip/internal/libc"
 )
 
 func upper(input []byte) ([]byte, error) { return bytes.ToUpper(input), nil }

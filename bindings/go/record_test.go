@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	trip "libtrip/bindings/go"
+	"libtrip.example/trip"
 )
 
 // everyWay runs a test on a circuit that opens at the second failure: on its lane, without one yet, and one that never

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	trip "libtrip/bindings/go"
+	"libtrip.example/trip"
 )
 
 func TestDelaysSaturateHoweverManyAttempts(t *testing.T) {

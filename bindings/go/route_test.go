@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	trip "libtrip/bindings/go"
+	"libtrip.example/trip"
 )
 
 func TestARoutePermitIsSettledAsAny(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	trip "libtrip/bindings/go"
+	"libtrip.example/trip"
 )
 
 func circuitsOf(t testing.TB, tracker *trip.Tracker) (seen []trip.SeenCircuit) {

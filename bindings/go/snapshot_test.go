@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	trip "libtrip/bindings/go"
+	"libtrip.example/trip"
 )
 
 func snapshot(t testing.TB, tracker *trip.Tracker, now time.Time) []byte {

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	trip "libtrip/bindings/go"
+	"libtrip.example/trip"
 )
 
 func TestAForcedRefusalSaysThatItWasForced(t *testing.T) {

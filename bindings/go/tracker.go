@@ -32,9 +32,6 @@ func NewTracker(config Config) (*Tracker, error) {
 	if err := reasoned(status, &reason, config.fields); err != nil {
 		return nil, err
 	}
-	if tracker.onError == nil {
-		tracker.onError = logError
-	}
 	runtime.SetFinalizer(tracker, (*Tracker).Close)
 	return tracker, nil
 }
@@ -42,16 +39,17 @@ func NewTracker(config Config) (*Tracker, error) {
 // TrackerFromHandle makes a Tracker of a handle that another language of this process has given. It does not own it: it
 // stays until somebody closes it.
 func TrackerFromHandle(handle uint64) *Tracker {
-	return &Tracker{handle: C.trip_tracker(handle), onError: logError}
+	return &Tracker{handle: C.trip_tracker(handle)}
 }
 
 func logError(err error) {
 	slog.Error("circuit breaker failed, the call went through unguarded", "error", err)
 }
 
-// report tells of an error that is not the program's; of a circuit known by its handle alone, the log.
-func (t *Tracker) report(err error) {
-	if t == nil {
+// Report tells Config.OnError of an error that is the library's and nobody's call: for code that makes a call unguarded
+// then, as [Execute] does. Without an OnError, and without a tracker, it goes to the default logger of log/slog.
+func (t *Tracker) Report(err error) {
+	if t == nil || t.onError == nil {
 		logError(err)
 		return
 	}

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	trip "libtrip/bindings/go"
+	"libtrip.example/trip"
 )
 
 // newTracker makes a tracker with a manual clock that lives as long as the test.

@@ -18,7 +18,9 @@
 //	}
 //
 // [Execute] does the right thing with errors, cancelled contexts and panics. Code that is not shaped like one function
-// takes a [Permit] and settles it itself, on any goroutine.
+// takes a [Permit] and settles it itself, on any goroutine, or the two steps of [Circuit.Allow]. The package triphttp
+// puts circuits before the requests of an http.Client and the SDKs that use one, the module tripgrpc before calls of
+// gRPC.
 //
 // [ClassifyHTTP], [ClassifyErrno] and [ClassifyText] tell what kind of failure it was, and [Permit.Record] and
 // [ExecuteClassified] settle by that: a caller's mistake does not count against the provider.
@@ -41,7 +43,6 @@
 package trip
 
 /*
-#cgo pkg-config: libtrip
 #include <trip.h>
 */
 import "C"

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	trip "libtrip/bindings/go"
+	"libtrip.example/trip"
 )
 
 // leavesNothing runs a test of waiting, and requires that goroutines and descriptors are as many as before. The garbage

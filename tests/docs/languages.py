@@ -70,20 +70,23 @@ reqwest = {{ version = "0.13", default-features = false, features = ["stream"] }
 tower = {{ version = "0.5", features = ["timeout", "util"] }}
 """
 
+GO = "libtrip.example/trip"
+GO_MODULES = {"/tripgrpc": "tripgrpc", "/openai-go": "sdktest", "/anthropic-sdk-go": "sdktest"}
+
 
 def go(program: str, folder: Path) -> list[str]:
+    """A module that needs what that one of the binding's needs which knows what the program imports."""
     binding = ROOT / "bindings/go"
+    module = binding / next((name for part, name in GO_MODULES.items() if part in program), "")
     (folder / "main.go").write_text(program)
-    (folder / "go.mod").write_text(
-        f"module block\n\n{declared_go(binding)}\n\n"
-        "require libtrip/bindings/go v0.0.0\n\n"
-        f"replace libtrip/bindings/go => {binding}\n"
-    )
+    declared = re.sub("^module .*", "module block", (module / "go.mod").read_text())
+    declared = re.sub("^replace .*", "", declared, flags=re.MULTILINE)
+    for path, where in ((GO, binding), (f"{GO}/tripgrpc", binding / "tripgrpc")):
+        declared += f"\nrequire {path} v0.0.0\nreplace {path} => {where}\n"
+    (folder / "go.mod").write_text(declared)
+    if (module / "go.sum").exists():
+        shutil.copy(module / "go.sum", folder)
     return ["go", "run", "."]
-
-
-def declared_go(binding: Path) -> str:
-    return next(line for line in (binding / "go.mod").read_text().splitlines() if line.startswith("go "))
 
 
 def sh(program: str, folder: Path) -> list[str]:

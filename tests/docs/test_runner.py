@@ -13,7 +13,7 @@ WORKING = {
     "c": "#include <trip.h>\nint main(void) { return trip_abi_version() == 0; }\n",
     "python": "import trip\n\ntrip.Tracker().circuit('acme', 'openai').permit().record_success()\n",
     "rust": "fn main() { drop(trip::Tracker::new(&trip::Config::default()).unwrap()); }\n",
-    "go": 'package main\n\nimport trip "libtrip/bindings/go"\n\n'
+    "go": 'package main\n\nimport "libtrip.example/trip"\n\n'
     "func main() {\n\tif _, err := trip.NewTracker(trip.Config{}); err != nil {\n\t\tpanic(err)\n\t}\n}\n",
     "sh": "test -f x\n",
     "console": "$ echo one; echo two; echo three\none\n...\nthree\n",

@@ -2,6 +2,6 @@ module libtrip/demo/clients/go
 
 go 1.23
 
-require libtrip/bindings/go v0.0.0
+require libtrip.example/trip v0.0.0
 
-replace libtrip/bindings/go => ../../../bindings/go
+replace libtrip.example/trip => ../../../bindings/go

@@ -19,7 +19,7 @@ import (
 	"syscall"
 	"time"
 
-	trip "libtrip/bindings/go"
+	"libtrip.example/trip"
 )
 
 const language = "go"

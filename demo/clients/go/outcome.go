@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	trip "libtrip/bindings/go"
+	"libtrip.example/trip"
 )
 
 // An answer is a response that was read to its end.

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"os"
 
-	"libtrip/bindings/go/internal/contract"
+	"libtrip.example/trip/internal/contract"
 )
 
 func main() {
