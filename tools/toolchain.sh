@@ -7,10 +7,11 @@ readonly packages=(
     check libjansson-dev libcurl4-openssl-dev
     abigail-tools binutils clang-format-14 shellcheck
     python3 python3-venv ca-certificates git
+    chromium fonts-dejavu-core fonts-liberation
 )
 readonly requirements=(
     bindings/generate/requirements.txt bindings/python/requirements-dev.txt demo/requirements.txt
-    tests/metrics/requirements.txt
+    tests/metrics/requirements.txt docs/site/requirements.txt
 )
 
 # at_least HAVE WANT: version HAVE is not older than WANT.
