@@ -127,7 +127,7 @@ STEPS = (
     check_only(
         "python-types",
         "mypy --strict",
-        "mypy --strict tools tests/docs tests/fuzz tests/differential tests/metrics && "
+        "mypy --strict tools tests/docs tests/fuzz tests/differential tests/metrics tests/site docs/site && "
         "(cd bindings/python && mypy --strict) && (cd demo && mypy) && cd bench && mypy",
     ),
     check_only("python-lint", "ruff", "ruff check . && ruff format --check ."),
@@ -165,6 +165,7 @@ STEPS = (
     pytest("demo", "the figures of the demo", "demo/tests", before="tools/build-clients.sh && "),
     pytest("bench", "the arithmetic and the protocol of the bench; no time is asserted", "bench/tests"),
     pytest("docs", "every block of code in README.md, ABI.md and docs/", "tests/docs"),
+    pytest("site", "the documentation site: its links, its bytes, and its pages in a browser", "tests/site"),
     check_only("c-format", "clang-format", f"{C_FILES} | xargs -0 clang-format-14 --dry-run --Werror"),
     check_only("shell", "shellcheck", "shellcheck x .ci/run tools/*.sh"),
 )
