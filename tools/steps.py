@@ -127,7 +127,8 @@ STEPS = (
     check_only(
         "python-types",
         "mypy --strict",
-        "mypy --strict tools tests/docs tests/fuzz tests/differential tests/metrics tests/site docs/site && "
+        "mypy --strict tools tests/docs tests/fuzz tests/differential tests/metrics tests/site && "
+        "mypy --strict docs/site docs/guides && "
         "(cd bindings/python && mypy --strict) && (cd demo && mypy) && cd bench && mypy",
     ),
     check_only("python-lint", "ruff", "ruff check . && ruff format --check ."),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import http.server
-import os
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def build(folder: Path) -> Path:
-    ran = subprocess.run(["./x", "docs", str(folder)], cwd=ROOT, capture_output=True, text=True, env={**os.environ})
+    ran = subprocess.run([sys.executable, ROOT / "docs/site/build.py", folder], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return folder
 
