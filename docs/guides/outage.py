@@ -144,8 +144,8 @@ def open_times() -> None:
 
 def shares() -> None:
     """How many calls it takes to open when a share of them fails, each by itself: the mean of 100 circuits, drawn at
-    random from a seed. A run of n failures takes (1 - p^n) / ((1 - p) p^n) calls on average (Feller, volume 1, XIII.7).
-    """
+    random from a seed. A run of n failures takes (1 - p**n) / ((1 - p) * p**n) calls on average (Feller, An
+    Introduction to Probability Theory and Its Applications, volume 1, XIII.7)."""
     policies: dict[str, dict[str, float]] = {
         "5 in a row": {},
         "half of the last 20": {"count_window": 20, "count_failure_ratio": 0.5, "failure_threshold": 10**6},

@@ -25,9 +25,10 @@ pages_elsewhere = {
     "bench": "bench/README.md",
 }
 
-# The order of the pages. One that is not written is left out; one that is, and does not stand here, is an error.
+# The order of the pages, with a shorter title where one is given. A page that is not written is left out; one that is,
+# and does not stand here, is an error.
 navigation = {
-    "": ["readme"],
+    "": ["On one page <readme>"],
     "Languages": ["python", "rust", "go", "c"],
     "Guides": [
         "guides/thresholds",

@@ -114,7 +114,7 @@ def add_navigation(app: Sphinx, docname: str, source: list[str]) -> None:
     """The front page reads well without a list of all pages: the site alone has it, at the side."""
     if docname == app.config.root_doc:
         for heading, pages in app.config.navigation.items():
-            there = "\n".join(page for page in pages if page in app.project.docnames)
+            there = "\n".join(page for page in pages if page.rpartition("<")[2].rstrip(">") in app.project.docnames)
             caption = f":caption: {heading}\n" if heading else ""
             source[0] += f"\n```{{toctree}}\n:hidden:\n{caption}\n{there}\n```\n"
 
