@@ -48,7 +48,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__GNUC__)
+#if defined(TRIP_API) /* who compiles a copy of the library into something else may have it keep quiet: -DTRIP_API= */
+#elif defined(__GNUC__)
 #define TRIP_API __attribute__((visibility("default")))
 #else
 #define TRIP_API

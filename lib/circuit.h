@@ -9,6 +9,7 @@
 #include "annex.h"
 #include "cell.h"
 #include "handle.h"
+#include "hashing.h"
 #include "magazine.h"
 #include "name.h"
 #include "pool.h"
@@ -16,8 +17,6 @@
 #include "siphash.h"
 #include "texts.h"
 #include "word.h"
-
-#include <uthash.h>
 
 typedef struct trip_record {
     _Alignas(64) trip_pool_link link; /* free: in the pool; else the slot's own number */

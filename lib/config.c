@@ -13,7 +13,8 @@ _Static_assert(sizeof(trip_error) == TRIP_ERROR_SIZE_1_0, "later members go behi
 trip_status trip_error_tell(trip_error *out_error, trip_status status, uint32_t field_offset, const char *why)
 {
     trip_error error = {.status = status, .field_offset = field_offset};
-    strncpy(error.message, why, sizeof error.message - 1);
+    size_t len = strlen(why), most = sizeof error.message - 1;
+    memcpy(error.message, why, len < most ? len : most);
     trip_abi_write(out_error, &error, sizeof error);
     return status;
 }

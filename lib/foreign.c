@@ -257,7 +257,7 @@ void trip_foreign_call(const trip_foreign *foreign, const void *const *arguments
 {
     (void)foreign;
     (void)arguments;
-    (void)out_result;
+    *out_result = (trip_result){0};
 }
 
 trip_status trip_foreign_pointer(trip_foreign *foreign, trip_answer answer, uint64_t context,

@@ -40,7 +40,7 @@ trip_status trip_policy_publish(const trip_policy *policy, uint32_t *out_place)
 
 void trip_policy_withdraw(uint32_t place)
 {
-    sheet *s = trip_pool_at(&sheets, place);
+    sheet *s = trip_pool_made_slot(chunks, CHUNK_BITS, sizeof(sheet), place);
     atomic_store_explicit(&s->serial, 0, memory_order_relaxed);
     trip_pool_give(&sheets, place);
 }

@@ -6,8 +6,6 @@
  */
 #include <stddef.h>
 
-#include "hashing.h"
-
 #include "registry.h"
 
 #include "abi.h"
@@ -20,10 +18,6 @@
 #include "tracker.h"
 
 #include <string.h>
-
-/* uthash's buckets may be fuller than it thinks best, which saves up to 16 bytes per circuit: it is not often asked. */
-#undef HASH_BKT_CAPACITY_THRESH
-#define HASH_BKT_CAPACITY_THRESH 32U
 
 /* ---- Keys -------------------------------------------------------------------------------------------------------- */
 
@@ -177,6 +171,12 @@ static inline bool matches(const trip_record *record, trip_tracker tracker, trip
            atomic_load_explicit(&record->tracker, memory_order_acquire) == tracker;
 }
 
+/* Who removes a circuit ends it first and takes it out of the table then: in between, it is no answer any more. */
+static inline bool is_vacant(const trip_record *record)
+{
+    return trip_word_state_of(atomic_load_explicit(&record->cell.word, memory_order_acquire)) == TRIP_WORD_VACANT;
+}
+
 /* The entries of a line that have the key's part of the hash, as bits. Without a branch for each: which of them it is
    cannot be foretold. */
 static inline unsigned candidates(const _Atomic uint64_t *line, uint64_t hash_high)
@@ -189,6 +189,7 @@ static inline unsigned candidates(const _Atomic uint64_t *line, uint64_t hash_hi
     }
     return found;
 }
+
 /* The circuit in a slot that an entry named, if it is the one with this hash. Slot 0, as empty entries have it, was made
    before the first table. */
 static inline trip_circuit circuit_in(uint32_t slot, trip_tracker tracker, trip_hash hash)
@@ -196,7 +197,7 @@ static inline trip_circuit circuit_in(uint32_t slot, trip_tracker tracker, trip_
     const trip_record *record =
         trip_pool_made_slot(trip_circuit_chunks, TRIP_CIRCUIT_CHUNK_BITS, sizeof(trip_record), slot);
     uint64_t life = atomic_load_explicit(&record->life, memory_order_acquire);
-    bool is_it = (life & 1) != 0 && matches(record, tracker, hash) &&
+    bool is_it = (life & 1) != 0 && matches(record, tracker, hash) && !is_vacant(record) &&
                  atomic_load_explicit(&record->life, memory_order_relaxed) == life;
     return is_it ? trip_record_handle(life, slot) : 0;
 }

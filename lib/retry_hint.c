@@ -52,12 +52,12 @@ static bool take_decimal(trip_text *text, decimal *number)
 /* number * unit, rounded up; false above a year. */
 static bool times(decimal number, uint64_t unit_ns, uint64_t *ns)
 {
-    if (number.whole > TRIP_YEAR / unit_ns)
+    if (number.whole > TRIP_HINT_MAX / unit_ns)
         return false;
     uint64_t part = unit_ns >= TRIP_SECOND ? number.billionths * (unit_ns / TRIP_SECOND)
                                            : (number.billionths * unit_ns + TRIP_SECOND - 1) / TRIP_SECOND;
     *ns = number.whole * unit_ns + part;
-    return *ns <= TRIP_YEAR;
+    return *ns <= TRIP_HINT_MAX;
 }
 
 static bool read_number(trip_text text, uint64_t unit_ns, uint64_t *ns)
@@ -134,7 +134,7 @@ static bool take_part(trip_text *text, size_t gap, uint64_t *ns)
         return false;
     *ns += part;
     *text = rest;
-    return *ns <= TRIP_YEAR;
+    return *ns <= TRIP_HINT_MAX;
 }
 
 bool trip_read_duration(trip_text text, uint64_t *ns)
@@ -205,7 +205,7 @@ static bool take_parts(trip_text text, uint64_t *ns)
     for (trip_text next = past_joint(text); take_part(&next, 1, ns); next = past_joint(text))
         text = next;
     bool goes_on = text.len > 0 && (trip_is_word_char(text.at[0]) || text.at[0] == '-');
-    return !goes_on && *ns <= TRIP_YEAR;
+    return !goes_on && *ns <= TRIP_HINT_MAX;
 }
 
 /* The wait at the beginning of `text`. */
@@ -251,7 +251,7 @@ static bool until(trip_moment moment, uint64_t now_unix_ns, uint64_t *ns)
         return false;
     uint64_t then = moment.seconds * TRIP_SECOND + moment.nanoseconds;
     *ns = then - now_unix_ns;
-    return then >= now_unix_ns && *ns <= TRIP_YEAR;
+    return then >= now_unix_ns && *ns <= TRIP_HINT_MAX;
 }
 
 static bool read_milliseconds(trip_text value, uint64_t now_unix_ns, uint64_t *ns)

@@ -6,7 +6,7 @@
 #include "words.h"
 
 #define TRIP_SECOND UINT64_C(1000000000)
-#define TRIP_YEAR (365 * 24 * 3600 * TRIP_SECOND) /* nobody is asked to wait longer */
+#define TRIP_HINT_MAX (365 * 24 * 3600 * TRIP_SECOND) /* nobody is asked to wait longer */
 
 /* The whole text is a number of seconds: "20", "1.5". At most a year. */
 bool trip_read_seconds(trip_text text, uint64_t *ns);

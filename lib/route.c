@@ -337,20 +337,23 @@ typedef struct answer {
     trip_rejection refusal;
 } answer;
 
-/* Its circuit is not known, or gone: ask for it by name, once. One that is gone again was evicted at once, in a tracker that
-   is too small. */
+/* Its circuit is not known, or gone: ask for it by name. One that is gone again has been removed meanwhile, and is asked
+   for once more; gone twice, it was evicted at once, in a tracker that is too small. */
 static __attribute__((noinline)) trip_status ask_by_name(trip_route handle, answer *out)
 {
     place *route = visit(handle);
     if (route == NULL)
         return TRIP_E_HANDLE;
     trip_tracker tracker = route->object.tracker;
-    trip_status status = look_up(route, out->index, &out->circuit);
+    trip_status status = TRIP_E_HANDLE;
+    for (int tries = 0; status == TRIP_E_HANDLE && tries < 2; tries++) {
+        status = look_up(route, out->index, &out->circuit);
+        if (status == TRIP_OK)
+            status = trip_circuit_permit(out->circuit, &out->permit, &out->refusal);
+    }
+    bool is_evicted = status == TRIP_E_HANDLE && trip_object_lives(&route->object, handle) &&
+                      trip_tracker_lives(trip_tracker_named(tracker), tracker);
     leave(route);
-    if (status != TRIP_OK)
-        return status;
-    status = trip_circuit_permit(out->circuit, &out->permit, &out->refusal);
-    bool is_evicted = status == TRIP_E_HANDLE && trip_tracker_lives(trip_tracker_named(tracker), tracker);
     return is_evicted ? TRIP_E_CAPACITY : status;
 }
 

@@ -125,7 +125,7 @@ static trip_status read_parameter(reader *r, trip_signature *signature, bool *ou
 {
     skip_blanks(r);
     size_t at = r->at;
-    trip_type type;
+    trip_type type = TRIP_TYPE_VOID;
     trip_status status = read_type(r, &type);
     if (status != TRIP_OK)
         return status;

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 /* The upper half of a product, from the four products of its halves. */
-static inline uint64_t trip_multiply_high_by_halves(uint64_t a, uint64_t b)
+__attribute__((unused)) static inline uint64_t trip_multiply_high_by_halves(uint64_t a, uint64_t b)
 {
     uint64_t a0 = a & UINT32_MAX, a1 = a >> 32, b0 = b & UINT32_MAX, b1 = b >> 32;
     uint64_t middle = a1 * b0 + (a0 * b0 >> 32);

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from tally import Tally
 
 LOGS = ROOT / "build" / "step-logs"
 LINES_OF_A_FAILURE = 60
+LINES_OF_SIGNS = 12
+SIGN_OF_FAILURE = re.compile(r"\bFAIL(ED|URE)?\b|:[FE]:|^error|panicked at|Sanitizer: |Traceback")
 
 
 class Progress:
@@ -105,9 +108,14 @@ def show(step: Step, log: Path) -> None:
     if step.read is tally.go:
         text = tally.go_output(text)
     command = "soak" if step in SOAK else "test"
-    for line in text.splitlines()[-LINES_OF_A_FAILURE:]:
+    for line in signs(text) + text.splitlines()[-LINES_OF_A_FAILURE:]:
         print(f"     | {line}")
     print(f"     | all of it: {log.relative_to(ROOT)}; again: ./x {command} {step.name}")
+
+
+def signs(text: str) -> list[str]:
+    """The first lines that say what has failed: who sees but the beginning of a report sees these."""
+    return [line for line in text.splitlines() if SIGN_OF_FAILURE.search(line)][:LINES_OF_SIGNS]
 
 
 def chosen(names: list[str], steps: Sequence[Step]) -> Sequence[Step]:

@@ -71,6 +71,13 @@ def test_the_report_of_an_earlier_run_is_not_counted(logs: Path) -> None:
     assert run.run(plain_step("echo 2 passed, 0 failed >report", report="report")) == Tally(2)
 
 
+def test_what_has_failed_is_shown_before_all_else(capsys: pytest.CaptureFixture[str]) -> None:
+    run.run(plain_step("echo ' 8/10 route FAIL'; seq 1000; echo 1 passed, 1 failed"))
+    lines = capsys.readouterr().out.splitlines()
+    assert "8/10 route FAIL" in lines[1]
+    assert lines[-3:-1] == ["     | 1000", "     | 1 passed, 1 failed"]
+
+
 def test_names_are_unique() -> None:
     for steps in (STEPS, SOAK):
         assert len({step.name for step in steps}) == len(steps)
