@@ -99,10 +99,30 @@ class Page:
             raise Lost(f"{script}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
-    def follow(self, script: str) -> list[Message]:
-        """Does what makes the browser go elsewhere, and waits until it is there."""
+    def click(self, selector: str) -> None:
+        """Where the element is seen, as a finger or a mouse would."""
+        x, y = self.run(
+            f"(e => {{ e.scrollIntoView({{block: 'center', behavior: 'instant'}}); const r = e.getBoundingClientRect();"
+            f"const at = [r.x + r.width / 2, r.y + r.height / 2]; const hit = document.elementFromPoint(...at);"
+            f"return e.contains(hit) ? at : [-1, -1] }})(document.querySelector({json.dumps(selector)}))"
+        )
+        if x < 0:
+            raise Lost(f"{selector} is not to be seen")
+        for what in ("mousePressed", "mouseReleased"):
+            self.order("Input.dispatchMouseEvent", type=what, x=x, y=y, button="left", clickCount=1)
+
+    def type(self, text: str) -> None:
+        """Into what has the focus, and Enter."""
+        self.order("Input.insertText", text=text)
+        for what in ("keyDown", "keyUp"):
+            self.order(
+                "Input.dispatchKeyEvent", type=what, key="Enter", code="Enter", text="\r", windowsVirtualKeyCode=13
+            )
+
+    def follow(self, selector: str) -> list[Message]:
+        """Clicks on a link, and waits until the browser is there."""
         self.events.clear()
-        self.run(script)
+        self.click(selector)
         return self.until("Page.loadEventFired")
 
     def size(self, width: int, height: int) -> None:
