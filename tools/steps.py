@@ -138,7 +138,8 @@ STEPS = (
     check_only(
         "python-types",
         "mypy --strict",
-        "mypy --strict tools tests/dist tests/docs tests/fuzz tests/differential tests/metrics && "
+        "mypy --strict tools tests/dist tests/docs tests/fuzz tests/differential tests/metrics tests/site && "
+        "mypy --strict docs/site docs/guides && "
         "mypy --strict --python-executable .venv-dist/bin/python bindings/python/hatch_build.py && "
         "(cd bindings/python && mypy --strict) && (cd demo && mypy) && cd bench && mypy",
     ),
@@ -185,6 +186,7 @@ STEPS = (
     pytest("bench", "the arithmetic and the protocol of the bench; no time is asserted", "bench/tests"),
     pytest("dist", "packages install where nothing else is, and are made twice the same", "tests/dist"),
     pytest("docs", "every block of code in README.md, ABI.md and docs/", "tests/docs"),
+    pytest("site", "the documentation site: its links, its bytes, and its pages in a browser", "tests/site"),
     check_only("c-format", "clang-format", f"{C_FILES} | xargs -0 clang-format-14 --dry-run --Werror"),
     check_only("shell", "shellcheck", "shellcheck x .ci/run tools/*.sh"),
 )

@@ -9,9 +9,10 @@ readonly packages=(
     python3 python3-venv ca-certificates git
 )
 readonly packaging=(cmake debhelper dpkg-dev lintian)
+readonly browser=(chromium fonts-dejavu-core fonts-liberation)
 readonly requirements=(
     bindings/generate/requirements.txt bindings/python/requirements-dev.txt bindings/python/requirements-http.txt
-    demo/requirements.txt tests/metrics/requirements.txt tests/dist/requirements.txt
+    demo/requirements.txt tests/metrics/requirements.txt tests/dist/requirements.txt docs/site/requirements.txt
 )
 
 # at_least HAVE WANT: version HAVE is not older than WANT.
@@ -148,12 +149,22 @@ install_perf() {
     command -v perf >/dev/null || { apt_get update && apt_get install linux-perf; }
 }
 
+# install_more PACKAGE...: those of them that are missing.
+install_more() {
+    local missing
+    mapfile -t missing < <(not_installed "$@")
+    [ ${#missing[@]} -eq 0 ] || { apt_get update && apt_get install "${missing[@]}"; }
+}
+
+# What the tests look at the documentation with.
+install_browser() {
+    install_more "${browser[@]}"
+}
+
 # What makes Debian's packages and judges them; CMake, whose users the packages are tried by; and what makes the Python
 # packages, half a gigabyte, most of it a compiler and the C libraries that it knows.
 install_packaging() {
-    local missing
-    mapfile -t missing < <(not_installed "${packaging[@]}")
-    [ ${#missing[@]} -eq 0 ] || { apt_get update && apt_get install "${missing[@]}"; }
+    install_more "${packaging[@]}"
     install_venv .venv-dist tools/dist/requirements.txt
 }
 

@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import header, layout, python, released, rust, signatures, tables
+from . import header, layout, python, reference, released, rust, signatures, tables
 from .model import Refused
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -26,6 +26,7 @@ def generated(path: Path, shown: str) -> dict[str, str]:
         layout.GO_PATH: layout.write_go(contract),
         python.PATH: python.write(contract),
         rust.PATH: rust.write(contract, path),
+        reference.PATH: reference.write(contract),
         tables.PATH: tables.write(contract, (REPOSITORY / tables.PATH).read_text()),
     }
 

@@ -67,7 +67,12 @@ def code(text: str) -> str:
 
 
 def table(headings: list[str], rows: list[list[str]]) -> str:
-    lines = [headings, ["---"] * len(headings), *([escaped(cell) for cell in row] for row in rows)]
+    return laid_out(headings, [[escaped(cell) for cell in row] for row in rows])
+
+
+def laid_out(headings: list[str], rows: list[list[str]]) -> str:
+    """A table whose cells are Markdown already."""
+    lines = [headings, ["---"] * len(headings), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

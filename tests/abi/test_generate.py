@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from generate import header, layout, python, released, rust, signatures, tables
+from generate import header, layout, python, reference, released, rust, signatures, tables
 from generate.model import Refused
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -25,6 +25,7 @@ GENERATED = {
     layout.GO_PATH,
     python.PATH,
     rust.PATH,
+    reference.PATH,
     tables.PATH,
 }
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,12 +22,26 @@ LINKS = [
     for document in DOCUMENTS
     for found in LINK.finditer(re.sub(r"(?ms)^```.*?^```", "", document.read_text()))
 ]
+Running = dict[Block, "Future[subprocess.CompletedProcess[str]]"]
 RUN = [b for b in BLOCKS if b.language not in NOT_RUN and not holds_only_the_two_commands(b.text)]
 
 
+@pytest.fixture(scope="session")
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The blocks that are to be tested, as many at once as there are processors. They share nothing but the library."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        chosen = [item.callspec.params.get("block") for item in request.session.items if hasattr(item, "callspec")]
+        yield {block: pool.submit(start, block, tmp_path_factory.mktemp("block")) for block in chosen if block}
+        pool.shutdown(cancel_futures=True)
+
+
+def start(block: Block, folder: Path) -> subprocess.CompletedProcess[str]:
+    return run(block.language, block.program(), folder)
+
+
 @pytest.mark.parametrize("block", RUN, ids=lambda b: f"{b.path.relative_to(ROOT)}:{b.line}")
-def test_block(block: Block, tmp_path: Path) -> None:
-    ran = run(block.language, block.program(), tmp_path)
+def test_block(block: Block, running: Running) -> None:
+    ran = running[block].result()
     assert ran.returncode == 0, f"{block.path.relative_to(ROOT)}:{block.line} failed:\n{ran.stdout}"
 
 
