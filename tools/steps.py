@@ -138,8 +138,8 @@ STEPS = (
     check_only(
         "python-types",
         "mypy --strict",
-        "mypy --strict tools tests/dist tests/docs tests/fuzz tests/differential tests/metrics tests/site && "
-        "mypy --strict docs/site docs/guides && "
+        "mypy --strict tools tests/dist tests/docs tests/fuzz tests/differential tests/metrics && "
+        "mypy --strict tests/site docs/site docs/guides && "
         "mypy --strict --python-executable .venv-dist/bin/python bindings/python/hatch_build.py && "
         "(cd bindings/python && mypy --strict) && (cd demo && mypy) && cd bench && mypy",
     ),

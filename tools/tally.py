@@ -53,7 +53,7 @@ def plain(text: str, status: int) -> Tally:
 PYTEST_CLOSING = re.compile(r"^=*\s*((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s", re.MULTILINE)
 PYTEST_WORDS = {
     "passed": Tally(passed=1),
-    "xfailed": Tally(skipped=1),
+    "xfailed": Tally(passed=1),  # it differs as it is listed to; these lists are strict
     "xpassed": Tally(failed=1),
     "failed": Tally(failed=1),
     "error": Tally(failed=1),
