@@ -110,7 +110,9 @@ def test_objects_say_what_they_are() -> None:
 
 
 def test_nothing_is_in_the_package_but_what_it_offers() -> None:
-    modules = {name[len("trip.") :] for name in sys.modules if name.startswith("trip.")}  # of the package, for who asks for them
+    modules = {
+        name[len("trip.") :] for name in sys.modules if name.startswith("trip.")
+    }  # of the package, for who asks for them
     assert {name for name in vars(trip) if not name.startswith("_")} - modules == set(trip.__all__)
 
 
