@@ -856,3 +856,25 @@ def test_page_without_its_tables_is_refused(page: str) -> None:
     contract = header.read(REPOSITORY / "include/trip.h", "trip.h")
     with pytest.raises(tables.NoSuchTable, match=r"ABI\.md: has the tables"):
         tables.write(contract, page)
+
+
+# ---- The page of reference
+
+
+def test_reference_says_of_each_function_what_its_comment_says() -> None:
+    contract = header.read(REPOSITORY / "include/trip.h", "trip.h")
+    page = reference.write(contract)
+    for function in contract.functions:
+        section = page.split(f"\n### {function.name}\n")[1].split("\n### ")[0]
+        assert " ".join(reference.signature(function).split()).replace("( ", "(") == function.signature
+        assert f"since {function.since}" in section
+        assert [p.name for p in function.parameters if f"| `{p.name}` |" not in section] == []
+        assert [name for name in function.returns.statuses if f"| `{name}` |" not in section] == []
+
+
+def test_reference_links_only_to_its_own_headings() -> None:
+    page = reference.write(header.read(REPOSITORY / "include/trip.h", "trip.h"))
+    headings = set(re.findall(r"(?m)^### (\w+)$", page))
+    linked = set(re.findall(r"\]\(#(\w+)\)", page))
+    assert len(linked) > 30
+    assert linked <= headings

@@ -1,4 +1,4 @@
-"""The site as `./x docs` builds it, once for all tests, and a browser to look at it."""
+"""The site as `./x docs` builds it, for all tests, and a browser to look at it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,24 @@ from browser import Page, chromium
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def build(folder: Path) -> Path:
-    ran = subprocess.run([sys.executable, ROOT / "docs/site/build.py", folder], capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return folder
+def building(folder: Path) -> subprocess.Popen[str]:
+    command: list[str | Path] = [sys.executable, ROOT / "docs/site/build.py", folder]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 @pytest.fixture(scope="session")
-def site() -> Path:
-    return build(ROOT / "build/site")
+def built(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The site, and at the same time once more in another folder."""
+    folders = [ROOT / "build/site", tmp_path_factory.mktemp("site") / "again"]
+    for process in [building(folder) for folder in folders]:
+        said, _ = process.communicate()
+        assert process.returncode == 0, said
+    return folders
+
+
+@pytest.fixture(scope="session")
+def site(built: list[Path]) -> Path:
+    return built[0]
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 import urllib.parse
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, build
+from conftest import ROOT
 
 PAGES_OF_THE_TREE = [ROOT / "README.md", ROOT / "ABI.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 THEME = "https://github.com/pradyunsg/furo"  # credited at the foot of each page; followed by whoever likes
@@ -83,11 +82,7 @@ def test_a_link_to_a_test_leads_to_its_line(site: Path) -> None:
     assert f'id="line-{line}"' in shown
 
 
-def test_the_same_tree_gives_the_same_bytes(site: Path, tmp_path: Path) -> None:
-    again = build(tmp_path / "again")
-    ours, theirs = (
-        {p.relative_to(top): p.read_bytes() for p in top.rglob("*") if p.is_file()} for top in (site, again)
-    )
+def test_the_same_tree_gives_the_same_bytes(built: list[Path]) -> None:
+    ours, theirs = ({p.relative_to(top): p.read_bytes() for p in top.rglob("*") if p.is_file()} for top in built)
     assert len(ours) > 60
     assert [str(path) for path in ours.keys() | theirs.keys() if ours.get(path) != theirs.get(path)] == []
-    shutil.rmtree(again)
