@@ -53,7 +53,8 @@ func TestAllowSettlesByTheErrorOfDone(t *testing.T) {
 }
 
 func TestDoneCountsOnceHoweverOftenItIsCalled(t *testing.T) {
-	circuit := newCircuit(t, newTracker(t, trip.Config{}), "tenant", "provider")
+	config := trip.Config{OnError: func(err error) { t.Errorf("reported %v", err) }}
+	circuit := newCircuit(t, newTracker(t, config), "tenant", "provider")
 	done := allow(t, circuit)
 	together(20, func(int) { done(errProvider) })
 	done(nil)
@@ -147,7 +148,8 @@ func TestRecordErrorCountsWhatTheErrorTells(t *testing.T) {
 }
 
 func TestWaitAdmitReturnsWhenTheCircuitAdmits(t *testing.T) {
-	tracker := newTracker(t, trip.Config{FailureThreshold: 1, Clock: trip.ClockManual})
+	const open = time.Hour // by the manual clock, which nobody who waits hears of
+	tracker := newTracker(t, trip.Config{FailureThreshold: 1, InitialOpen: open, MaxOpen: open, Clock: trip.ClockManual})
 	circuit := newCircuit(t, tracker, "tenant", "provider")
 	wantError(t, "WaitAdmit", circuit.WaitAdmit(context.Background()), nil)
 	allow(t, circuit)(errProvider)
@@ -161,7 +163,7 @@ func TestWaitAdmitReturnsWhenTheCircuitAdmits(t *testing.T) {
 		t.Fatalf("WaitAdmit returned %v of an open circuit", err)
 	case <-time.After(50 * time.Millisecond):
 	}
-	tracker.Advance(30 * time.Second)
+	tracker.Advance(open)
 	for range 3 {
 		wantError(t, "WaitAdmit", <-waited, nil)
 	}

@@ -260,6 +260,21 @@ func TestAUnaryCallEndsWithItsContext(t *testing.T) {
 	r.want(counts{cancels: 1, failures: 1})
 }
 
+func TestACallerWhoHasGivenUpLearnsNothingFromWhatComesThen(t *testing.T) {
+	r := newRig(t, trip.Config{})
+	ctx, cancel := context.WithCancel(context.Background())
+	gone := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
+		cancel()
+		return status.Error(codes.Unavailable, "gone")
+	}
+	toServer := tripgrpc.WithProvider(func(string, string) string { return r.address })
+	err := tripgrpc.UnaryClientInterceptor(r.tracker, toServer)(ctx, "/m", nil, nil, nil, gone)
+	if status.Code(err) != codes.Unavailable {
+		t.Errorf("the call ended with %v", err)
+	}
+	r.want(counts{cancels: 1})
+}
+
 func TestAServerThatCannotBeReachedFails(t *testing.T) {
 	r := newRig(t, trip.Config{})
 	r.server.Stop()

@@ -131,6 +131,13 @@ func TestAStreamIsWholeWithItsLastEvent(t *testing.T) {
 			r.want(counts{successes: 1})
 		})
 	}
+	t.Run("though the connection is cut behind it", func(t *testing.T) {
+		r := newRig(t, trip.Config{}, streams("cuts", token, "data: [DONE]\n\n"))
+		if _, err := r.read(); err == nil {
+			t.Error("it was not cut")
+		}
+		r.want(counts{successes: 1})
+	})
 	t.Run("not when a token says so", func(t *testing.T) {
 		r := newRig(t, trip.Config{}, streams("waits", "data: \"data: [DONE]\"\n\n", token))
 		response := r.open()
