@@ -202,3 +202,27 @@ def test_a_chain_of_causes_that_leads_back_to_itself_is_followed_once() -> None:
 def test_a_refusal_of_a_transport_within_tells_nothing(exchange: Exchange, circuit: trip.Circuit) -> None:
     exchange.failed(trip.CircuitOpen("acme", "another", (1, bytes(64))))
     assert settled(circuit) == (0, 0, 1)
+
+
+def test_headers_that_cannot_be_read_reach_nobody(
+    exchange: Exchange, circuit: trip.Circuit, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(name: str) -> str | None:
+        raise UnicodeDecodeError("ascii", b"\xff", 0, 1, name)
+
+    assert not exchange.answered("GET", 200, broken)
+    exchange.heard(b"the caller has it all the same")
+    exchange.ended()
+    assert settled(circuit) == (0, 0, 1)
+    assert "could not be judged" in caplog.text
+
+
+def test_a_body_that_cannot_be_understood_reaches_nobody(
+    exchange: Exchange, circuit: trip.Circuit, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert exchange.answered("GET", 200, said_of(EVENTS))
+    not_bytes: Any = "data: text\n\n"
+    exchange.heard(not_bytes)
+    exchange.ended()
+    assert settled(circuit) == (0, 0, 1)
+    assert "could not be judged" in caplog.text

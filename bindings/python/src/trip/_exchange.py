@@ -108,6 +108,13 @@ class Exchange:
         """
         if self._permit is None:
             return False
+        try:
+            self._read_head(method, status, header, is_unpacked)
+        except Exception as error:
+            self._give_up(error)
+        return self._permit is not None
+
+    def _read_head(self, method: str, status: int, header: Callable[[str], str | None], is_unpacked: bool) -> None:
         self._status = status
         if status >= 400:
             self._wait_ns = _asked_wait_ns(header)
@@ -118,7 +125,6 @@ class Exchange:
         self._listening = listening(status, header("content-type") or "", "" if is_unpacked else encoding)
         if method == "HEAD" or status < 200 or status in _BODILESS or length == "0":
             self.ended()
-        return self._permit is not None
 
     def heard(self, chunk: bytes) -> None:
         """A piece of the body has come. A probe is renewed; that of a stream has succeeded with its first piece."""
@@ -142,6 +148,13 @@ class Exchange:
             self._permit = None
         except Error as error:
             _unrecorded(error)
+        except Exception as error:
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        """A fault of ours, or of what the library of HTTP hands us: the caller has his response all the same."""
+        _log.warning("a response could not be judged", exc_info=error)
+        self._settle(None)
 
     def ended(self) -> None:
         """The body has come to its end, as it should."""
@@ -166,7 +179,7 @@ class Exchange:
         """What the response has said so far; None: there was none."""
         try:
             return None if self._listening is None else self._listening.told()
-        except Error as error:  # the library cannot classify: then the status has to do
+        except Exception as error:  # then the status has to do
             _unrecorded(error)
             return Outcome(StatusClass.SERVER_ERROR if self._status >= 500 else StatusClass.UNKNOWN)
 
@@ -208,5 +221,5 @@ def _asked_wait_ns(header: Callable[[str], str | None]) -> int | None:
     return None
 
 
-def _unrecorded(error: Error) -> None:
+def _unrecorded(error: Exception) -> None:
     _log.warning("a call could not be recorded: %s", error)
