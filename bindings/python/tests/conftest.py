@@ -4,6 +4,7 @@ like, vectors counted.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -57,6 +58,12 @@ def pb(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture
 def breaker(pb: Any) -> Any:
     return pb.CircuitBreaker()
+
+
+def pytest_collection_finish() -> None:
+    """The SDKs are a million objects, which each of hundreds of collections would go through."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
