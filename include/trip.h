@@ -518,7 +518,7 @@ typedef struct trip_dedup_info {
     uint64_t hits;        /**< [count] answers TRIP_CACHED */
     uint64_t joined;      /**< [count] answers TRIP_IN_PROGRESS */
     uint64_t completed;   /**< [count] tickets settled with a value */
-    uint64_t failed;      /**< [count] tickets settled without one, or left behind by a fork */
+    uint64_t failed;      /**< [count] tickets settled without one, or lost by a fork or with the tracker */
     uint64_t expired;     /**< [count] tickets whose lease ran out */
     uint64_t evicted;     /**< [count] values that went before their time, to make room */
 } trip_dedup_info;
@@ -662,7 +662,8 @@ TRIP_API trip_status trip_tracker_create(const trip_config *config, trip_tracker
 /**
  * Destroy a tracker with its circuits and permits: their handles get TRIP_E_HANDLE from then on, a permit that has been
  * settled TRIP_E_CONSUMED. Safe while other threads use them: each of their calls happens before the destruction or
- * after it.
+ * after it. Who waits in trip_dedup_wait for a deduplicator of the tracker is woken and gets TRIP_E_HANDLE, and the
+ * descriptors of trip_dedup_watch become readable.
  *
  * @param tracker [handle] the tracker
  * @return TRIP_OK; TRIP_E_HANDLE: no such tracker
@@ -1405,7 +1406,7 @@ TRIP_API trip_status trip_dedup_check(trip_dedup dedup, const char *key, size_t 
  *         TRIP_IN_PROGRESS: the time is over and somebody is still making it;
  *         TRIP_CACHED: it has been made;
  *         TRIP_E_INVALID: as in trip_dedup_check;
- *         TRIP_E_HANDLE: no such deduplicator, it was destroyed meanwhile, or its tracker is destroyed;
+ *         TRIP_E_HANDLE: no such deduplicator, or its tracker is destroyed, be it meanwhile;
  *         TRIP_E_NOMEM: out of memory;
  *         TRIP_E_CAPACITY: as in trip_dedup_check
  * [since 1.4] [thread-safe] [fork-safe]

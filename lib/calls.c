@@ -193,6 +193,7 @@ void trip_calls_lose(trip_calls *calls, trip_status status, trip_aftermath *afte
 {
     trip_call *call;
     while ((call = calls->in_progress.first) != NULL) {
+        calls->counts.failed++;
         take_out(&calls->in_progress, call);
         trip_ticket_abandon(call->ticket);
         answer_all(calls, call, status, after);
@@ -318,7 +319,6 @@ void trip_calls_after_fork(trip_calls *calls)
         call->waiters = NULL;
     }
     trip_aftermath after = {0};
-    calls->counts.failed += calls->counts.in_progress;
     calls->counts.waiting = 0;
     trip_calls_lose(calls, TRIP_E_HANDLE, &after);
     trip_aftermath_do(&after);

@@ -97,7 +97,7 @@ void trip_calls_part(trip_calls *calls, trip_call *call, trip_waiter *waiter);
 /* A watch for a call in progress that has none, which is taken over. */
 void trip_calls_watch(const trip_calls *calls, trip_call *call, int watch);
 
-/* None is in progress any more: tickets are abandoned, and who waits is told so. */
+/* None is in progress any more: they count as failed, tickets are abandoned, who waits is told so, and who watches. */
 void trip_calls_lose(trip_calls *calls, trip_status status, trip_aftermath *after);
 
 /* In the child of a fork: those in progress are its parent's, and so is who waits for them and watches. */

@@ -28,8 +28,10 @@ static void after_fork(trip_object *object)
     trip_calls_after_fork(&((place *)object)->calls);
 }
 
+static void orphaned(trip_object *object);
+
 static _Atomic(char *) chunks[TRIP_OBJECT_CHUNKS];
-trip_object_kind trip_dedups = TRIP_OBJECT_KIND(TRIP_KIND_DEDUP, place, end, after_fork, chunks);
+trip_object_kind trip_dedups = TRIP_OBJECT_KIND(TRIP_KIND_DEDUP, place, end, after_fork, orphaned, chunks);
 
 /* ---- The config -------------------------------------------------------------------------------------------------- */
 
@@ -102,14 +104,19 @@ static bool lock_untimed(visit *v)
     return !v->place->is_over;
 }
 
-/* False: it is over, or its clock is gone, and nothing is held. */
+/* False: it is over, or its clock is gone, and nothing is held. The clock may go before the mutex is had: no call may
+   begin then, and no ticket is stale, for those that were in progress have been ended. */
 static bool lock(visit *v)
 {
     uint64_t now;
     if (!trip_object_now(&v->place->object, &now) || !lock_untimed(v))
         return false;
-    trip_calls_reach(v->calls, now, &v->after);
-    return true;
+    bool has_clock = !trip_object_is_orphan(&v->place->object);
+    if (has_clock)
+        trip_calls_reach(v->calls, now, &v->after);
+    else
+        unlock(v);
+    return has_clock;
 }
 
 /* With or without a clock. */
@@ -142,6 +149,16 @@ trip_status trip_dedup_create(trip_tracker tracker, const trip_dedup_config *con
     *out_dedup = made->calls.dedup = trip_object_begin(&trip_dedups, object);
     pthread_mutex_unlock(&object->mutex);
     return TRIP_OK;
+}
+
+/* Its tracker is gone. What it remembers stays until it is destroyed, which makes no difference to who waits. */
+static void orphaned(trip_object *object)
+{
+    visit v = {.place = (place *)object, .calls = &((place *)object)->calls};
+    if (lock_untimed(&v)) { /* else who destroys it tells them */
+        trip_calls_lose(v.calls, TRIP_E_HANDLE, &v.after);
+        unlock(&v);
+    }
 }
 
 /* Those who wait are visitors: it cannot end before they are told that it will. */

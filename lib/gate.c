@@ -52,7 +52,7 @@ static void end(trip_object *object);
 static void after_fork(trip_object *object);
 
 static _Atomic(char *) chunks[TRIP_OBJECT_CHUNKS];
-trip_object_kind trip_gates = TRIP_OBJECT_KIND(TRIP_KIND_GATE, gate, end, after_fork, chunks);
+trip_object_kind trip_gates = TRIP_OBJECT_KIND(TRIP_KIND_GATE, gate, end, after_fork, NULL, chunks);
 
 /* ---- The word ---------------------------------------------------------------------------------------------------- */
 

@@ -45,7 +45,7 @@ static void end(trip_object *object)
 }
 
 static _Atomic(char *) chunks[TRIP_OBJECT_CHUNKS];
-trip_object_kind trip_guards = TRIP_OBJECT_KIND(TRIP_KIND_GUARD, place, end, NULL, chunks);
+trip_object_kind trip_guards = TRIP_OBJECT_KIND(TRIP_KIND_GUARD, place, end, NULL, NULL, chunks);
 
 static place *visit(trip_guard guard)
 {

@@ -54,7 +54,7 @@ trip_status trip_object_make(trip_object_kind *kind, trip_tracker tracker, trip_
         status = take(kind, out_object);
     trip_process_unlock();
     if (status == TRIP_OK)
-        (*out_object)->tracker = tracker;
+        atomic_store_explicit(&(*out_object)->tracker, tracker, memory_order_relaxed);
     return status;
 }
 
@@ -63,10 +63,11 @@ void trip_object_unmake(trip_object_kind *kind, trip_object *object)
     trip_pool_give(&kind->pool, object->slot);
 }
 
+/* In one order with the ends of trackers: whoever then finds its tracker alive is found when that is gone. */
 uint64_t trip_object_begin(trip_object_kind *kind, trip_object *object)
 {
     uint64_t generation = generation_of(atomic_load_explicit(&object->life, memory_order_relaxed));
-    atomic_store_explicit(&object->life, generation << GENERATION_SHIFT | IS_SOMEBODYS, memory_order_release);
+    atomic_store_explicit(&object->life, generation << GENERATION_SHIFT | IS_SOMEBODYS, memory_order_seq_cst);
     return trip_handle_make(kind->kind, TRIP_OBJECT_SLOT_BITS, generation, object->slot);
 }
 
@@ -132,12 +133,46 @@ trip_status trip_object_destroy(trip_object_kind *kind, uint64_t handle)
 
 /* ---- The clock --------------------------------------------------------------------------------------------------- */
 
+bool trip_object_is_orphan(const trip_object *object)
+{
+    trip_tracker tracker = atomic_load_explicit(&object->tracker, memory_order_relaxed);
+    return tracker != 0 && !trip_tracker_lives(trip_tracker_named(tracker), tracker);
+}
+
 bool trip_object_now(const trip_object *object, uint64_t *out_ns)
 {
-    trip_tracker tracker = object->tracker;
+    trip_tracker tracker = atomic_load_explicit(&object->tracker, memory_order_relaxed);
     *out_ns = tracker == 0 ? trip_clock_precise() : trip_tracker_time(tracker);
-    return tracker == 0 ||
-           trip_tracker_lives(trip_tracker_named(tracker), tracker); /* after, so that it was its time */
+    return !trip_object_is_orphan(object); /* after, so that it was its time */
+}
+
+/* Visit an object of the tracker, if there is one in this place. */
+static bool come_to_orphan(trip_object *object, trip_tracker tracker)
+{
+    uint64_t life = atomic_load_explicit(&object->life, memory_order_seq_cst);
+    do {
+        if ((life & IS_SOMEBODYS) == 0 || atomic_load_explicit(&object->tracker, memory_order_relaxed) != tracker)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(&object->life, &life, life + 1, memory_order_acquire,
+                                                    memory_order_acquire));
+    return true;
+}
+
+/* What is made while none can be is made after the tracker's end, and knows that. */
+void trip_objects_orphan(trip_object_kind *kind, trip_tracker tracker)
+{
+    if (kind->orphaned == NULL)
+        return;
+    trip_process_lock();
+    uint32_t made = trip_pool_made(&kind->pool);
+    trip_process_unlock();
+    for (uint32_t i = 0; i < made; i++) {
+        trip_object *object = trip_pool_at(&kind->pool, i);
+        if (!come_to_orphan(object, tracker))
+            continue;
+        kind->orphaned(object);
+        trip_object_leave(kind, object);
+    }
 }
 
 /* ---- Fork -------------------------------------------------------------------------------------------------------- */

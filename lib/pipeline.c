@@ -47,7 +47,7 @@ static void end(trip_object *object)
 }
 
 static _Atomic(char *) chunks[TRIP_OBJECT_CHUNKS];
-trip_object_kind trip_pipelines = TRIP_OBJECT_KIND(TRIP_KIND_PIPELINE, place, end, NULL, chunks);
+trip_object_kind trip_pipelines = TRIP_OBJECT_KIND(TRIP_KIND_PIPELINE, place, end, NULL, NULL, chunks);
 
 static place *visit(trip_pipeline pipeline)
 {

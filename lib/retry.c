@@ -86,7 +86,7 @@ static void after_fork(trip_object *object)
 }
 
 static _Atomic(char *) chunks[TRIP_OBJECT_CHUNKS];
-trip_object_kind trip_retries = TRIP_OBJECT_KIND(TRIP_KIND_RETRY, place, end, after_fork, chunks);
+trip_object_kind trip_retries = TRIP_OBJECT_KIND(TRIP_KIND_RETRY, place, end, after_fork, NULL, chunks);
 
 static place *visit(trip_retry retry)
 {

@@ -108,7 +108,7 @@ static void after_fork(trip_object *object)
 }
 
 static _Atomic(char *) chunks[TRIP_OBJECT_CHUNKS];
-trip_object_kind trip_routes = TRIP_OBJECT_KIND(TRIP_KIND_ROUTE, place, end, after_fork, chunks);
+trip_object_kind trip_routes = TRIP_OBJECT_KIND(TRIP_KIND_ROUTE, place, end, after_fork, NULL, chunks);
 
 static place *visit(trip_route route)
 {

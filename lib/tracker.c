@@ -31,7 +31,7 @@ trip_tracker_record *trip_tracker_named(trip_tracker tracker)
 
 bool trip_tracker_lives(const trip_tracker_record *record, trip_tracker tracker)
 {
-    uint64_t life = atomic_load_explicit(&record->life, memory_order_acquire);
+    uint64_t life = atomic_load_explicit(&record->life, memory_order_seq_cst);
     return life == (trip_handle_generation(tracker, TRIP_TRACKER_SLOT_BITS) << 1 | 1);
 }
 
@@ -273,7 +273,7 @@ trip_status trip_tracker_create(const trip_config *config, trip_tracker *out_tra
     return status;
 }
 
-trip_status trip_tracker_destroy(trip_tracker tracker)
+trip_status trip_tracker_end(trip_tracker tracker)
 {
     trip_tracker_record *record = trip_tracker_named(tracker);
     if (record == NULL || !trip_tracker_lives(record, tracker))
@@ -283,7 +283,7 @@ trip_status trip_tracker_destroy(trip_tracker tracker)
     uint64_t visits = 1;
     if (ours) {
         uint64_t generation = trip_handle_generation(tracker, TRIP_TRACKER_SLOT_BITS) + 1;
-        atomic_store_explicit(&record->life, generation << 1, memory_order_release);
+        atomic_store_explicit(&record->life, generation << 1, memory_order_seq_cst);
         trip_registry_clear(&record->registry);
         atomic_fetch_add_explicit(&trip_trackers_destroyed, 1, memory_order_release);
         visits = atomic_fetch_or_explicit(&record->visits, CLOSED_TO_VISITORS, memory_order_acq_rel);

@@ -24,9 +24,13 @@ extern trip_pool trip_trackers;
 /* How many trackers were ever destroyed. */
 extern _Atomic uint64_t trip_trackers_destroyed;
 
+/* A tracker's end, with its circuits and permits. What else was made for it finds that it is gone (orphans.c).
+   TRIP_E_HANDLE: there was none. */
+trip_status trip_tracker_end(trip_tracker tracker);
+
 /* The place that a handle names; NULL for what cannot be a tracker. */
 trip_tracker_record *trip_tracker_named(trip_tracker tracker);
-bool trip_tracker_lives(const trip_tracker_record *record, trip_tracker tracker);
+bool trip_tracker_lives(const trip_tracker_record *record, trip_tracker tracker); /* in one order with object.c's */
 
 /* Whether the tracker with these low bits of its handle may still be there. */
 bool trip_tracker_tag_lives(uint32_t tag);

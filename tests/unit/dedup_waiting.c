@@ -1,7 +1,12 @@
 /* Deduplication among many: who waits and who watches, what wakes them, and destruction meanwhile. */
 #include "waiting.h"
 
+#include "kinds.h"
+#include "tracker.h"
+
+#include <stdio.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 static key a = {"a", 1}, b = {"b", 1};
@@ -231,34 +236,6 @@ START_TEST(whose_time_is_over_looks_once_more_whether_the_lease_is)
 }
 END_TEST
 
-START_TEST(who_waits_for_a_tracker_that_is_gone_learns_it_when_his_time_is_over)
-{
-    trip_tracker tracker = fragile_tracker();
-    trip_dedup dedup = with_times(tracker, 10, 10);
-    thread threads[2];
-    ticket_for(dedup, a);
-    queue_up(threads, 1, dedup, 200 * MS);
-    ck_assert_int_eq(trip_tracker_destroy(tracker), TRIP_OK);
-    ck_assert_int_eq(answer_of(&threads[0]).status, TRIP_E_HANDLE);
-    ck_assert_uint_eq(seen(dedup).waiting, 0);
-}
-END_TEST
-
-START_TEST(who_waits_by_the_clock_of_a_tracker_that_is_gone_learns_it_when_the_lease_would_be_over)
-{
-    trip_config config = manual_config();
-    config.clock = TRIP_CLOCK_MONOTONIC;
-    trip_tracker tracker = tracker_with(&config);
-    trip_dedup dedup = with_times(tracker, 200 * MS, SECOND);
-    thread threads[1];
-    ticket_for(dedup, a);
-    threads[0] = (thread){.dedup = dedup, .timeout_ns = UINT64_MAX};
-    ck_assert_int_eq(pthread_create(&threads[0].id, NULL, wait_in_thread, &threads[0]), 0);
-    ck_assert_int_eq(trip_tracker_destroy(tracker), TRIP_OK);
-    ck_assert_int_eq(answer_of(&threads[0]).status, TRIP_E_HANDLE);
-}
-END_TEST
-
 START_TEST(who_waits_sleeps)
 {
     trip_tracker tracker = fragile_tracker();
@@ -329,6 +306,217 @@ START_TEST(deduplicators_are_destroyed_while_others_work_with_them)
     dismiss(threads, &w);
     ck_assert_int_eq(trip_dedup_destroy(w.dedup), TRIP_OK);
     ck_assert_int_eq(descriptors(), before);
+}
+END_TEST
+
+/* ---- The end of a tracker ---------------------------------------------------------------------------------------- */
+
+enum { CLOCKS = 2 };
+
+static trip_tracker tracker_by(int clock)
+{
+    trip_config config = manual_config();
+    config.clock = clock == 0 ? TRIP_CLOCK_MANUAL : TRIP_CLOCK_MONOTONIC;
+    return tracker_with(&config);
+}
+
+START_TEST(who_waits_is_told_that_the_tracker_is_gone)
+{
+    trip_tracker tracker = tracker_by(_i), other = tracker_by(_i);
+    trip_dedup its_own[] = {with_times(tracker, 600 * SECOND, SECOND), with_times(tracker, 600 * SECOND, SECOND)};
+    trip_dedup others[] = {plain(), with_times(other, 600 * SECOND, SECOND)};
+    trip_ticket lost[2], kept[2];
+    thread told[2][FEW], patient[2][FEW];
+    for (int i = 0; i < 2; i++) {
+        lost[i] = ticket_for(its_own[i], a);
+        queue_up(told[i], FEW, its_own[i], UINT64_MAX);
+        kept[i] = ticket_for(others[i], a);
+        queue_up(patient[i], FEW, others[i], UINT64_MAX);
+    }
+    ck_assert_int_eq(trip_tracker_destroy(tracker), TRIP_OK);
+    for (int i = 0; i < 2; i++) {
+        for (int k = 0; k < FEW; k++)
+            ck_assert_int_eq(answer_of(&told[i][k]).status, TRIP_E_HANDLE);
+        trip_dedup_info info = seen(its_own[i]);
+        ck_assert_uint_eq(info.waiting + info.in_progress + info.bytes, 0);
+        ck_assert_uint_eq(info.failed, 1);
+        for (int again = 0; again < 2; again++)
+            ck_assert_int_eq(trip_ticket_complete(lost[i], "x", 1), TRIP_E_HANDLE);
+        ck_assert_int_eq(trip_dedup_destroy(its_own[i]), TRIP_OK);
+        ck_assert_int_eq(trip_ticket_drop(lost[i]), TRIP_E_HANDLE);
+        ck_assert_uint_eq(seen(others[i]).waiting, FEW);
+        ck_assert_int_eq(trip_ticket_complete(kept[i], "x", 1), TRIP_OK);
+        all_get(patient[i], FEW, "x");
+    }
+}
+END_TEST
+
+/* A thread that is stopped by a mutex of the library, which we hold, in the middle of a call. */
+typedef struct stopped {
+    pthread_t id;
+    trip_status (*act)(uint64_t handle);
+    uint64_t handle;
+    _Atomic int tid;
+    trip_status status;
+} stopped;
+
+static void *act_in_thread(void *argument)
+{
+    stopped *s = argument;
+    atomic_store(&s->tid, (int)syscall(SYS_gettid));
+    s->status = s->act(s->handle);
+    return NULL;
+}
+
+static void until_stopped(stopped *s)
+{
+    char name[64], state = 'R';
+    while (state != 'S') {
+        sched_yield();
+        snprintf(name, sizeof name, "/proc/self/task/%d/stat", atomic_load(&s->tid));
+        FILE *stat = fopen(name, "r");
+        if (stat == NULL) /* it has not begun */
+            continue;
+        ck_assert_int_eq(fscanf(stat, "%*d (%*[^)]) %c", &state), 1);
+        fclose(stat);
+    }
+}
+
+static void act_until_stopped(stopped *s)
+{
+    ck_assert_int_eq(pthread_create(&s->id, NULL, act_in_thread, s), 0);
+    until_stopped(s);
+}
+
+START_TEST(who_has_read_the_clock_as_the_tracker_goes_learns_that_it_is_gone)
+{
+    static trip_status (*const acts[])(trip_ticket) = {trip_ticket_fail, trip_ticket_renew};
+    trip_tracker tracker = tracker_by(_i);
+    trip_dedup dedup = with_times(tracker, 600 * SECOND, SECOND);
+    for (int i = 0; i < 2; i++) {
+        stopped late = {.act = acts[i], .handle = ticket_for(dedup, i == 0 ? a : b)};
+        trip_object *object = trip_object_visit(&trip_dedups, dedup);
+        pthread_mutex_lock(&object->mutex);
+        act_until_stopped(&late);
+        ck_assert_int_eq(trip_tracker_end(tracker), TRIP_OK);
+        pthread_mutex_unlock(&object->mutex);
+        trip_object_leave(&trip_dedups, object);
+        ck_assert_int_eq(pthread_join(late.id, NULL), 0);
+        ck_assert_int_eq(late.status, TRIP_E_HANDLE);
+        tracker = tracker_by(_i);
+        dedup = with_times(tracker, 600 * SECOND, SECOND);
+    }
+}
+END_TEST
+
+START_TEST(who_begins_to_wait_before_the_tracker_is_gone_is_told_too)
+{
+    trip_tracker tracker = tracker_by(_i);
+    trip_dedup dedup = with_times(tracker, 600 * SECOND, SECOND);
+    stopped end = {.act = trip_tracker_destroy, .handle = tracker};
+    thread threads[FEW];
+    ticket_for(dedup, a);
+    trip_tracker_record *record = trip_tracker_named(tracker);
+    pthread_mutex_lock(&record->scraping);
+    act_until_stopped(&end);
+    queue_up(threads, FEW, dedup, UINT64_MAX);
+    pthread_mutex_unlock(&record->scraping);
+    for (int i = 0; i < FEW; i++)
+        ck_assert_int_eq(answer_of(&threads[i]).status, TRIP_E_HANDLE);
+    ck_assert_int_eq(pthread_join(end.id, NULL), 0);
+    ck_assert_int_eq(end.status, TRIP_OK);
+}
+END_TEST
+
+/* Threads that come by at each new deduplicator, in which a call is in progress, and stay until they are told. */
+typedef struct visitors {
+    pthread_t threads[WORKERS];
+    _Atomic trip_dedup dedup; /* 0: go home */
+    _Atomic uint32_t answers;
+    _Atomic uint32_t wrong;
+    _Atomic uint32_t role;
+    bool destroy; /* the first of them does that */
+} visitors;
+
+static trip_status watch_until_told(trip_dedup dedup)
+{
+    int32_t fd;
+    trip_status status = trip_dedup_watch(dedup, "a", 1, &fd);
+    if (status != TRIP_OK)
+        return status;
+    struct pollfd at = {.fd = fd, .events = POLLIN};
+    bool is_told = poll(&at, 1, -1) == 1;
+    close(fd);
+    return is_told ? TRIP_E_HANDLE : TRIP_OK;
+}
+
+static trip_status wait_until_told(trip_dedup dedup)
+{
+    thread t = {.dedup = dedup, .timeout_ns = UINT64_MAX};
+    wait_in_thread(&t);
+    return t.said.status;
+}
+
+static void *come_by(void *argument)
+{
+    visitors *v = argument;
+    uint32_t role = atomic_fetch_add(&v->role, 1);
+    trip_dedup last = 0, dedup;
+    while ((dedup = atomic_load(&v->dedup)) != 0 || last == 0) {
+        if (dedup == last) {
+            sched_yield();
+            continue;
+        }
+        last = dedup;
+        if (role == 0 && v->destroy)
+            atomic_fetch_add(&v->wrong, trip_dedup_destroy(dedup) != TRIP_OK);
+        else
+            atomic_fetch_add(&v->wrong,
+                             (role % 3 == 0 ? watch_until_told(dedup) : wait_until_told(dedup)) != TRIP_E_HANDLE);
+        atomic_fetch_add(&v->answers, 1);
+    }
+    return NULL;
+}
+
+enum { TRACKERS = 500 };
+
+static void destroy_trackers(visitors *v, int clock)
+{
+    int before = descriptors();
+    uint64_t state = 11;
+    for (int i = 0; i < WORKERS; i++)
+        ck_assert_int_eq(pthread_create(&v->threads[i], NULL, come_by, v), 0);
+    for (uint32_t i = 1; i <= TRACKERS; i++) {
+        trip_tracker tracker = tracker_by(clock);
+        trip_dedup dedup = with_times(tracker, 600 * SECOND, SECOND);
+        trip_ticket ticket = ticket_for(dedup, a);
+        atomic_store(&v->dedup, dedup);
+        for (uint64_t moment = draw(&state) % 4; moment > 0; moment--)
+            sched_yield();
+        ck_assert_int_eq(trip_tracker_destroy(tracker), TRIP_OK);
+        while (atomic_load(&v->answers) != i * WORKERS)
+            sched_yield();
+        ck_assert_int_eq(trip_ticket_fail(ticket), TRIP_E_HANDLE);
+        ck_assert_int_eq(trip_dedup_destroy(dedup), v->destroy ? TRIP_E_HANDLE : TRIP_OK);
+    }
+    atomic_store(&v->dedup, 0);
+    for (int i = 0; i < WORKERS; i++)
+        ck_assert_int_eq(pthread_join(v->threads[i], NULL), 0);
+    ck_assert_uint_eq(atomic_load(&v->wrong), 0);
+    ck_assert_int_eq(descriptors(), before);
+}
+
+START_TEST(nobody_is_left_waiting_who_comes_as_the_tracker_goes)
+{
+    visitors v = {.destroy = false};
+    destroy_trackers(&v, _i);
+}
+END_TEST
+
+START_TEST(trackers_and_their_deduplicators_are_destroyed_at_once)
+{
+    visitors v = {.destroy = true};
+    destroy_trackers(&v, _i);
 }
 END_TEST
 
@@ -404,6 +592,27 @@ START_TEST(who_watches_sees_the_end_of_a_lease)
     ck_assert(is_readable(fd));
     ck_assert_int_eq(trip_ticket_fail(ticket), TRIP_STALE);
     close(fd);
+    ck_assert_int_eq(descriptors(), before);
+}
+END_TEST
+
+START_TEST(who_watches_sees_the_end_of_the_tracker)
+{
+    trip_tracker tracker = tracker_by(_i);
+    trip_dedup dedup = with_times(tracker, 600 * SECOND, SECOND), other = plain();
+    int before = descriptors();
+    ticket_for(dedup, a);
+    ticket_for(dedup, b);
+    trip_ticket kept = ticket_for(other, a);
+    int32_t first = watch_of(dedup, a), second = watch_of(dedup, b), beside = watch_of(other, a);
+    ck_assert(!is_readable(first) && !is_readable(second));
+    ck_assert_int_eq(trip_tracker_destroy(tracker), TRIP_OK);
+    ck_assert(is_readable(first) && is_readable(second));
+    ck_assert(!is_readable(beside));
+    ck_assert_int_eq(trip_ticket_fail(kept), TRIP_OK);
+    close(first);
+    close(second);
+    close(beside);
     ck_assert_int_eq(descriptors(), before);
 }
 END_TEST
@@ -517,18 +726,22 @@ static Suite *waiting_suite(void)
     tcase_add_test(many, when_each_lets_his_lease_run_out_all_who_wait_get_their_turn);
     tcase_add_test(many, a_lease_on_a_manual_clock_is_over_when_somebody_comes_by);
     tcase_add_test(many, whose_time_is_over_looks_once_more_whether_the_lease_is);
-    tcase_add_test(many, who_waits_for_a_tracker_that_is_gone_learns_it_when_his_time_is_over);
-    tcase_add_test(many, who_waits_by_the_clock_of_a_tracker_that_is_gone_learns_it_when_the_lease_would_be_over);
     tcase_add_loop_test(many, who_waits_sleeps, 0, 2);
     tcase_add_loop_test(many, who_waits_is_told_that_the_deduplicator_is_gone, 0, 3);
     tcase_add_test(many, many_work_on_few_keys_and_each_ticket_is_one_of_its_kind);
     tcase_add_test(many, deduplicators_are_destroyed_while_others_work_with_them);
+    tcase_add_loop_test(many, who_waits_is_told_that_the_tracker_is_gone, 0, CLOCKS);
+    tcase_add_loop_test(many, who_has_read_the_clock_as_the_tracker_goes_learns_that_it_is_gone, 0, CLOCKS);
+    tcase_add_loop_test(many, who_begins_to_wait_before_the_tracker_is_gone_is_told_too, 0, CLOCKS);
+    tcase_add_loop_test(many, nobody_is_left_waiting_who_comes_as_the_tracker_goes, 0, CLOCKS);
+    tcase_add_loop_test(many, trackers_and_their_deduplicators_are_destroyed_at_once, 0, CLOCKS);
     suite_add_tcase(suite, many);
     TCase *watching = tcase_create("watching");
     tcase_set_timeout(watching, 300);
     tcase_add_test(watching, a_key_that_is_not_in_progress_is_readable_at_once);
     tcase_add_loop_test(watching, all_who_watch_see_the_end_of_a_call, 0, sizeof ends / sizeof *ends);
     tcase_add_test(watching, who_watches_sees_the_end_of_a_lease);
+    tcase_add_loop_test(watching, who_watches_sees_the_end_of_the_tracker, 0, CLOCKS);
     tcase_add_test(watching, a_lease_that_begins_again_ends_later_for_who_watches);
     tcase_add_test(watching, a_manual_clock_makes_readable_what_somebody_comes_by);
     tcase_add_test(watching, without_a_descriptor_who_would_watch_is_told);

@@ -19,8 +19,15 @@ static void end(trip_object *object)
     atomic_fetch_add(&ends, 1);
 }
 
+static _Atomic uint32_t orphans; /* the sum of their values */
+
+static void orphaned(trip_object *object)
+{
+    atomic_fetch_add(&orphans, atomic_load(&((thing *)object)->value));
+}
+
 static _Atomic(char *) chunks[TRIP_OBJECT_CHUNKS];
-static trip_object_kind things = TRIP_OBJECT_KIND(TRIP_KIND_OUTPUT, thing, end, NULL, chunks);
+static trip_object_kind things = TRIP_OBJECT_KIND(TRIP_KIND_OUTPUT, thing, end, NULL, orphaned, chunks);
 
 static uint64_t make_thing(trip_tracker tracker, uint32_t value)
 {
@@ -141,6 +148,33 @@ START_TEST(its_time_is_that_of_its_tracker_as_long_as_there_is_one)
 }
 END_TEST
 
+START_TEST(orphans_are_those_of_the_tracker_that_are_somebodys)
+{
+    trip_tracker tracker = fragile_tracker(), other = fragile_tracker();
+    trip_object *never_begun;
+    make_thing(0, 1);
+    make_thing(other, 2);
+    uint64_t visited = make_thing(tracker, 4), destroyed = make_thing(tracker, 8), leaving = make_thing(tracker, 16);
+    ck_assert_int_eq(trip_object_make(&things, tracker, &never_begun), TRIP_OK);
+    atomic_store(&((thing *)never_begun)->value, 32);
+    ck_assert_int_eq(trip_object_destroy(&things, destroyed), TRIP_OK);
+    trip_object *object = trip_object_visit(&things, visited), *late = trip_object_visit(&things, leaving);
+    ck_assert_int_eq(trip_object_destroy(&things, leaving), TRIP_OK);
+    make_thing(tracker, 64);
+    ck_assert(!trip_object_is_orphan(object));
+
+    ck_assert_int_eq(trip_tracker_destroy(tracker), TRIP_OK);
+    ck_assert(trip_object_is_orphan(object));
+    trip_objects_orphan(&things, tracker);
+    ck_assert_uint_eq(atomic_load(&orphans), 4 + 64);
+    uint32_t before = atomic_load(&ends);
+    trip_object_leave(&things, object); /* and nobody else is left there */
+    ck_assert_int_eq(trip_object_destroy(&things, visited), TRIP_OK);
+    trip_object_leave(&things, late);
+    ck_assert_uint_eq(atomic_load(&ends), before + 2);
+}
+END_TEST
+
 START_TEST(there_are_as_many_as_places)
 {
     static uint64_t handles[TRIP_OBJECTS_MAX];
@@ -210,6 +244,7 @@ int main(void)
     tcase_add_test(objects, what_cannot_be_an_object_is_none);
     tcase_add_test(objects, one_that_never_began_leaves_its_place_to_the_next);
     tcase_add_test(objects, its_time_is_that_of_its_tracker_as_long_as_there_is_one);
+    tcase_add_test(objects, orphans_are_those_of_the_tracker_that_are_somebodys);
     tcase_add_test(objects, there_are_as_many_as_places);
     tcase_add_test(objects, nothing_ends_while_it_is_visited);
     suite_add_tcase(suite, objects);

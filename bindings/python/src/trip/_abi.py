@@ -890,7 +890,7 @@ class trip_dedup_info(ctypes.Structure):
     joined: int
     #: [count] tickets settled with a value
     completed: int
-    #: [count] tickets settled without one, or left behind by a fork
+    #: [count] tickets settled without one, or lost by a fork or with the tracker
     failed: int
     #: [count] tickets whose lease ran out
     expired: int

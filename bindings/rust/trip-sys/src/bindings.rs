@@ -882,7 +882,7 @@ pub struct trip_dedup_info {
     pub joined: u64,
     /// \[count\] tickets settled with a value
     pub completed: u64,
-    /// \[count\] tickets settled without one, or left behind by a fork
+    /// \[count\] tickets settled without one, or lost by a fork or with the tracker
     pub failed: u64,
     /// \[count\] tickets whose lease ran out
     pub expired: u64,
@@ -1174,7 +1174,8 @@ extern "C" {
     ) -> trip_status;
     /// Destroy a tracker with its circuits and permits: their handles get TRIP_E_HANDLE from then on, a permit that has
     /// been settled TRIP_E_CONSUMED. Safe while other threads use them: each of their calls happens before the
-    /// destruction or after it.
+    /// destruction or after it. Who waits in trip_dedup_wait for a deduplicator of the tracker is woken and gets
+    /// TRIP_E_HANDLE, and the descriptors of trip_dedup_watch become readable.
     ///
     /// - tracker \[handle\] the tracker
     /// - returns TRIP_OK; TRIP_E_HANDLE: no such tracker
@@ -1934,7 +1935,7 @@ extern "C" {
     ///   - TRIP_IN_PROGRESS: the time is over and somebody is still making it;
     ///   - TRIP_CACHED: it has been made;
     ///   - TRIP_E_INVALID: as in trip_dedup_check;
-    ///   - TRIP_E_HANDLE: no such deduplicator, it was destroyed meanwhile, or its tracker is destroyed;
+    ///   - TRIP_E_HANDLE: no such deduplicator, or its tracker is destroyed, be it meanwhile;
     ///   - TRIP_E_NOMEM: out of memory;
     ///   - TRIP_E_CAPACITY: as in trip_dedup_check
     ///
