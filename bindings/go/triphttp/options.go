@@ -14,8 +14,8 @@ import (
 // goroutines at once; nil leaves it as it is without the option.
 type Option func(*RoundTripper)
 
-// WithTenant says whose request it is; without it all are of the tenant "default". A function usually looks into the
-// request's context.
+// WithTenant says whose request it is; without it the tenant is "", as it is in Python. A function usually looks into
+// the request's context.
 func WithTenant(tenant func(*http.Request) string) Option {
 	return func(t *RoundTripper) {
 		if tenant != nil {
@@ -62,7 +62,7 @@ func Classify(response *http.Response, body []byte) trip.CallOutcome {
 	return outcome
 }
 
-func defaultTenant(*http.Request) string { return "default" }
+func noTenant(*http.Request) string { return "" }
 
 func hostOf(request *http.Request) string {
 	if request.URL == nil {

@@ -53,7 +53,7 @@ func NewRoundTripper(tracker *trip.Tracker, base http.RoundTripper, options ...O
 	if base == nil {
 		base = http.DefaultTransport
 	}
-	t := &RoundTripper{tracker: tracker, base: base, tenant: defaultTenant, provider: hostOf, classify: Classify}
+	t := &RoundTripper{tracker: tracker, base: base, tenant: noTenant, provider: hostOf, classify: Classify}
 	for _, option := range options {
 		option(t)
 	}

@@ -132,7 +132,7 @@ func TestARefusedRequestIsNotMadeAndItsBodyIsClosed(t *testing.T) {
 	sent := &tracked{Reader: strings.NewReader("question")}
 	_, err := r.client.Post(r.server.URL, "text/plain", sent)
 	var open *trip.OpenError
-	if !errors.As(err, &open) || open.Provider != r.server.Listener.Addr().String() || open.Tenant != "default" {
+	if !errors.As(err, &open) || open.Provider != r.server.Listener.Addr().String() || open.Tenant != "" {
 		t.Errorf("Post returned %v", err)
 	}
 	if asked.Load() != 0 || sent.closed.Load() != 1 {
@@ -335,7 +335,7 @@ func TestTheProviderIsTheHost(t *testing.T) {
 		"https://[::1]:443/":            "[::1]",
 		"http://example.com:443/":       "example.com:443",
 	} {
-		circuit, _ := tracker.Circuit("default", provider)
+		circuit, _ := tracker.Circuit("", provider)
 		before, _ := circuit.Inspect()
 		request, _ := http.NewRequest(http.MethodGet, address, nil)
 		if _, err := transport.RoundTrip(request); err != errNobody {
