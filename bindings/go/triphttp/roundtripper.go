@@ -22,7 +22,7 @@
 //     document with its last bracket, for many programs close both without reading on; and where nothing of a body was
 //     read that is no stream, its status is the answer.
 //   - Any other response is judged before the caller sees it, by its status, the first 64 KiB of its body, which the
-//     caller still gets whole, and its Retry-After.
+//     caller still gets whole, and its Retry-After. A redirect is a success, and so is 304: the provider is up.
 //   - 101 Switching Protocols is a success. What follows is the caller's.
 //   - A body that is never closed is a permit that was forgotten: see [trip.Permit].
 package triphttp
