@@ -49,7 +49,7 @@ func newProvider(t *testing.T, config trip.Config, answer http.HandlerFunc) *pro
 // inspect is what the provider's circuit has seen.
 func (p *provider) inspect() trip.CircuitInfo {
 	p.Helper()
-	circuit, err := p.tracker.Circuit("default", p.server.Listener.Addr().String())
+	circuit, err := p.tracker.Circuit("", p.server.Listener.Addr().String())
 	if err != nil {
 		p.Fatal(err)
 	}

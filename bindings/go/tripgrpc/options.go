@@ -13,7 +13,7 @@ import (
 // goroutines at once; nil leaves it as it is without the option.
 type Option func(*interceptor)
 
-// WithTenant says whose call it is; without it all are of the tenant "default". Method is its full name, such as
+// WithTenant says whose call it is; without it the tenant is "". Method is its full name, such as
 // "/package.Service/Method".
 func WithTenant(tenant func(ctx context.Context, method string) string) Option {
 	return func(i *interceptor) {
@@ -54,7 +54,7 @@ type interceptor struct {
 func newInterceptor(tracker *trip.Tracker, options []Option) *interceptor {
 	i := &interceptor{
 		tracker:  tracker,
-		tenant:   func(context.Context, string) string { return "default" },
+		tenant:   func(context.Context, string) string { return "" },
 		provider: func(target, _ string) string { return endpoint(target) },
 		classify: Classify,
 	}

@@ -94,7 +94,7 @@ type counts struct{ successes, failures, cancels, drops, refused, out uint64 }
 
 func (r *rig) counts() counts {
 	r.Helper()
-	circuit, err := r.tracker.Circuit("default", r.address)
+	circuit, err := r.tracker.Circuit("", r.address)
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -383,7 +383,7 @@ func TestAProbeSucceedsWithItsFirstMessage(t *testing.T) {
 	if _, err := r.open(context.Background()).Recv(); err != nil {
 		t.Fatal(err)
 	}
-	circuit, _ := r.tracker.Circuit("default", r.address)
+	circuit, _ := r.tracker.Circuit("", r.address)
 	if info, _ := circuit.Inspect(); info.State != trip.StateClosed {
 		t.Errorf("inspected %+v", info)
 	}
@@ -432,7 +432,7 @@ func TestTheProviderIsTheTargetWithoutItsResolver(t *testing.T) {
 		if err := intercept(context.Background(), "/m", nil, nil, connection, nobody); err != nil {
 			t.Error(err)
 		}
-		circuit, _ := tracker.Circuit("default", provider)
+		circuit, _ := tracker.Circuit("", provider)
 		if info, _ := circuit.Inspect(); info.Permits != 1 {
 			t.Errorf("%s does not ask %q", target, provider)
 		}

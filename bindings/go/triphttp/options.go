@@ -14,8 +14,8 @@ import (
 // goroutines at once; nil leaves it as it is without the option.
 type Option func(*RoundTripper)
 
-// WithTenant says whose request it is; without it all are of the tenant "default". A function usually looks into the
-// request's context.
+// WithTenant says whose request it is; without it the tenant is "", as it is in Python. A function usually looks into
+// the request's context.
 func WithTenant(tenant func(*http.Request) string) Option {
 	return func(t *RoundTripper) {
 		if tenant != nil {
@@ -46,10 +46,14 @@ func WithClassifier(classify func(response *http.Response, body []byte) trip.Cal
 	}
 }
 
-// Classify is how a call went that has brought a response, by [trip.ClassifyHTTP]. How long the provider asks to wait
+// Classify is how a call went that has brought a response, by [trip.ClassifyHTTP]; a redirect, and 304, are an answer as
+// it should be. How long the provider asks to wait
 // is taken from the headers Retry-After-Ms, X-Ms-Retry-After-Ms and Retry-After, the first of them that says so, else
 // from the body.
 func Classify(response *http.Response, body []byte) trip.CallOutcome {
+	if status := response.StatusCode; status >= 300 && status <= 399 {
+		return trip.CallOutcome{Class: trip.ClassSuccess, HTTPStatus: status}
+	}
 	outcome := trip.ClassifyHTTP(response.StatusCode, body)
 	for _, name := range []string{"Retry-After-Ms", "X-Ms-Retry-After-Ms", "Retry-After"} {
 		if value := response.Header.Get(name); value != "" {
@@ -62,7 +66,7 @@ func Classify(response *http.Response, body []byte) trip.CallOutcome {
 	return outcome
 }
 
-func defaultTenant(*http.Request) string { return "default" }
+func noTenant(*http.Request) string { return "" }
 
 func hostOf(request *http.Request) string {
 	if request.URL == nil {

@@ -61,7 +61,7 @@ func rigOf(t *testing.T, config trip.Config, server *httptest.Server, options ..
 
 func (r *rig) circuit() *trip.Circuit {
 	r.Helper()
-	circuit, err := r.tracker.Circuit("default", r.server.Listener.Addr().String())
+	circuit, err := r.tracker.Circuit("", r.server.Listener.Addr().String())
 	if err != nil {
 		r.Fatal(err)
 	}

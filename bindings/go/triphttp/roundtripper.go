@@ -22,7 +22,7 @@
 //     document with its last bracket, for many programs close both without reading on; and where nothing of a body was
 //     read that is no stream, its status is the answer.
 //   - Any other response is judged before the caller sees it, by its status, the first 64 KiB of its body, which the
-//     caller still gets whole, and its Retry-After.
+//     caller still gets whole, and its Retry-After. A redirect is a success, and so is 304: the provider is up.
 //   - 101 Switching Protocols is a success. What follows is the caller's.
 //   - A body that is never closed is a permit that was forgotten: see [trip.Permit].
 package triphttp
@@ -53,7 +53,7 @@ func NewRoundTripper(tracker *trip.Tracker, base http.RoundTripper, options ...O
 	if base == nil {
 		base = http.DefaultTransport
 	}
-	t := &RoundTripper{tracker: tracker, base: base, tenant: defaultTenant, provider: hostOf, classify: Classify}
+	t := &RoundTripper{tracker: tracker, base: base, tenant: noTenant, provider: hostOf, classify: Classify}
 	for _, option := range options {
 		option(t)
 	}

@@ -12,21 +12,21 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 use trip::classify::{Class, Outcome};
 
-/// The headers that ask to wait, the more precise one first. A reset of a rate limit is none: it comes with successes
+/// The headers that ask to wait, the more precise ones first. A reset of a rate limit is none: it comes with successes
 /// too, and tells when all of the limit is back.
-const HINTS: [&str; 2] = ["retry-after-ms", "retry-after"];
+const HINTS: [&str; 3] = ["retry-after-ms", "x-ms-retry-after-ms", "retry-after"];
 
 /// Records answers over HTTP as the library classifies them, when their bodies have ended.
 ///
 /// | the answer | counts as |
 /// | --- | --- |
 /// | its body ends | what its status and the error in its body say, as by [`classify::http`](trip::classify::http) |
-/// | its body breaks | [`Class::Network`], unless its status has said worse |
-/// | its body is dropped early | nothing: the caller gave up, and the permit is cancelled. With an error status, that |
+/// | its body breaks | [`Class::Network`]. With a status that is none from 200 to 299, that |
+/// | its body is dropped early | nothing: the caller gave up, and the permit is cancelled. With another status, that |
 /// | there is none | [`Class::ServerError`], or what [`errors`](Self::errors) says |
 ///
-/// `Retry-After` and `retry-after-ms` keep a circuit open that long. A stream (a success that is no JSON) tells of its
-/// progress, so that a probe whose answer has begun is a success at once; an event stream that ends with an error is
+/// A redirect, and 304, are a success. `retry-after-ms`, `x-ms-retry-after-ms` and `Retry-After` keep a circuit open
+/// that long. A stream (a success that is no JSON) tells of its progress, so that a probe whose answer has begun is a success at once; an event stream that ends with an error is
 /// what that error is; and one whose last event was read, such as `data: [DONE]`, has ended though its caller drops it.
 ///
 /// A body must be read to its end or dropped: one that is kept unread keeps its permit.

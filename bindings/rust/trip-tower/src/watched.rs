@@ -107,7 +107,11 @@ impl Watch {
         }
     }
 
+    /// A redirect is an answer as it should be: the provider is up.
     fn outcome(&self) -> Outcome {
+        if self.status.is_redirection() || self.status.is_informational() {
+            return Class::Success.into();
+        }
         let told = classify::http(self.status.as_u16(), self.transcript.as_bytes());
         match self.hint {
             Some(wait) => told.retry_after(wait),
@@ -115,10 +119,10 @@ impl Watch {
         }
     }
 
-    /// What the provider has said weighs more than that its body was cut off then.
+    /// What the provider has said weighs more than that its body was cut off then; a redirect says all by its status.
     fn end(mut self, is_broken: bool) {
         let outcome = self.outcome();
-        let is_cut = is_broken && outcome.class == Class::Success;
+        let is_cut = is_broken && self.status.is_success() && outcome.class == Class::Success;
         self.record(if is_cut { Class::Network.into() } else { outcome });
     }
 
@@ -129,12 +133,13 @@ impl Watch {
     }
 }
 
-/// Dropped early: what the provider has said by then counts, and if that is nothing bad, nothing does.
+/// Dropped early: what the provider has said by then counts. If that is a status from 200 to 299 and nothing bad after
+/// it, nothing does.
 impl Drop for Watch {
     fn drop(&mut self) {
         let Some(calling) = self.calling.take() else { return };
         let outcome = self.outcome();
-        if outcome.class != Class::Success || self.transcript.has_last_event() {
+        if !self.status.is_success() || outcome.class != Class::Success || self.transcript.has_last_event() {
             calling.record(outcome);
         }
     }

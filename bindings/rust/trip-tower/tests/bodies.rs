@@ -3,7 +3,7 @@
 mod common;
 
 use bytes::Bytes;
-use common::{circuit_of, ends, permits_out, tracker};
+use common::{circuit_of, ends, permits_out, tracker, wait_of};
 use http::{HeaderMap, Response};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -12,6 +12,7 @@ use std::future::{ready, Future};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::pin::{pin, Pin};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 use tower::{service_fn, Layer, ServiceExt};
 use trip::Circuit;
 use trip_tower::{CircuitLayer, WatchedBody};
@@ -78,6 +79,31 @@ fn trailers_go_through_and_are_no_end() {
     for _ in 0..2 {
         assert!(now(body.frame()).is_none());
         assert_eq!(ends(&circuit), [1, 0, 0, 0]);
+    }
+}
+
+/// Its provider is up, whatever becomes of a body that nobody needs.
+#[test]
+fn a_redirect_has_told_all_by_its_status() {
+    let tracker = tracker();
+    let circuit = circuit_of(&tracker);
+    let moved = || Response::builder().status(302).header("location", "/elsewhere");
+    drop(watched(&circuit, moved().body(Full::<Bytes>::from("moved")).unwrap()));
+    assert_eq!(ends(&circuit), [1, 0, 0, 0]);
+    let broken = [Ok(Frame::data(Bytes::from("mo"))), Err("reset")];
+    let body = watched(&circuit, moved().body(StreamBody::new(Frames(broken.into_iter()))).unwrap()).into_body();
+    assert!(now(body.collect()).is_err());
+    assert_eq!(ends(&circuit), [2, 0, 0, 0]);
+}
+
+#[test]
+fn the_headers_of_all_providers_say_how_long_to_stay_away() {
+    for (name, value) in [("retry-after-ms", "90500"), ("x-ms-retry-after-ms", "90500"), ("retry-after", "90.5")] {
+        let tracker = tracker();
+        let circuit = circuit_of(&tracker);
+        let overloaded = Response::builder().status(529).header(name, value);
+        drop(watched(&circuit, overloaded.body(Full::<Bytes>::default()).unwrap()));
+        assert_eq!(wait_of(&circuit), Duration::from_millis(90_500), "{name}");
     }
 }
 
