@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "config.h"
 #include "events.h"
+#include "give_way.h"
 #include "kinds.h"
 #include "limit.h"
 #include "token.h"
@@ -84,9 +85,22 @@ static uint64_t with_one_less(uint64_t word, uint32_t limit)
     return depth_of(word) <= limit ? (word & ~FULL_TOLD) - 1 : word - 1;
 }
 
+#define GIVE_WAY 24 /* more is quicker still, but then some callers wait for long */
+
+static __attribute__((noinline)) uint64_t look_later(const gate *g)
+{
+    trip_give_way(GIVE_WAY);
+    return atomic_load_explicit(&g->word, memory_order_acquire);
+}
+
+/* False: it has become something else, which `word` is then. */
 static bool replace(gate *g, uint64_t *word, uint64_t with)
 {
-    return atomic_compare_exchange_weak_explicit(&g->word, word, with, memory_order_acq_rel, memory_order_acquire);
+    bool is_done =
+        atomic_compare_exchange_weak_explicit(&g->word, word, with, memory_order_acq_rel, memory_order_relaxed);
+    if (__builtin_expect(!is_done, 0))
+        *word = look_later(g);
+    return is_done;
 }
 
 static bool is_of(uint64_t word, trip_gate handle)

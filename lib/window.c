@@ -1,6 +1,7 @@
 /* Windows, as window.h describes them. */
 #include "window.h"
 
+#include "give_way.h"
 #include "mix.h"
 
 static bool reaches(uint64_t part, uint64_t calls, uint64_t share)
@@ -148,22 +149,6 @@ static uint64_t calls_in(const trip_windows *windows, uint64_t head)
     return between(atomic_load_explicit(&windows->base, memory_order_acquire), number_of(head));
 }
 
-/* Two threads that want a line of memory for each of their calls wait longer for it than for anything else. Who was too
-   late lets the other one make some calls, and then makes some himself (Anderson, The performance of spin lock
-   alternatives for shared-memory multiprocessors, 1990: backoff after a collision). */
-static void give_way(void)
-{
-    for (int i = 0; i < GIVE_WAY; i++) {
-#if defined(__x86_64__) || defined(__i386__)
-        __builtin_ia32_pause();
-#elif defined(__aarch64__) || defined(__arm__)
-        __asm__ volatile("yield");
-#else
-        atomic_signal_fence(memory_order_seq_cst);
-#endif
-    }
-}
-
 bool trip_window_add_call(trip_windows *windows, const trip_policy *policy, trip_present present, unsigned outcome,
                           trip_tally *out_tally)
 {
@@ -191,7 +176,7 @@ bool trip_window_add_call(trip_windows *windows, const trip_policy *policy, trip
             *out_tally = (trip_tally){calls, failed_of(next), slow_of(next)};
             return true;
         }
-        give_way();
+        trip_give_way(GIVE_WAY);
     }
 }
 
