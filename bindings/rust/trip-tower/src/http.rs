@@ -26,8 +26,9 @@ const HINTS: [&str; 3] = ["retry-after-ms", "x-ms-retry-after-ms", "retry-after"
 /// | there is none | [`Class::ServerError`], or what [`errors`](Self::errors) says |
 ///
 /// A redirect, and 304, are a success. `retry-after-ms`, `x-ms-retry-after-ms` and `Retry-After` keep a circuit open
-/// that long. A stream (a success that is no JSON) tells of its progress, so that a probe whose answer has begun is a success at once; an event stream that ends with an error is
-/// what that error is; and one whose last event was read, such as `data: [DONE]`, has ended though its caller drops it.
+/// that long. A stream (a success that is no JSON) tells of its progress, so that a probe whose answer has begun is a
+/// success at once; an event stream that ends with an error is what that error is; and one whose last event was read,
+/// such as `data: [DONE]`, has ended though its caller drops it.
 ///
 /// A body must be read to its end or dropped: one that is kept unread keeps its permit.
 ///
