@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import http.client
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from endpoints import Request  # as the demo's stand-ins know it
 
 import trip
+from wire import Answer, Wire, listening
 
 
 class Provider:
-    """The status of its next answers, and what has come."""
+    """The status of its next answers, and how many requests have come."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
+    def __init__(self, wire: Wire) -> None:
         self.status = 200
-        self.requests = 0
-        self.counting = threading.Lock()
+        self._wire = wire
+
+    @property
+    def requests(self) -> int:
+        return len(self._wire.requests)
+
+    def answer(self, request: Request) -> Answer:
+        return Answer(self.status, f"answer to {request.path}".encode())
 
     def ask(self, path: str = "/") -> bytes:
         """One request, as a client makes it."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection(self._wire.host, timeout=60)
         try:
             connection.request("GET", path)
             response = connection.getresponse()
@@ -49,28 +55,7 @@ def classify(error: Exception) -> trip.Outcome | None:
 
 @contextmanager
 def serving() -> Iterator[Provider]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            with provider.counting:
-                provider.requests += 1
-            body = f"answer to {self.path}".encode()
-            self.send_response(provider.status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        request_queue_size = 128
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        provider = Provider(server.server_address[1])
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield provider
-        finally:
-            server.shutdown()
-            thread.join(60)
+    with listening() as wire:
+        provider = Provider(wire)
+        wire.otherwise = provider.answer
+        yield provider
