@@ -453,7 +453,6 @@ def test_events_are_for_asyncio(tracker: trip.Tracker) -> None:
     assert tracker._waiting == set()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_a_forked_child_hears_of_its_own_events_alone() -> None:
     program = """
 import asyncio, os, trip

@@ -393,7 +393,6 @@ def test_a_permit_given_away_after_the_circuit_opened_is_stale_and_no_probe(
     assert (info.state, info.stale, info.probes_out) == (trip.State.OPEN, 1, 0)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_the_counts_of_a_forked_child_are_its_own(circuit: trip.Circuit) -> None:
     guarded, kept = circuit.guard(answer), circuit.permit()
     for _ in range(10):
@@ -414,7 +413,6 @@ def test_the_counts_of_a_forked_child_are_its_own(circuit: trip.Circuit) -> None
     assert kept.record_success()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_a_child_forked_while_another_thread_hands_in_can_hand_in(circuit: trip.Circuit) -> None:
     hands_in, is_over = threading.Event(), threading.Event()
 
