@@ -134,13 +134,16 @@ static trip_status begin(guarded *g, const trip_signature *signature, trip_funct
 
 static trip_status explain(trip_status status, trip_error *out_error)
 {
-    static const char *const why[] = {
-        [-TRIP_E_HANDLE] = "there is no such circuit",
-        [-TRIP_E_NOMEM] = "out of memory",
-        [-TRIP_E_CAPACITY] = "65535 guards exist",
-        [-TRIP_E_UNSUPPORTED] = "this library was built without libffi",
-    };
-    return status == TRIP_OK ? status : trip_error_tell(out_error, status, TRIP_NO_FIELD, why[-status]);
+    switch (status) {
+    case TRIP_OK:
+        return TRIP_OK;
+    case TRIP_E_HANDLE:
+        return trip_error_tell(out_error, status, TRIP_NO_FIELD, "there is no such circuit");
+    case TRIP_E_UNSUPPORTED:
+        return trip_error_tell(out_error, status, TRIP_NO_FIELD, "this library was built without libffi");
+    default:
+        return trip_error_tell_unmade(out_error, status);
+    }
 }
 
 trip_status trip_guard_create(trip_circuit circuit, trip_function function, const char *signature, size_t signature_len,
