@@ -16,7 +16,6 @@ _Static_assert(sizeof(trip_record) % 64 == 0, "records do not share cache lines"
 _Static_assert(offsetof(trip_record, cell.counts[TRIP_COUNT_FAILURES]) <= 64,
                "a hand-in after successes alone needs no second line");
 
-/* The swap fails where a circuit with another name has come to this place meanwhile. */
 /* Who comes too late marks the next one in the place, which does no harm. */
 __attribute__((noinline, cold)) void trip_record_mark_used(trip_record *record)
 {
