@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from conftest import BUILD, Amalgamation
+from conftest import REPOSITORY as ROOT
+
 BINDING = ROOT / "bindings/rust"
-BUILD = Path(os.environ.get("TRIP_BUILD", ROOT / "build"))
 SHARED = BINDING / "target/packaged"  # dependencies are compiled once, and not by each run
 
 CONSUMER = """\
@@ -80,15 +81,8 @@ def make(tree: Path, amalgamation: Path, output: Path, *options: str) -> list[Pa
 
 
 @pytest.fixture(scope="module")
-def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("amalgamation")
-    subprocess.run([sys.executable, str(ROOT / "tools/amalgamate.py"), "--output", str(folder)], check=True)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def crates(copied: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return make(ROOT, copied, tmp_path_factory.mktemp("crates"), "--target", str(SHARED))
+def crates(amalgamated: Amalgamation, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return make(ROOT, amalgamated.folder, tmp_path_factory.mktemp("crates"), "--target", str(SHARED))
 
 
 def version() -> str:
@@ -183,14 +177,16 @@ def test_the_copy_carries_the_notices_of_what_is_in_it(crates: list[Path]) -> No
     assert (ROOT / "LICENSE").read_text().splitlines()[2] in text
 
 
-def test_made_twice_in_different_folders_they_are_the_same(crates: list[Path], copied: Path, tmp_path: Path) -> None:
+def test_made_twice_in_different_folders_they_are_the_same(
+    crates: list[Path], amalgamated: Amalgamation, tmp_path: Path
+) -> None:
     tree = tmp_path / "somewhere else"
     left_out = shutil.ignore_patterns("target", "bundled")
     shutil.copytree(BINDING, tree / "bindings/rust", symlinks=True, ignore=left_out)
     shutil.copytree(ROOT / "tools", tree / "tools")
     for file in ("LICENSE", "NOTICE"):
         shutil.copy(ROOT / file, tree)
-    again = make(tree, copied, tmp_path / "again", "--no-verify")
+    again = make(tree, amalgamated.folder, tmp_path / "again", "--no-verify")
     assert [(file.name, digest(file)) for file in again] == [(file.name, digest(file)) for file in crates]
 
 
