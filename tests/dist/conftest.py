@@ -1,5 +1,5 @@
-"""What the tests of the packages share: the amalgamation, the library installed at a prefix, and a release, which is made
-once for all of them. It is of the last commit: what is not committed is in no package."""
+"""What the tests of the packages share: the amalgamation, the library installed at a prefix, and a release, which is
+made once for all of them. It is of the last commit: what is not committed is in no package."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ sys.path.insert(0, str(REPOSITORY / "tools"))
 
 
 def run(*command: str | Path, **options: str | Path) -> str:
-    """What a command prints; fails, with what it said, when it does. `cwd` is where, the rest goes to its environment."""
+    """What a command prints; fails, with what it said, when it does. `cwd` is where; the rest are its variables."""
     folder = options.pop("cwd", None)
     environment = {**os.environ, **{name: str(value) for name, value in options.items()}}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)

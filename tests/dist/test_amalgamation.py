@@ -1,5 +1,5 @@
-"""trip.c and trip.h are the whole library: every compiler takes them as they are, what they make passes the contract, and
-names that could be mistaken for each other are found when the file is made."""
+"""trip.c and trip.h are the whole library: every compiler takes them as they are, what they make passes the contract,
+and names that could be mistaken for each other are found when the file is made."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import re
 import shutil
 from pathlib import Path
 
-import amalgamate
 import pytest
+
+import amalgamate
 import vectors
 from conftest import BUILD, REPOSITORY, Amalgamation, run
 
@@ -66,7 +67,9 @@ def test_every_contract_vector_passes(with_guards: Path) -> None:
     assert f"contract vectors: {vectors.existing(REPOSITORY / 'tests/contract')} run" in said
 
 
-def test_exports_the_functions_of_the_header_alone(with_guards: Path, without_guards: Path, functions: set[str]) -> None:
+def test_exports_the_functions_of_the_header_alone(
+    with_guards: Path, without_guards: Path, functions: set[str]
+) -> None:
     assert exported(with_guards) == exported(without_guards) == functions
 
 
@@ -166,7 +169,12 @@ SPOILED = {
         "static int gate_tell;\nstatic __attribute__((noinline)) void tell(",
         "tell of lib/gate.c cannot be called gate_tell, which there is: rename one of them",
     ),
-    "a header has no guard": ("lib/mix.h", "#ifndef TRIP_MIX_H\n", "#pragma once\n#if 1\n", "lib/mix.h has no include guard"),
+    "a header has no guard": (
+        "lib/mix.h",
+        "#ifndef TRIP_MIX_H\n",
+        "#pragma once\n#if 1\n",
+        "lib/mix.h has no include guard",
+    ),
 }
 
 

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from conftest import REPOSITORY, Amalgamation, Prefix, run
 
 
@@ -59,7 +60,9 @@ def test_cmake_follows_a_prefix_that_was_moved(prefix: Prefix, tmp_path: Path) -
     moved = shutil.copytree(prefix.folder, tmp_path / "moved", symlinks=True)
     project = example("cmake", tmp_path)
     assert cmake(project, moved) == "5 calls failed; then TRIP_REJECTED_OPEN\n"
-    assert str(moved) in needed(project / "build/protect") and str(prefix.folder) not in needed(project / "build/protect")
+    assert str(moved) in needed(project / "build/protect") and str(prefix.folder) not in needed(
+        project / "build/protect"
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import archives
 import pytest
+
+import archives
 from conftest import REPOSITORY, Release, run
 
 

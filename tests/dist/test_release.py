@@ -1,4 +1,4 @@
-"""A release as a whole: it is the same wherever it is made, says what is in it, and keeps the notices of others' work."""
+"""A release as a whole: it is the same wherever it is made, says what is in it, and keeps others' notices."""
 
 from __future__ import annotations
 
@@ -10,17 +10,22 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import archives
 import bill
 import maker
-import pytest
 from conftest import REPOSITORY, Release, run
 
 # In any form that a notice has, with its lines joined: what has to be there of it.
 NOTICES = {
     "uthash": ("Troy D. Hanson", "Redistributions of source code must retain the above copyright notice"),
     "jsmn": ("Serge Zaitsev", "Permission is hereby granted, free of charge, to any person obtaining a copy"),
-    "libffi": ("Anthony Green", "Red Hat", "Permission is hereby granted, free of charge, to any person obtaining a copy"),
+    "libffi": (
+        "Anthony Green",
+        "Red Hat",
+        "Permission is hereby granted, free of charge, to any person obtaining a copy",
+    ),
 }
 
 

@@ -72,7 +72,9 @@ def main() -> int:
     parser.add_argument("--no-verify", action="store_true", help="do not build what is packaged")
     asked = parser.parse_args()
     options = ("--no-verify",) if asked.no_verify else ()
-    print(*package(asked.amalgamation.resolve(), asked.output, asked.target and asked.target.resolve(), options), sep="\n")
+    print(
+        *package(asked.amalgamation.resolve(), asked.output, asked.target and asked.target.resolve(), options), sep="\n"
+    )
     return 0
 
 
